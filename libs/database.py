@@ -1,0 +1,138 @@
+"""One way to PostgreSQL: a pool, transactions that are retried, and honest errors."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Concatenate, ParamSpec, TypeAlias, TypeVar
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt
+from tenacity.wait import wait_random_exponential
+
+from libs.errors import DomainError, ErrorReason
+
+Record: TypeAlias = asyncpg.Record
+Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+ArgumentsT = ParamSpec("ArgumentsT")
+ResultT = TypeVar("ResultT")
+
+ATTEMPTS_MAX = 4
+ACQUIRE_TIMEOUT_SECONDS = 5.0
+COMMAND_TIMEOUT_SECONDS = 10.0
+
+# What may pass by itself. The outcome of a lost COMMIT is unknown; running the work again is safe
+# because every command is idempotent by its reference, its revision, or the state that it asks for.
+TRANSIENT_ERRORS: tuple[type[Exception], ...] = (
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    OSError,
+    asyncio.TimeoutError,
+)
+
+
+class DatabaseUnavailableError(DomainError):
+    """The database did not answer, more than once. Nothing is known to be done; try again."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            ErrorReason.DATABASE_UNAVAILABLE, "the database is not available; try again"
+        )
+
+
+class Database:
+    """A service's own database."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._pool = pool
+
+    @classmethod
+    async def connect(cls, url: str, pool_size: int, application_name: str) -> "Database":
+        """Return a database whose connections open on first use, so that a service outlives it."""
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=0,
+            max_size=pool_size,
+            command_timeout=COMMAND_TIMEOUT_SECONDS,
+            timeout=ACQUIRE_TIMEOUT_SECONDS,
+            init=_decode_json,
+            server_settings={
+                "application_name": application_name,
+                "lock_timeout": "5s",
+                "statement_timeout": "8s",
+                "idle_in_transaction_session_timeout": "10s",
+            },
+        )
+        return cls(pool)
+
+    async def close(self) -> None:
+        """Close every connection, waiting for none that hangs."""
+        try:
+            await asyncio.wait_for(self._pool.close(), timeout=ACQUIRE_TIMEOUT_SECONDS)
+        except TimeoutError:
+            self._pool.terminate()
+
+    async def transact(
+        self,
+        work: Callable[Concatenate[Connection, ArgumentsT], Awaitable[ResultT]],
+        *args: ArgumentsT.args,
+        **kwargs: ArgumentsT.kwargs,
+    ) -> ResultT:
+        """Run the work in one transaction; again, a few times, if the trouble is transient."""
+
+        async def attempt(connection: Connection) -> ResultT:
+            async with connection.transaction():
+                return await work(connection, *args, **kwargs)
+
+        return await self._with_retries(attempt)
+
+    async def run(
+        self,
+        work: Callable[Concatenate[Connection, ArgumentsT], Awaitable[ResultT]],
+        *args: ArgumentsT.args,
+        **kwargs: ArgumentsT.kwargs,
+    ) -> ResultT:
+        """Run work in which each statement stands for itself; again if the trouble is transient."""
+
+        async def attempt(connection: Connection) -> ResultT:
+            return await work(connection, *args, **kwargs)
+
+        return await self._with_retries(attempt)
+
+    async def is_there(self) -> bool:
+        """Tell whether the database answers now."""
+        try:
+            async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
+                await connection.execute("SELECT 1", timeout=ACQUIRE_TIMEOUT_SECONDS)
+        except TRANSIENT_ERRORS:
+            return False
+        return True
+
+    async def _with_retries(self, attempt: Callable[[Connection], Awaitable[ResultT]]) -> ResultT:
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(TRANSIENT_ERRORS),
+            stop=stop_after_attempt(ATTEMPTS_MAX),
+            wait=wait_random_exponential(multiplier=0.02, max=0.5),
+        )
+        try:
+            return await retrying(self._attempt_once, attempt)
+        except RetryError as error:
+            raise DatabaseUnavailableError from error
+
+    async def _attempt_once(self, attempt: Callable[[Connection], Awaitable[ResultT]]) -> ResultT:
+        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
+            return await attempt(connection)
+
+
+async def _decode_json(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await connection.set_type_codec(
+        "jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
+    )

@@ -1,0 +1,48 @@
+"""What every service counts, in a registry of its own."""
+
+from aiohttp import web
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+)
+
+
+class ServiceMetrics:
+    """The metrics that all services share; a service adds its own to the same registry."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.rpcs = Counter(
+            "tollgate_rpcs",
+            "Calls that were answered, by method and reason (OK, or an ErrorReason).",
+            ["method", "reason"],
+            registry=self.registry,
+        )
+        self.rpc_seconds = Histogram(
+            "tollgate_rpc_seconds",
+            "Time to answer a call.",
+            ["method"],
+            registry=self.registry,
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+        )
+        self.announcements = Counter(
+            "tollgate_announcements",
+            "Levels announced, by level, observer and outcome.",
+            ["level", "observer", "outcome"],
+            registry=self.registry,
+        )
+
+
+def metrics_application(metrics: ServiceMetrics) -> web.Application:
+    """Return the application that answers GET /metrics."""
+
+    async def answer(_: web.Request) -> web.Response:
+        body = generate_latest(metrics.registry)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    application = web.Application()
+    application.router.add_get("/metrics", answer)
+    return application

@@ -1,0 +1,55 @@
+"""The command line of every service: `python -m services.<name> [serve | migrate]`."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import uvloop
+
+from libs.config import ServiceSettings, load_settings
+from libs.logs import configure_logs
+from libs.migrations import migrate
+from libs.service import Service
+
+SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
+
+
+def run_process(
+    name: str,
+    settings_type: type[SettingsT],
+    build: Callable[[SettingsT], Awaitable[Service]],
+    migrations: Path,
+) -> None:
+    """Serve until SIGTERM or SIGINT, or bring the database up to date and end."""
+    parser = argparse.ArgumentParser(prog=f"python -m services.{name}")
+    parser.add_argument("command", nargs="?", choices=("serve", "migrate"), default="serve")
+    if parser.parse_args().command == "migrate":
+        configure_logs(name, "INFO")
+        uvloop.run(migrate(_owner_url(name), migrations))
+        return
+    settings = load_settings(settings_type)
+    configure_logs(name, settings.log_level)
+    if not uvloop.run(_serve(settings, build)):
+        raise SystemExit(1)
+
+
+def _owner_url(name: str) -> str:
+    setting = f"{name.upper()}_OWNER_DATABASE_URL"
+    url = os.environ.get(setting)
+    if not url:
+        print(f"setting {setting}: Field required", file=sys.stderr)
+        raise SystemExit(2)
+    return url
+
+
+async def _serve(settings: SettingsT, build: Callable[[SettingsT], Awaitable[Service]]) -> bool:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    service = await build(settings)
+    return await service.run(stop)

@@ -1,0 +1,148 @@
+"""How every service starts, tells its health, and stops without dropping what it has in hand."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from libs.config import ServiceSettings
+from libs.database import Database
+from libs.http import HttpEndpoint
+from libs.logs import get_logger
+from libs.metrics import ServiceMetrics, metrics_application
+from libs.rpc.boundary import Boundary
+from libs.rpc.reflection import add_reflection
+from libs.workers import PollingWorker, Worker
+
+HEALTH_INTERVAL_SECONDS = 1.0
+MESSAGE_BYTES_MAX = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RpcService:
+    """One gRPC service: its full name, its servicer, and the generated function that adds it."""
+
+    name: str
+    servicer: Any
+    add_to_server: Callable[[Any, grpc.aio.Server], None]
+
+
+class Closable(Protocol):
+    """Something to close when everything has stopped, such as a channel."""
+
+    async def close(self) -> None:
+        """Close it."""
+        ...
+
+
+class Service:
+    """A running service: doors, workers, health, metrics, and the order in which they end."""
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        database: Database,
+        metrics: ServiceMetrics,
+        *,
+        rpc_services: Sequence[RpcService],
+        workers: Sequence[Worker] = (),
+        endpoints: Sequence[HttpEndpoint] = (),
+        closables: Sequence[Closable] = (),
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._metrics = metrics
+        self._names = [each.name for each in rpc_services]
+        self._endpoints = [
+            HttpEndpoint(metrics_application(metrics), settings.metrics_address),
+            *endpoints,
+        ]
+        self._closables = closables
+        self._health = health.aio.HealthServicer()
+        self._server = self._build_server(rpc_services)
+        monitor = PollingWorker("health", self._report_health, HEALTH_INTERVAL_SECONDS)
+        self._workers = [*workers, monitor]
+        self._worker_tasks: list[asyncio.Task[None]] = []
+        self._stop_workers = asyncio.Event()
+        self._defect = asyncio.Event()
+        self.port = 0
+
+    def _build_server(self, rpc_services: Sequence[RpcService]) -> grpc.aio.Server:
+        server = grpc.aio.server(
+            interceptors=[Boundary(self._metrics)],
+            options=[
+                ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+                # A second process on the same port would silently take half of the calls.
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        for each in rpc_services:
+            each.add_to_server(each.servicer, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        add_reflection(server, [*self._names, health.SERVICE_NAME])
+        return server
+
+    async def start(self) -> None:
+        """Open the doors and start the workers. The database need not be there yet."""
+        await self._report_health()
+        self.port = self._server.add_insecure_port(self._settings.listen_address)
+        await self._server.start()
+        for endpoint in self._endpoints:
+            await endpoint.start()
+        self._worker_tasks = [self._start_worker(worker) for worker in self._workers]
+        get_logger().info("service_started", address=self._settings.listen_address)
+
+    async def stop(self) -> None:
+        """Stop in order: not serving, refuse, drain calls, finish workers, close."""
+        get_logger().info("service_stopping")
+        await self._health.enter_graceful_shutdown()
+        for endpoint in self._endpoints:
+            await endpoint.stop()
+        await self._server.stop(self._settings.stop_grace_seconds)
+        self._stop_workers.set()
+        await self._finish_workers()
+        for closable in self._closables:
+            await closable.close()
+        await self._database.close()
+        get_logger().info("service_stopped")
+
+    async def run(self, stop: asyncio.Event) -> bool:
+        """Serve until stop is set or a worker dies of a defect; answer whether all went well."""
+        await self.start()
+        waits = [asyncio.ensure_future(event.wait()) for event in (stop, self._defect)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        await self.stop()
+        return not self._defect.is_set()
+
+    def _start_worker(self, worker: Worker) -> asyncio.Task[None]:
+        task = asyncio.create_task(worker.run(self._stop_workers), name=worker.name)
+        task.add_done_callback(self._note_defect)
+        return task
+
+    def _note_defect(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            get_logger().critical("worker_died", worker=task.get_name(), exc_info=error)
+            self._defect.set()
+
+    async def _finish_workers(self) -> None:
+        if not self._worker_tasks:
+            return
+        _, unfinished = await asyncio.wait(
+            self._worker_tasks, timeout=self._settings.stop_grace_seconds
+        )
+        for task in unfinished:
+            task.cancel()
+        await asyncio.gather(*self._worker_tasks, return_exceptions=True)
+
+    async def _report_health(self) -> bool:
+        serving = await self._database.is_there()
+        response = health_pb2.HealthCheckResponse
+        for name in ("", *self._names):
+            await self._health.set(name, response.SERVING if serving else response.NOT_SERVING)
+        return False
