@@ -1,0 +1,1 @@
+"""The wallet's rules: values, the commands that change them, and one pure decision."""

@@ -1,0 +1,52 @@
+"""A wallet service of its own for each test."""
+
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+
+from services.wallet.app import build
+from services.wallet.config import WalletSettings
+from tests.conftest import MakeDatabase
+from tests.support.databases import TestDatabase
+from tests.support.services import ANY_PORT, running
+from tollgate.billing_gateway.v1 import subscription_observer_service_pb2_grpc
+from tollgate.wallet.v1 import wallet_service_pb2_grpc
+
+
+def wallet_settings(database: TestDatabase) -> WalletSettings:
+    """Return settings for a wallet that nobody observes."""
+    return WalletSettings(
+        database_url=database.url,
+        listen_address=ANY_PORT,
+        metrics_address=ANY_PORT,
+        observers={},
+        poll_interval_seconds=0.05,
+    )
+
+
+@pytest.fixture
+async def database(make_database: MakeDatabase) -> TestDatabase:
+    """The wallet's database."""
+    return await make_database("wallet")
+
+
+@pytest.fixture
+async def channel(database: TestDatabase) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to a running wallet."""
+    async with running(await build(wallet_settings(database))) as channel:
+        yield channel
+
+
+@pytest.fixture
+def wallet(channel: grpc.aio.Channel) -> wallet_service_pb2_grpc.WalletServiceStub:
+    """WalletService."""
+    return wallet_service_pb2_grpc.WalletServiceStub(channel)
+
+
+@pytest.fixture
+def subscriptions(
+    channel: grpc.aio.Channel,
+) -> subscription_observer_service_pb2_grpc.SubscriptionObserverServiceStub:
+    """The wallet as an observer of subscriptions."""
+    return subscription_observer_service_pb2_grpc.SubscriptionObserverServiceStub(channel)

@@ -1,0 +1,40 @@
+"""Reads the rich errors that services answer."""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+
+@dataclass
+class Refusal:
+    """An error as a client sees it."""
+
+    code: grpc.StatusCode
+    reason: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+    fields: list[str] = field(default_factory=list)
+
+
+async def refusal(call: Awaitable[Any]) -> Refusal:
+    """Return the error that a call is answered with; fail if it succeeds."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return read_refusal(caught.value)
+
+
+def read_refusal(error: grpc.aio.AioRpcError) -> Refusal:
+    """Read the details of an error."""
+    found = Refusal(error.code())
+    status = rpc_status.from_call(error)
+    for detail in status.details if status else ():
+        info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+        if detail.Unpack(info):
+            found.reason, found.metadata = info.reason, dict(info.metadata)
+        elif detail.Unpack(bad_request):
+            found.fields = [each.field for each in bad_request.field_violations]
+    return found

@@ -1,0 +1,159 @@
+"""Several real services in the test's own loop, each on a port of its own that survives restarts."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import grpc
+from pydantic import SecretStr
+from tests.support.databases import TestDatabase
+from tests.support.services import ANY_PORT, free_address
+from tollgate.billing_gateway.v1.billing_gateway_service_pb2_grpc import BillingGatewayServiceStub
+from tollgate.campaign.v1.campaign_service_pb2_grpc import CampaignServiceStub
+from tollgate.telephony.v1.telephony_service_pb2_grpc import TelephonyServiceStub
+from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
+
+from dev.stripe_simulator import signature_header, to_body
+from dev.twilio_simulator.simulator import TwilioSimulator
+from libs.service import Service
+from services.billing_gateway.app import build as build_billing_gateway
+from services.billing_gateway.config import BillingGatewaySettings
+from services.campaign.app import build as build_campaign
+from services.campaign.config import CampaignSettings
+from services.telephony.app import build as build_telephony
+from services.telephony.config import TelephonySettings
+from services.wallet.app import build as build_wallet
+from services.wallet.config import WalletSettings
+
+STRIPE_SECRET = "whsec_of_a_test"
+TWILIO_SID = "AC" + "0" * 32
+TWILIO_TOKEN = "token-of-a-test"
+SERVICES = ("wallet", "campaign", "telephony", "billing_gateway")
+
+# What a test waits for should not wait for a slow clock.
+FAST = {
+    "listen_address": "",
+    "metrics_address": ANY_PORT,
+    "poll_interval_seconds": 0.05,
+    "stop_grace_seconds": 1.0,
+}
+
+
+@dataclass
+class Stack:
+    """The services, their databases, Twilio's simulator, and doors to them all."""
+
+    databases: Mapping[str, TestDatabase]
+    twilio: TwilioSimulator
+    http: aiohttp.ClientSession
+    gateway_settings: Mapping[str, Any] = field(default_factory=dict)
+    addresses: dict[str, str] = field(
+        default_factory=lambda: {name: free_address() for name in (*SERVICES, "http")}
+    )
+    running: dict[str, Service] = field(default_factory=dict)
+    channels: dict[str, grpc.aio.Channel] = field(default_factory=dict)
+
+    async def start(self, *names: str) -> None:
+        """Start services; all of them if none is named."""
+        for name in names or SERVICES:
+            service = await self._builders()[name]()
+            await service.start()
+            self.running[name] = service
+
+    async def stop(self, *names: str) -> None:
+        """Stop services; all that run if none is named."""
+        for name in names or tuple(self.running):
+            await self.running.pop(name).stop()
+
+    async def close(self) -> None:
+        """Stop everything."""
+        await self.stop()
+        for channel in self.channels.values():
+            await channel.close()
+
+    @property
+    def wallet(self) -> WalletServiceStub:
+        """WalletService."""
+        return WalletServiceStub(self._channel("wallet"))
+
+    @property
+    def campaign(self) -> CampaignServiceStub:
+        """CampaignService."""
+        return CampaignServiceStub(self._channel("campaign"))
+
+    @property
+    def telephony(self) -> TelephonyServiceStub:
+        """TelephonyService."""
+        return TelephonyServiceStub(self._channel("telephony"))
+
+    @property
+    def gateway(self) -> BillingGatewayServiceStub:
+        """BillingGatewayService."""
+        return BillingGatewayServiceStub(self._channel("billing_gateway"))
+
+    async def deliver(self, event: Mapping[str, Any]) -> int:
+        """Deliver an event as Stripe does; return the answer's status."""
+        body = to_body(event)
+        return await self.post(body, signature_header(body, STRIPE_SECRET))
+
+    async def post(self, body: bytes, *signatures: str) -> int:
+        """Deliver any bytes with any signatures; return the answer's status."""
+        url = f"http://{self.addresses['http']}/webhooks/stripe"
+        headers = [("Stripe-Signature", signature) for signature in signatures]
+        async with self.http.post(url, data=body, headers=headers) as answer:
+            return answer.status
+
+    def _channel(self, name: str) -> grpc.aio.Channel:
+        if name not in self.channels:
+            options = [("grpc.max_reconnect_backoff_ms", 100)]
+            self.channels[name] = grpc.aio.insecure_channel(self.addresses[name], options)
+        return self.channels[name]
+
+    def _builders(self) -> dict[str, Callable[[], Awaitable[Service]]]:
+        return {
+            "wallet": lambda: build_wallet(self._wallet_settings()),
+            "campaign": lambda: build_campaign(CampaignSettings(**self._common("campaign"))),
+            "telephony": lambda: build_telephony(self._telephony_settings()),
+            "billing_gateway": lambda: build_billing_gateway(self._gateway_settings()),
+        }
+
+    def _common(self, name: str) -> dict[str, Any]:
+        url = self.databases[name].url
+        return {**FAST, "listen_address": self.addresses[name], "database_url": url}
+
+    def _wallet_settings(self) -> WalletSettings:
+        observers = {name: self.addresses[name] for name in ("campaign", "telephony")}
+        return WalletSettings(
+            **self._common("wallet"), observers=observers, announce_back_off_max_seconds=0.5
+        )
+
+    def _telephony_settings(self) -> TelephonySettings:
+        return TelephonySettings(
+            **self._common("telephony"),
+            twilio_account_sid=TWILIO_SID,
+            twilio_auth_token=SecretStr(TWILIO_TOKEN),
+            twilio_api_base=self.twilio.base_url,
+        )
+
+    def _gateway_settings(self) -> BillingGatewaySettings:
+        observers = ("wallet", "campaign", "telephony")
+        return BillingGatewaySettings(
+            **{
+                **self._common("billing_gateway"),
+                "http_address": self.addresses["http"],
+                "wallet_address": self.addresses["wallet"],
+                "subscription_observers": {name: self.addresses[name] for name in observers},
+                "announce_back_off_max_seconds": 0.5,
+                "trust_claimed_organizations": True,
+                "stripe_webhook_secrets": (SecretStr(STRIPE_SECRET),),
+                "stripe_livemode": False,
+                **self.gateway_settings,
+            }
+        )
+
+
+def now() -> datetime:
+    """Return this second, as providers tell time."""
+    return datetime.now(UTC).replace(microsecond=0)

@@ -1,0 +1,32 @@
+"""Waits for conditions instead of sleeping."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+ResultT = TypeVar("ResultT")
+
+
+async def eventually(
+    look: Callable[[], Awaitable[ResultT]],
+    is_reached: Callable[[ResultT], bool],
+    timeout_seconds: float = 15.0,
+) -> ResultT:
+    """Look until the condition is reached and return what was seen; fail with the last sight."""
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        seen = await look()
+        if is_reached(seen):
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not reached in {timeout_seconds} s; last seen: {seen}")
+        # Yields for one tick of the clock between two looks.
+        await _tick()
+
+
+async def _tick() -> None:
+    loop = asyncio.get_running_loop()
+    ticked = asyncio.Event()
+    loop.call_later(0.01, ticked.set)
+    await ticked.wait()

@@ -1,0 +1,25 @@
+"""The reasons in code and in the contract are the same, and each has its status code."""
+
+from google.rpc import code_pb2
+from tollgate.errors.v1 import error_reason_pb2
+
+from libs.errors import DomainError, ErrorReason
+from libs.rpc.boundary import CODES, to_status
+
+PREFIX = "ERROR_REASON_"
+
+
+def test_code_and_contract_name_the_same_reasons() -> None:
+    named = {name.removeprefix(PREFIX) for name in error_reason_pb2.ErrorReason.keys()}  # noqa: SIM118
+    assert named - {"UNSPECIFIED"} == set(ErrorReason)
+
+
+def test_every_reason_has_a_status_code() -> None:
+    assert set(CODES) == set(ErrorReason)
+
+
+def test_an_error_carries_reason_and_values() -> None:
+    error = DomainError(ErrorReason.INSUFFICIENT_FUNDS, "short", availableMicros=7)
+    status = to_status(error)
+    assert status.code == code_pb2.FAILED_PRECONDITION
+    assert len(status.details) == 1

@@ -1,0 +1,120 @@
+"""Requests against the rules that stand beside their fields."""
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from tollgate.telephony.v1 import telephony_service_pb2
+from tollgate.wallet.v1 import wallet_observer_service_pb2, wallet_service_pb2
+
+from libs.errors import InvalidArgumentError
+from libs.rpc.rules import check_request
+
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+
+
+def debit(**changes: object) -> wallet_service_pb2.DebitRequest:
+    request = wallet_service_pb2.DebitRequest(
+        organization_id="org-1", amount_micros=1, currency_code="USD", reference_id="msg-1"
+    )
+    metadata = changes.pop("metadata", {})
+    for name, value in changes.items():
+        setattr(request, name, value)
+    assert isinstance(metadata, dict)
+    request.metadata.update(metadata)
+    return request
+
+
+def violations(request: object) -> list[str]:
+    with pytest.raises(InvalidArgumentError) as caught:
+        check_request(request)  # type: ignore[arg-type]
+    return [violation.field for violation in caught.value.violations]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        debit(),
+        debit(amount_micros=INT64_MAX),
+        debit(organization_id="A-Za_z0.9:" + "x" * 118),
+        debit(description="d" * 1000, metadata={"k" * 64: "v" * 500}),
+        wallet_service_pb2.ListEntriesRequest(organization_id="org-1", page_size=500),
+        wallet_service_pb2.FreezeWalletRequest(organization_id="org-1", reason=1),
+    ],
+)
+def test_what_keeps_the_rules_passes(request_: wallet_service_pb2.DebitRequest) -> None:
+    check_request(request_)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"organization_id": ""}, "organization_id"),
+        ({"organization_id": "with space"}, "organization_id"),
+        ({"organization_id": "x" * 10_000}, "organization_id"),
+        ({"organization_id": "org-1\n"}, "organization_id"),
+        ({"organization_id": "\u00f6rg"}, "organization_id"),
+        ({"organization_id": "org\0"}, "organization_id"),
+        ({"reference_id": ""}, "reference_id"),
+        ({"amount_micros": 0}, "amount_micros"),
+        ({"amount_micros": -1}, "amount_micros"),
+        ({"amount_micros": INT64_MIN}, "amount_micros"),
+        ({"currency_code": "usd"}, "currency_code"),
+        ({"currency_code": "USDT"}, "currency_code"),
+        ({"currency_code": ""}, "currency_code"),
+        ({"description": "d" * 1001}, "description"),
+        ({"description": "nul\0"}, "description"),
+        ({"metadata": {str(n): "" for n in range(21)}}, "metadata"),
+        ({"metadata": {"": "v"}}, "metadata"),
+        ({"metadata": {"k" * 65: "v"}}, "metadata"),
+        ({"metadata": {"k": "v" * 501}}, "metadata"),
+        ({"metadata": {"k": "\0"}}, "metadata"),
+    ],
+)
+def test_what_breaks_a_rule_is_named(changes: dict[str, object], field: str) -> None:
+    assert field in violations(debit(**changes))
+
+
+def test_every_violation_is_named_at_once() -> None:
+    assert violations(wallet_service_pb2.DebitRequest()) == [
+        "organization_id",
+        "amount_micros",
+        "currency_code",
+        "reference_id",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (
+            wallet_service_pb2.ListEntriesRequest(organization_id="o", page_size=501),
+            "page_size",
+        ),
+        (wallet_service_pb2.ListEntriesRequest(organization_id="o", page_size=-1), "page_size"),
+        (wallet_service_pb2.ListEntriesRequest(organization_id="o", type=99), "type"),  # type: ignore[arg-type]
+        (
+            wallet_service_pb2.ListEntriesRequest(
+                organization_id="o", start_time=Timestamp(seconds=INT64_MAX)
+            ),
+            "start_time",
+        ),
+        (
+            wallet_service_pb2.ListEntriesRequest(
+                organization_id="o", end_time=Timestamp(nanos=-1)
+            ),
+            "end_time",
+        ),
+        (wallet_service_pb2.FreezeWalletRequest(organization_id="o"), "reason"),
+        (
+            wallet_observer_service_pb2.ReportWalletRequest(
+                organization_id="o",
+                revision=1,
+                freeze_reasons=[99],  # type: ignore[list-item]
+                ledger_currency_code="USD",
+            ),
+            "freeze_reasons",
+        ),
+        (telephony_service_pb2.GetSubaccountRequest(account_sid="AC" + "g" * 32), "account_sid"),
+    ],
+)
+def test_other_kinds_of_fields(request_: object, field: str) -> None:
+    assert violations(request_) == [field]
