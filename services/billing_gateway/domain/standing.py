@@ -1,0 +1,111 @@
+"""How an organization stands by its subscriptions; any order of the same events ends the same."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from libs.levels import SubscriptionLevel, SubscriptionState
+from services.billing_gateway.domain.observations import SubscriptionObserved
+from services.billing_gateway.domain.values import GOOD_STATES, ProviderUpdate, Subscription
+
+# Of two contradicting events of one second the more restrictive is believed.
+RESTRICTIVENESS = {
+    SubscriptionState.ACTIVE: 0,
+    SubscriptionState.TRIALING: 1,
+    SubscriptionState.PENDING: 2,
+    SubscriptionState.PAST_DUE: 3,
+    SubscriptionState.SUSPENDED: 4,
+    SubscriptionState.CANCELED: 5,
+}
+
+
+def observe(
+    subscription: Subscription, observed: SubscriptionObserved, event_id: str
+) -> Subscription:
+    """Return the subscription after one more event of it.
+
+    The greatest update in one total order stands, so neither order nor repetition matters. A
+    canceled subscription stays canceled.
+    """
+    update = ProviderUpdate(
+        state=observed.state,
+        plan_id=observed.plan_id,
+        current_period_end_time=observed.current_period_end_time,
+        provider_time=observed.provider_time,
+        rank=observed.rank,
+        event_id=event_id,
+    )
+    customer_id = subscription.customer_id or observed.customer_id
+    subscription = replace(subscription, customer_id=customer_id)
+    if subscription.update is not None and _order(update) <= _order(subscription.update):
+        return subscription
+    return replace(subscription, update=update)
+
+
+def _order(update: ProviderUpdate) -> tuple[bool, datetime, int, int, str]:
+    return (
+        update.state is SubscriptionState.CANCELED,
+        update.provider_time,
+        update.rank,
+        RESTRICTIVENESS[update.state],
+        update.event_id,
+    )
+
+
+def good_until(subscription: Subscription, slack: timedelta) -> datetime | None:
+    """Return until when the subscription gives good standing; None if it does not."""
+    end = subscription.current_period_end_time
+    if subscription.state not in GOOD_STATES or end is None:
+        return None
+    return end + slack
+
+
+@dataclass(frozen=True, slots=True)
+class SeenSubscription:
+    """A subscription, and whether it gave good standing when it was looked at."""
+
+    subscription: Subscription
+    good_standing: bool
+
+
+def see(subscription: Subscription, slack: timedelta, now: datetime) -> SeenSubscription:
+    """Look at a subscription now."""
+    until = good_until(subscription, slack)
+    return SeenSubscription(subscription, until is not None and now < until)
+
+
+def deciding_subscription(
+    subscriptions: Sequence[Subscription], slack: timedelta
+) -> Subscription | None:
+    """Return the one that gives good standing for longest, or else the one heard of last."""
+    return max(subscriptions, key=lambda each: _weight(each, slack), default=None)
+
+
+def _weight(subscription: Subscription, slack: timedelta) -> tuple[bool, float, float, str]:
+    until, update = good_until(subscription, slack), subscription.update
+    return (
+        until is not None,
+        until.timestamp() if until else 0.0,
+        update.provider_time.timestamp() if update else 0.0,
+        subscription.subscription_id,
+    )
+
+
+def organization_level(
+    subscriptions: Sequence[Subscription], slack: timedelta, revision: int
+) -> SubscriptionLevel:
+    """Return the organization's level: in good standing if any of its subscriptions is."""
+    deciding = deciding_subscription(subscriptions, slack)
+    until = good_until(deciding, slack) if deciding else None
+    return SubscriptionLevel(
+        revision=revision,
+        state=deciding.state if deciding else SubscriptionState.PENDING,
+        good_standing=until is not None,
+        good_until=until,
+    )
+
+
+def only_owner(organization_ids: Iterable[str]) -> str | None:
+    """Return the one organization among these; None if there is none, or more than one."""
+    owners = set(organization_ids)
+    return owners.pop() if len(owners) == 1 else None

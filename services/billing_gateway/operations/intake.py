@@ -1,0 +1,53 @@
+"""Takes deliveries in: verify, store, answer. Nothing else happens in the request."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from libs.database import Database
+from services.billing_gateway.domain.values import EventState, Provider
+from services.billing_gateway.ports import Headers, PaymentProvider
+from services.billing_gateway.storage import inbox
+from services.billing_gateway.storage.inbox import Delivery
+
+
+class Intake:
+    """The way from HTTP into the inbox."""
+
+    def __init__(
+        self,
+        database: Database,
+        providers: Mapping[Provider, PaymentProvider],
+        clock: Callable[[], datetime],
+        wake_settling: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._providers = providers
+        self._clock = clock
+        self._wake_settling = wake_settling
+
+    async def receive(self, provider: Provider, headers: Headers, body: bytes) -> None:
+        """Keep a delivery. Raises DeliveryRefusedError, or DatabaseUnavailableError."""
+        await self._providers[provider].verify(headers, body, self._clock())
+        delivery = self._identify(self._providers[provider], body)
+        if await self._database.run(inbox.insert, delivery):
+            self._wake_settling()
+
+    def _identify(self, provider: PaymentProvider, body: bytes) -> Delivery:
+        identity = provider.identify(body)
+        if identity is None:
+            digest = hashlib.sha256(body).hexdigest()
+            problem = "the body is not an event of this provider"
+            return Delivery(provider.name, f"sha256:{digest}", "", body, EventState.DEAD, problem)
+        return Delivery(
+            provider.name,
+            identity.event_id,
+            identity.event_type,
+            body,
+            EventState.RECEIVED,
+            last_error="",
+        )
+
+    async def is_database_there(self) -> bool:
+        """Tell whether a delivery could be kept now."""
+        return await self._database.is_there()

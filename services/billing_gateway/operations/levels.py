@@ -1,0 +1,121 @@
+"""The two levels that the gateway owns, and how a change of them is told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from libs.announcing.announcer import Announcer
+from libs.announcing.ports import CurrentLevel, LevelKey
+from libs.database import Connection
+from libs.errors import DomainError, ErrorReason
+from libs.levels import SubscriptionLevel
+from services.billing_gateway.domain.standing import organization_level
+from services.billing_gateway.domain.values import Payment, PaymentLevel
+from services.billing_gateway.storage import organizations, payments, subscriptions
+
+
+class SubscriptionLevels:
+    """The subscription level, as the announcer needs it."""
+
+    async def read_level(self, connection: Connection, key: LevelKey) -> SubscriptionLevel:
+        """Return the level as it stands now."""
+        row = await organizations.read(connection, key.organization_id)
+        if row is None:
+            raise subscription_not_found(key.organization_id)
+        return row.level
+
+    async def lift_revision(self, connection: Connection, key: LevelKey, above: int) -> int:
+        """Set the revision above one that an observer holds."""
+        return await organizations.lift_revision(connection, key.organization_id, above)
+
+    async def list_levels(
+        self, connection: Connection, after: LevelKey | None, limit: int
+    ) -> Sequence[CurrentLevel]:
+        """Return all levels, a batch at a time."""
+        organization_id = after.organization_id if after else ""
+        return await organizations.list_levels(connection, organization_id, limit)
+
+
+class PaymentLevels:
+    """The payment level, as the announcer needs it."""
+
+    async def read_level(self, connection: Connection, key: LevelKey) -> PaymentLevel:
+        """Return the level as it stands now."""
+        payment = await payments.find_by_key(connection, key)
+        if payment is None:
+            raise payment_not_found(key.key)
+        return PaymentLevel(
+            revision=payment.revision,
+            currency_code=payment.currency_code,
+            credited_micros=payment.credited_micros,
+            description=_description(payment),
+        )
+
+    async def lift_revision(self, connection: Connection, key: LevelKey, above: int) -> int:
+        """Set the revision above one that the wallet holds."""
+        return await payments.lift_revision(connection, key, above)
+
+    async def list_levels(
+        self, connection: Connection, after: LevelKey | None, limit: int
+    ) -> Sequence[CurrentLevel]:
+        """Return all levels, a batch at a time."""
+        return await payments.list_levels(connection, after or LevelKey(""), limit)
+
+
+def _description(payment: Payment) -> str:
+    if payment.subscription_id:
+        return f"subscription {payment.subscription_id}"
+    return "top-up"
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Tells both levels; what is marked in a transaction is woken after its commit."""
+
+    subscription_announcer: Announcer[SubscriptionLevel]
+    payment_announcer: Announcer[PaymentLevel]
+    slack: timedelta
+
+    async def update_subscription_level(
+        self, connection: Connection, organization_id: str, told: SubscriptionLevel | None
+    ) -> bool:
+        """Recompute the level of an organization that is locked; mark it if it changed."""
+        revision = told.revision if told else 0
+        linked = await subscriptions.list_of_organization(connection, organization_id)
+        level = organization_level(linked, self.slack, revision)
+        if level == told or not linked:
+            return False
+        level = organization_level(linked, self.slack, revision + 1)
+        await organizations.save(connection, organization_id, level)
+        current = CurrentLevel(LevelKey(organization_id), level.revision)
+        await self.subscription_announcer.mark(connection, current)
+        return True
+
+    async def mark_payment(self, connection: Connection, payment: Payment) -> None:
+        """Mark a payment's level."""
+        key = LevelKey(payment.organization_id, payment.payment_id)
+        await self.payment_announcer.mark(connection, CurrentLevel(key, payment.revision))
+
+    def wake_subscription(self, organization_id: str) -> None:
+        """Tell now what a committed transaction marked."""
+        self.subscription_announcer.wake(LevelKey(organization_id))
+
+    def wake_payment(self, organization_id: str, payment_id: str) -> None:
+        """Tell now what a committed transaction marked."""
+        self.payment_announcer.wake(LevelKey(organization_id, payment_id))
+
+
+def subscription_not_found(organization_id: str) -> DomainError:
+    """Return the error for an organization without a subscription."""
+    return DomainError(
+        ErrorReason.SUBSCRIPTION_NOT_FOUND,
+        "no subscription is linked to the organization",
+        organizationId=organization_id,
+    )
+
+
+def payment_not_found(payment_id: str) -> DomainError:
+    """Return the error for a payment that the gateway has not seen."""
+    return DomainError(
+        ErrorReason.PAYMENT_NOT_FOUND, "the payment is not known", paymentId=payment_id
+    )

@@ -1,0 +1,107 @@
+"""Says whose a provider's subscription and customer are."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from libs.database import Connection, Database
+from libs.errors import DomainError, ErrorReason
+from services.billing_gateway.domain.standing import only_owner
+from services.billing_gateway.domain.values import Provider, Subscription
+from services.billing_gateway.operations.levels import Levels
+from services.billing_gateway.ports import WalletOpener
+from services.billing_gateway.storage import inbox, organizations, subscriptions
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A caller's word on whose a subscription is."""
+
+    organization_id: str
+    provider: Provider
+    subscription_id: str
+    customer_id: str
+    plan_id: str
+    currency_code: str
+
+
+class Linking:
+    """LinkSubscription."""
+
+    def __init__(
+        self,
+        database: Database,
+        levels: Levels,
+        wallet: WalletOpener,
+        wake_settling: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._levels = levels
+        self._wallet = wallet
+        self._wake_settling = wake_settling
+
+    async def link(self, link: Link) -> None:
+        """Link, settle what was parked for it, and open the wallet if a currency is given."""
+        # Refused before the wallet is asked, so that a refused link changes nothing anywhere. The
+        # wallet comes before the link, so that no parked payment decides its currency.
+        await self._database.run(self._merge, link)
+        if link.currency_code:
+            await self._wallet.create_wallet(link.organization_id, link.currency_code)
+        await self._database.transact(self._link, link)
+        self._levels.wake_subscription(link.organization_id)
+        self._wake_settling()
+
+    async def _link(self, connection: Connection, link: Link) -> None:
+        objects = {link.subscription_id, link.customer_id}
+        await organizations.lock_objects(connection, link.provider, objects)
+        told = await organizations.lock(connection, link.organization_id)
+        await subscriptions.save(connection, await self._merge(connection, link))
+        await self._levels.update_subscription_level(connection, link.organization_id, told)
+        await inbox.unpark(connection, link.provider, objects)
+
+    async def _merge(self, connection: Connection, link: Link) -> Subscription:
+        owners = await subscriptions.find_owners_of_customer(
+            connection, link.provider, link.customer_id
+        )
+        known = await subscriptions.find(connection, link.provider, link.subscription_id)
+        for owner in (known.organization_id if known else None, only_owner(owners)):
+            if owner not in (None, link.organization_id):
+                raise _already_linked(link)
+        if known is None:
+            return _new_subscription(link)
+        if known.customer_id and link.customer_id not in ("", known.customer_id):
+            raise _customer_conflict(known, link)
+        return replace(
+            known,
+            customer_id=known.customer_id or link.customer_id,
+            linked_plan_id=link.plan_id or known.linked_plan_id,
+        )
+
+
+def _new_subscription(link: Link) -> Subscription:
+    return Subscription(
+        organization_id=link.organization_id,
+        provider=link.provider,
+        subscription_id=link.subscription_id,
+        customer_id=link.customer_id,
+        linked_plan_id=link.plan_id,
+        update=None,
+        update_time=datetime.now(UTC),
+    )
+
+
+def _already_linked(link: Link) -> DomainError:
+    return DomainError(
+        ErrorReason.ALREADY_LINKED,
+        "the subscription or the customer belongs to another organization",
+        providerSubscriptionId=link.subscription_id,
+    )
+
+
+def _customer_conflict(known: Subscription, link: Link) -> DomainError:
+    return DomainError(
+        ErrorReason.REFERENCE_CONFLICT,
+        f"the subscription is of customer {known.customer_id}",
+        providerSubscriptionId=link.subscription_id,
+        differingFields="provider_customer_id",
+    )

@@ -1,0 +1,1 @@
+"""PayPal: what knows PayPal and nothing else goes here, behind services.billing_gateway.ports."""

@@ -1,0 +1,1 @@
+"""The gateway's SQL, a module for each table."""

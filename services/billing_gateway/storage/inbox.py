@@ -1,0 +1,182 @@
+"""The inbox: webhook events and what came of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from libs.database import Connection, Record
+from services.billing_gateway.domain.values import (
+    EventFilter,
+    EventState,
+    Provider,
+    WebhookEvent,
+)
+
+INSERT = """
+INSERT INTO webhook_events (provider, event_id, event_type, body, state, last_error)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (provider, event_id) DO NOTHING
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A rightly signed delivery, to be kept."""
+
+    provider: Provider
+    event_id: str
+    event_type: str
+    body: bytes
+    state: EventState
+    last_error: str
+
+
+async def insert(connection: Connection, delivery: Delivery) -> bool:
+    """Keep a delivery; answer whether it is the first of its event."""
+    tag = await connection.execute(
+        INSERT,
+        delivery.provider,
+        delivery.event_id,
+        delivery.event_type,
+        delivery.body,
+        delivery.state,
+        delivery.last_error,
+    )
+    return tag == "INSERT 0 1"
+
+
+CLAIM_NEXT = """
+SELECT * FROM webhook_events
+WHERE state = 'RECEIVED' AND next_attempt_time <= now()
+ORDER BY next_attempt_time
+LIMIT 1
+FOR UPDATE SKIP LOCKED
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event with its body."""
+
+    event: WebhookEvent
+    body: bytes
+
+
+async def claim_next(connection: Connection) -> StoredEvent | None:
+    """Take one event that is due, for as long as the transaction lasts; a crash gives it back."""
+    row = await connection.fetchrow(CLAIM_NEXT)
+    return StoredEvent(_to_event(row), row["body"]) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of handling an event."""
+
+    state: EventState
+    organization_id: str = ""
+    object_ids: tuple[str, ...] = ()
+    observations: tuple[str, ...] = ()
+    last_error: str = ""
+    retry_in_seconds: float = 0.0
+
+
+SAVE_OUTCOME = """
+UPDATE webhook_events
+SET state = $3, organization_id = $4, object_ids = $5, observations = $6, last_error = $7,
+    attempt_count = attempt_count + 1, next_attempt_time = now() + make_interval(secs => $8)
+WHERE provider = $1 AND event_id = $2
+"""
+
+
+async def save_outcome(connection: Connection, event: WebhookEvent, outcome: Outcome) -> None:
+    """Write down what came of an event that is claimed."""
+    await connection.execute(
+        SAVE_OUTCOME,
+        event.provider,
+        event.event_id,
+        outcome.state,
+        outcome.organization_id,
+        list(outcome.object_ids),
+        list(outcome.observations),
+        outcome.last_error[:500],
+        outcome.retry_in_seconds,
+    )
+
+
+UNPARK = """
+UPDATE webhook_events SET state = 'RECEIVED', next_attempt_time = now()
+WHERE provider = $1 AND state = 'PARKED' AND object_ids && $2::text[]
+"""
+
+
+async def unpark(connection: Connection, provider: Provider, object_ids: Iterable[str]) -> None:
+    """Let the events that speak of these objects be handled again."""
+    await connection.execute(UNPARK, provider, [each for each in object_ids if each])
+
+
+FIND = "SELECT * FROM webhook_events WHERE provider = $1 AND event_id = $2"
+
+
+async def find(connection: Connection, provider: Provider, event_id: str) -> StoredEvent | None:
+    """Return one event."""
+    row = await connection.fetchrow(FIND, provider, event_id)
+    return StoredEvent(_to_event(row), row["body"]) if row else None
+
+
+LIST = """
+SELECT * FROM webhook_events
+WHERE ($1::text IS NULL OR provider = $1)
+  AND ($2::text IS NULL OR state = $2)
+  AND ($3::text = '' OR event_type = $3)
+  AND ($4::text = '' OR organization_id = $4)
+  AND ($5::text = '' OR object_ids @> ARRAY[$5::text])
+  AND ($6::timestamptz IS NULL OR receive_time >= $6)
+  AND ($7::timestamptz IS NULL OR receive_time < $7)
+  AND ($8::timestamptz IS NULL OR (receive_time, provider, event_id) < ($8, $9, $10))
+ORDER BY receive_time DESC, provider DESC, event_id DESC
+LIMIT $11
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class EventKey:
+    """Where an event stands in a list."""
+
+    receive_time: datetime | None = None
+    provider: str = ""
+    event_id: str = ""
+
+
+async def list_events(
+    connection: Connection, wanted: EventFilter, before: EventKey, limit: int
+) -> list[WebhookEvent]:
+    """Return events, newest first, before the given one."""
+    rows = await connection.fetch(
+        LIST,
+        wanted.provider,
+        wanted.state,
+        wanted.event_type,
+        wanted.organization_id,
+        wanted.object_id,
+        wanted.received_after,
+        wanted.received_before,
+        before.receive_time,
+        before.provider,
+        before.event_id,
+        limit,
+    )
+    return [_to_event(row) for row in rows]
+
+
+def _to_event(row: Record) -> WebhookEvent:
+    return WebhookEvent(
+        provider=Provider(row["provider"]),
+        event_id=row["event_id"],
+        event_type=row["event_type"],
+        state=EventState(row["state"]),
+        organization_id=row["organization_id"],
+        attempt_count=row["attempt_count"],
+        last_error=row["last_error"],
+        observations=tuple(row["observations"]),
+        receive_time=row["receive_time"],
+    )

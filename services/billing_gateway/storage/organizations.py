@@ -1,0 +1,103 @@
+"""Organizations: their lock and the level that they have from their subscriptions."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from libs.announcing.ports import CurrentLevel, LevelKey
+from libs.database import Connection, Record
+from libs.levels import SubscriptionLevel, SubscriptionState
+
+LOCK_OBJECT = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+
+
+async def lock_objects(connection: Connection, provider: str, object_ids: set[str]) -> None:
+    """Lock a provider's objects until the transaction ends, before the organization.
+
+    So finding out whose an object is, and saying whose it is, never overtake each other.
+    """
+    for object_id in sorted(object_ids - {""}):
+        await connection.execute(LOCK_OBJECT, f"{provider} {object_id}")
+
+
+MAKE_ROW = "INSERT INTO organizations (organization_id) VALUES ($1) ON CONFLICT DO NOTHING"
+
+LOCK = "SELECT * FROM organizations WHERE organization_id = $1 FOR UPDATE"
+
+
+async def lock(connection: Connection, organization_id: str) -> SubscriptionLevel | None:
+    """Lock the organization's row, made if need be; return its level, None if it has none yet."""
+    await connection.execute(MAKE_ROW, organization_id)
+    return _to_level(await connection.fetchrow(LOCK, organization_id))
+
+
+READ = "SELECT *, clock_timestamp() AS now FROM organizations WHERE organization_id = $1"
+
+
+@dataclass(frozen=True, slots=True)
+class LevelRow:
+    """An organization's level, and the database's time at which it was read."""
+
+    level: SubscriptionLevel
+    now: datetime
+
+
+async def read(connection: Connection, organization_id: str) -> LevelRow | None:
+    """Return the organization's level; None if it has none."""
+    row = await connection.fetchrow(READ, organization_id)
+    level = _to_level(row)
+    return LevelRow(level, row["now"]) if row is not None and level is not None else None
+
+
+SAVE = """
+UPDATE organizations SET revision = $2, state = $3, good_standing = $4, good_until = $5
+WHERE organization_id = $1
+"""
+
+
+async def save(connection: Connection, organization_id: str, level: SubscriptionLevel) -> None:
+    """Write the level of an organization that is locked."""
+    await connection.execute(
+        SAVE,
+        organization_id,
+        level.revision,
+        level.state,
+        level.good_standing,
+        level.good_until,
+    )
+
+
+LIFT_REVISION = """
+UPDATE organizations SET revision = greatest(revision, $2 + 1)
+WHERE organization_id = $1 RETURNING revision
+"""
+
+
+async def lift_revision(connection: Connection, organization_id: str, above: int) -> int:
+    """Set the level's revision above the given one."""
+    revision: int = await connection.fetchval(LIFT_REVISION, organization_id, above)
+    return revision
+
+
+LIST_LEVELS = """
+SELECT organization_id, revision FROM organizations
+WHERE revision > 0 AND organization_id > $1
+ORDER BY organization_id
+LIMIT $2
+"""
+
+
+async def list_levels(connection: Connection, after: str, limit: int) -> list[CurrentLevel]:
+    """Return levels in the order of their organizations."""
+    rows = await connection.fetch(LIST_LEVELS, after, limit)
+    return [CurrentLevel(LevelKey(row["organization_id"]), row["revision"]) for row in rows]
+
+
+def _to_level(row: Record | None) -> SubscriptionLevel | None:
+    if row is None or row["revision"] == 0:
+        return None
+    return SubscriptionLevel(
+        revision=row["revision"],
+        state=SubscriptionState(row["state"]),
+        good_standing=row["good_standing"],
+        good_until=row["good_until"],
+    )

@@ -1,0 +1,141 @@
+"""Payments, and how far the wallet has taken them."""
+
+from datetime import datetime
+
+from libs.announcing.ports import CurrentLevel, LevelKey
+from libs.database import Connection, Record
+from services.billing_gateway.domain.values import Payment, PaymentDelivery, Provider
+
+FIND = "SELECT * FROM payments WHERE provider = $1 AND payment_id = $2"
+
+
+async def find(connection: Connection, provider: Provider, payment_id: str) -> Payment | None:
+    """Return a payment."""
+    row = await connection.fetchrow(FIND, provider, payment_id)
+    return _to_payment(row) if row else None
+
+
+INSERT = """
+INSERT INTO payments (
+    provider, payment_id, organization_id, subscription_id, plan_id, currency_code, paid_micros,
+    credited_micros, allowance_period_start_time, paid_time, revision, event_ids
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+"""
+
+
+async def insert(connection: Connection, payment: Payment) -> None:
+    """Write a payment that was not known, of an organization that is locked."""
+    await connection.execute(
+        INSERT,
+        payment.provider,
+        payment.payment_id,
+        payment.organization_id,
+        payment.subscription_id,
+        payment.plan_id,
+        payment.currency_code,
+        payment.paid_micros,
+        payment.credited_micros,
+        payment.allowance_period_start_time,
+        payment.paid_time,
+        payment.revision,
+        list(payment.event_ids),
+    )
+
+
+ADD_EVENT = """
+UPDATE payments SET event_ids = event_ids || $3::text
+WHERE provider = $1 AND payment_id = $2 AND NOT $3::text = ANY (event_ids)
+"""
+
+
+async def add_event(connection: Connection, payment: Payment, event_id: str) -> None:
+    """Note one more event that told of the payment."""
+    await connection.execute(ADD_EVENT, payment.provider, payment.payment_id, event_id)
+
+
+IS_ALLOWANCE_TAKEN = """
+SELECT EXISTS (
+    SELECT FROM payments
+    WHERE provider = $1 AND subscription_id = $2 AND allowance_period_start_time = $3
+)
+"""
+
+
+async def is_allowance_taken(
+    connection: Connection, provider: Provider, subscription_id: str, period_start: datetime
+) -> bool:
+    """Tell whether a payment has had the allowance of this subscription's period."""
+    taken: bool = await connection.fetchval(
+        IS_ALLOWANCE_TAKEN, provider, subscription_id, period_start
+    )
+    return taken
+
+
+FIND_BY_KEY = "SELECT * FROM payments WHERE organization_id = $1 AND payment_id = $2"
+
+
+async def find_by_key(connection: Connection, key: LevelKey) -> Payment | None:
+    """Return the payment whose level has this key."""
+    row = await connection.fetchrow(FIND_BY_KEY, key.organization_id, key.key)
+    return _to_payment(row) if row else None
+
+
+LIFT_REVISION = """
+UPDATE payments SET revision = greatest(revision, $3 + 1)
+WHERE organization_id = $1 AND payment_id = $2 RETURNING revision
+"""
+
+
+async def lift_revision(connection: Connection, key: LevelKey, above: int) -> int:
+    """Set the level's revision above the given one."""
+    revision: int = await connection.fetchval(LIFT_REVISION, key.organization_id, key.key, above)
+    return revision
+
+
+LIST_LEVELS = """
+SELECT organization_id, payment_id, revision FROM payments
+WHERE (organization_id, payment_id) > ($1, $2)
+ORDER BY organization_id, payment_id
+LIMIT $3
+"""
+
+
+async def list_levels(connection: Connection, after: LevelKey, limit: int) -> list[CurrentLevel]:
+    """Return levels in the order of their keys."""
+    rows = await connection.fetch(LIST_LEVELS, after.organization_id, after.key, limit)
+    return [
+        CurrentLevel(LevelKey(row["organization_id"], row["payment_id"]), row["revision"])
+        for row in rows
+    ]
+
+
+READ_DELIVERY = """
+SELECT acknowledged_revision, last_error FROM announcements
+WHERE organization_id = $1 AND level = 'payment' AND key = $2
+"""
+
+
+async def read_delivery(connection: Connection, payment: Payment) -> PaymentDelivery:
+    """Return how far the wallet has taken the payment."""
+    row = await connection.fetchrow(READ_DELIVERY, payment.organization_id, payment.payment_id)
+    if row is None:
+        return PaymentDelivery(acknowledged_revision=0, last_error="")
+    return PaymentDelivery(row["acknowledged_revision"], row["last_error"])
+
+
+def _to_payment(row: Record) -> Payment:
+    return Payment(
+        organization_id=row["organization_id"],
+        provider=Provider(row["provider"]),
+        payment_id=row["payment_id"],
+        subscription_id=row["subscription_id"],
+        plan_id=row["plan_id"],
+        currency_code=row["currency_code"],
+        paid_micros=row["paid_micros"],
+        credited_micros=row["credited_micros"],
+        allowance_period_start_time=row["allowance_period_start_time"],
+        paid_time=row["paid_time"],
+        revision=row["revision"],
+        event_ids=tuple(row["event_ids"]),
+        create_time=row["create_time"],
+    )

@@ -1,0 +1,84 @@
+"""The gateway's HTTP side: what providers deliver, and whether the gateway is well."""
+
+import asyncio
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from prometheus_client import Counter
+
+from libs.database import DatabaseUnavailableError
+from libs.logs import get_logger
+from libs.metrics import ServiceMetrics
+from services.billing_gateway.domain.values import Provider
+from services.billing_gateway.operations.intake import Intake
+from services.billing_gateway.ports import DeliveryRefusedError
+
+BODY_BYTES_MAX = 256 * 1024
+BODY_SECONDS_MAX = 10.0
+
+
+class BodyTooLargeError(Exception):
+    """The body is longer than any honest one."""
+
+
+class Webhooks:
+    """Answers providers: 200 kept, 400 not theirs, 413 too large, 503 send it again."""
+
+    def __init__(self, intake: Intake, metrics: ServiceMetrics) -> None:
+        self._intake = intake
+        self._answers = Counter(
+            "tollgate_webhook_deliveries",
+            "Deliveries answered, by provider and HTTP status.",
+            ["provider", "status"],
+            registry=metrics.registry,
+        )
+
+    def application(self) -> web.Application:
+        """Return the application to serve."""
+        application = web.Application()
+        application.router.add_post("/webhooks/stripe", self._receive_from(Provider.STRIPE))
+        application.router.add_get("/healthz", self._answer_health)
+        application.router.add_get("/readyz", self._answer_readiness)
+        return application
+
+    def _receive_from(self, provider: Provider) -> Handler:
+        async def receive(request: web.Request) -> web.Response:
+            status = await self._receive(provider, request)
+            self._answers.labels(provider, status).inc()
+            return web.Response(status=status)
+
+        return receive
+
+    async def _receive(self, provider: Provider, request: web.Request) -> int:
+        try:
+            body = await asyncio.wait_for(_read_body(request), BODY_SECONDS_MAX)
+            await self._intake.receive(provider, request.headers, body)
+        except BodyTooLargeError:
+            return 413
+        except TimeoutError:
+            return 408
+        except DeliveryRefusedError as refused:
+            get_logger().warning("webhook_refused", provider=provider, error=str(refused))
+            return 400
+        except DatabaseUnavailableError:
+            get_logger().warning("webhook_not_stored", provider=provider)
+            return 503
+        return 200
+
+    async def _answer_health(self, _: web.Request) -> web.Response:
+        return web.Response(text="alive")
+
+    async def _answer_readiness(self, _: web.Request) -> web.Response:
+        ready = await self._intake.is_database_there()
+        return web.Response(text="ready" if ready else "no database", status=200 if ready else 503)
+
+
+async def _read_body(request: web.Request) -> bytes:
+    if (request.content_length or 0) > BODY_BYTES_MAX:
+        raise BodyTooLargeError
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            raise BodyTooLargeError
+    return bytes(body)

@@ -1,0 +1,242 @@
+"""Deliveries over HTTP: what is kept, what is refused, and what each is answered."""
+
+import asyncio
+import json
+from collections import Counter
+from datetime import timedelta
+
+import grpc
+import pytest
+from tests.support.errors import refusal
+from tests.support.stack import STRIPE_SECRET, Stack, now
+from tests.support.waiting import eventually
+from tollgate.billing_gateway.v1 import (
+    billing_gateway_service_pb2,
+    provider_pb2,
+    webhook_event_pb2,
+)
+from tollgate.wallet.v1 import wallet_pb2, wallet_service_pb2
+
+from dev.stripe_simulator import Customer, signature_header, to_body, top_up_event
+
+WebhookEvent = webhook_event_pb2.WebhookEvent
+CUSTOMER = Customer("org-1")
+DELIVERIES = 200
+
+
+async def events_of(stack: Stack, **wanted: object) -> list[WebhookEvent]:
+    request = billing_gateway_service_pb2.ListWebhookEventsRequest(**wanted)  # type: ignore[arg-type]
+    return list((await stack.gateway.ListWebhookEvents(request)).events)
+
+
+async def settled_event(stack: Stack, event_id: str) -> WebhookEvent:
+    async def look() -> WebhookEvent:
+        request = billing_gateway_service_pb2.GetWebhookEventRequest(
+            provider=provider_pb2.PROVIDER_STRIPE, event_id=event_id
+        )
+        return (await stack.gateway.GetWebhookEvent(request)).event
+
+    return await eventually(
+        look, lambda it: it.state != webhook_event_pb2.WEBHOOK_EVENT_STATE_RECEIVED
+    )
+
+
+async def wallet_of(stack: Stack, organization_id: str) -> wallet_pb2.Wallet:
+    request = wallet_service_pb2.GetWalletRequest(organization_id=organization_id)
+    try:
+        return (await stack.wallet.GetWallet(request)).wallet
+    except grpc.aio.AioRpcError as error:
+        assert error.code() is grpc.StatusCode.NOT_FOUND  # noqa: PT017 - not there yet
+        return wallet_pb2.Wallet()
+
+
+async def test_one_webhook_delivered_200_times_at_once_credits_once(stack: Stack) -> None:
+    body = to_body(top_up_event(CUSTOMER, 2_500, now()))
+    signature = signature_header(body, STRIPE_SECRET)
+
+    statuses = await asyncio.gather(*(stack.post(body, signature) for _ in range(DELIVERIES)))
+
+    assert Counter(statuses) == {200: DELIVERIES}
+    wallet = await eventually(lambda: wallet_of(stack, "org-1"), lambda it: it.balance_micros > 0)
+    assert wallet.balance_micros == 25_000_000
+    assert wallet.entry_count == 1
+    assert len(await events_of(stack)) == 1
+
+
+def other_body(body: bytes) -> bytes:
+    return body.replace(b"2500", b"9500")
+
+
+async def test_a_delivery_that_is_not_stripes_is_refused_and_not_kept(stack: Stack) -> None:
+    body = to_body(top_up_event(CUSTOMER, 2_500, now()))
+    good = signature_header(body, STRIPE_SECRET)
+    stale = signature_header(body, STRIPE_SECRET, now() - timedelta(seconds=301))
+    future = signature_header(body, STRIPE_SECRET, now() + timedelta(seconds=310))
+    refused = {
+        "missing": await stack.post(body),
+        "doubled": await stack.post(body, good, good),
+        "another secret": await stack.post(body, signature_header(body, "whsec_other")),
+        "another body": await stack.post(other_body(body), good),
+        "stale": await stack.post(body, stale),
+        "from the future": await stack.post(body, future),
+        "empty": await stack.post(body, ""),
+        "no timestamp": await stack.post(body, good.split(",")[1]),
+        "two timestamps": await stack.post(body, f"t=1,{good}"),
+        "huge timestamp": await stack.post(body, "t=999999999999,v1=00"),
+        "not ASCII": await stack.post(body, good.replace("v1=", "v1=\u00e9")),
+        "only v0": await stack.post(body, good.replace("v1=", "v0=")),
+        "not UTF-8": await stack.post(b"\xff\xfe", good),
+    }
+
+    assert set(refused.values()) == {400}, refused
+    assert await events_of(stack) == []
+
+
+async def test_a_body_over_the_limit_is_refused(stack: Stack) -> None:
+    body = b" " * (256 * 1024 + 1)
+    assert await stack.post(body, signature_header(body, STRIPE_SECRET)) == 413
+
+
+async def test_a_body_at_the_limit_is_kept(stack: Stack) -> None:
+    event = top_up_event(CUSTOMER, 2_500, now())
+    body = json.dumps(event).encode().ljust(256 * 1024)
+    assert await stack.post(body, signature_header(body, STRIPE_SECRET)) == 200
+    settled = await settled_event(stack, event["id"])
+    assert settled.state == webhook_event_pb2.WEBHOOK_EVENT_STATE_DONE
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not json",
+        b"[]",
+        b"null",
+        b'{"object": "event"}',
+        b'{"object": "event", "id": "evt_1", "type": 7, "created": 1}',
+        b'{"object": "event", "id": "a b", "type": "invoice.paid", "created": 1}',
+        b'{"object": "event", "id": "evt_1", "type": "invoice.paid", "created": NaN}',
+        b'{"object": "v2.core.event", "id": "evt_1", "type": "v1.billing.meter"}',
+        b"[" * 10_000,
+        b'{"object": "event", "id": "evt_\\u0000", "type": "invoice.paid", "created": 1}',
+        b'{"object": "event", "id": "evt_1", "type": "\\ud800", "created": 1}',
+    ],
+)
+async def test_a_rightly_signed_body_that_cannot_be_read_is_kept_dead(
+    stack: Stack, body: bytes
+) -> None:
+    assert await stack.post(body, signature_header(body, STRIPE_SECRET)) == 200
+
+    [event] = await events_of(stack)
+    assert event.state == webhook_event_pb2.WEBHOOK_EVENT_STATE_DEAD
+    assert event.event_id.startswith("sha256:")
+    request = billing_gateway_service_pb2.GetWebhookEventRequest(
+        provider=provider_pb2.PROVIDER_STRIPE, event_id=event.event_id
+    )
+    assert (await stack.gateway.GetWebhookEvent(request)).body == body
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"amount_total": -5}, "amount_total is not a whole amount"),
+        ({"amount_total": 10.5}, "amount_total is not a whole amount"),
+        ({"amount_total": "2500"}, "amount_total is not a whole amount"),
+        ({"amount_total": True}, "amount_total is not a whole amount"),
+        ({"amount_total": None}, "amount_total is not a whole amount"),
+        ({"amount_total": 10**300}, "is out of range"),
+        ({"amount_total": 2**63 - 1}, "is out of range"),
+        ({"currency": "xyz"}, "currency 'XYZ' is not one that Tollgate converts"),
+        ({"currency": None}, "currency is not a currency code"),
+        ({"payment_intent": 7}, "payment_intent is not an id"),
+        ({"payment_intent": "pi 1"}, "payment_intent is not an id"),
+    ],
+)
+async def test_an_event_with_an_impossible_value_is_dead_and_moves_nothing(
+    stack: Stack, changes: dict[str, object], problem: str
+) -> None:
+    event = top_up_event(CUSTOMER, 2_500, now())
+    event["data"]["object"].update(changes)
+
+    assert await stack.deliver(event) == 200
+
+    settled = await settled_event(stack, event["id"])
+    assert settled.state == webhook_event_pb2.WEBHOOK_EVENT_STATE_DEAD
+    assert problem in settled.last_error
+    assert (await wallet_of(stack, "org-1")).entry_count == 0
+
+
+async def test_an_unknown_event_type_is_ignored(stack: Stack) -> None:
+    event = {**top_up_event(CUSTOMER, 2_500, now()), "type": "customer.tax_id.created"}
+    assert await stack.deliver(event) == 200
+    settled = await settled_event(stack, event["id"])
+    assert settled.state == webhook_event_pb2.WEBHOOK_EVENT_STATE_IGNORED
+
+
+async def test_a_live_event_is_dead_where_the_settings_expect_test_events(stack: Stack) -> None:
+    event = {**top_up_event(CUSTOMER, 2_500, now()), "livemode": True}
+    assert await stack.deliver(event) == 200
+    settled = await settled_event(stack, event["id"])
+    assert settled.state == webhook_event_pb2.WEBHOOK_EVENT_STATE_DEAD
+    assert "a live event" in settled.last_error
+
+
+async def test_an_event_of_nobody_is_parked_and_settled_by_a_link(stack: Stack) -> None:
+    stranger = Customer("", customer_id="cus_1", subscription_id="sub_1")
+    event = top_up_event(stranger, 2_500, now())
+    await stack.deliver(event)
+    parked = await settled_event(stack, event["id"])
+    assert parked.state == webhook_event_pb2.WEBHOOK_EVENT_STATE_PARKED
+
+    await stack.gateway.LinkSubscription(
+        billing_gateway_service_pb2.LinkSubscriptionRequest(
+            organization_id="org-2",
+            provider=provider_pb2.PROVIDER_STRIPE,
+            provider_subscription_id="sub_1",
+            provider_customer_id="cus_1",
+            currency_code="USD",
+        )
+    )
+
+    wallet = await eventually(lambda: wallet_of(stack, "org-2"), lambda it: it.balance_micros > 0)
+    assert wallet.balance_micros == 25_000_000
+
+
+async def test_a_payment_in_another_currency_than_the_wallets_waits_and_says_why(
+    stack: Stack,
+) -> None:
+    await stack.wallet.CreateWallet(
+        wallet_service_pb2.CreateWalletRequest(organization_id="org-1", currency_code="EUR")
+    )
+    event = top_up_event(CUSTOMER, 2_500, now())
+    await stack.deliver(event)
+    payment_id = f"stripe:{event['data']['object']['payment_intent']}"
+    request = billing_gateway_service_pb2.GetPaymentRequest(
+        provider=provider_pb2.PROVIDER_STRIPE, payment_id=payment_id
+    )
+
+    async def last_error() -> str:
+        try:
+            return (await stack.gateway.GetPayment(request)).payment.last_error
+        except grpc.aio.AioRpcError:
+            return ""
+
+    assert "CURRENCY_MISMATCH" in await eventually(last_error, lambda it: it != "")
+    assert (await wallet_of(stack, "org-1")).balance_micros == 0
+
+
+async def test_another_organizations_subscription_cannot_be_linked(stack: Stack) -> None:
+    def link(organization_id: str) -> billing_gateway_service_pb2.LinkSubscriptionRequest:
+        return billing_gateway_service_pb2.LinkSubscriptionRequest(
+            organization_id=organization_id,
+            provider=provider_pb2.PROVIDER_PAYPAL,
+            provider_subscription_id="I-1",
+            currency_code="USD",
+        )
+
+    await stack.gateway.LinkSubscription(link("org-1"))
+    await stack.gateway.LinkSubscription(link("org-1"))
+    found = await refusal(stack.gateway.LinkSubscription(link("org-2")))
+
+    assert found.reason == "ALREADY_LINKED"
+    assert (await wallet_of(stack, "org-2")).organization_id == ""
