@@ -1,0 +1,51 @@
+.DEFAULT_GOAL := help
+.PHONY: help run demo test unit check lint protos format lock clean setup
+
+BIN := .venv/bin
+COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --system-certs --universal \
+	--python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: setup ## Start everything on this machine: PostgreSQL, a Twilio simulator, the services
+	@$(BIN)/python -m dev.stack
+
+demo: setup ## Play the whole story against what `make run` started
+	@$(BIN)/python -m dev.demo
+
+test: setup ## Run all tests
+	$(BIN)/pytest
+
+unit: setup ## Run the tests that need no database
+	$(BIN)/pytest tests/unit
+
+check: lint test ## Everything a change must pass
+
+lint: setup ## Everything a change must pass but the tests
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd protos && ../$(BIN)/buf lint && ../$(BIN)/buf format --diff --exit-code
+	$(BIN)/python -m dev.generate_protos --check
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+
+protos: setup ## Generate protos/gen
+	$(BIN)/python -m dev.generate_protos
+
+format: setup ## Format code and protos, and mend what can be mended
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format
+	cd protos && ../$(BIN)/buf format --write
+
+lock: setup ## Pin what pyproject.toml asks for (OPTIONS=--upgrade: at its newest)
+	$(COMPILE) $(OPTIONS) --group dev --output-file requirements-dev.lock
+	$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock
+
+clean: ## Remove what was installed and cached; the data of `make run` stays
+	rm -rf .venv .tools .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+setup:
+	@dev/setup

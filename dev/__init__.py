@@ -1,0 +1,1 @@
+"""What runs Tollgate on one machine; never shipped."""
