@@ -4,11 +4,14 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from dev.postgres import EmbeddedPostgres
-from tests.support.databases import FAST_SETTINGS, TestDatabase, TestDatabases
+from dev.twilio_simulator.simulator import TwilioSimulator
+from tests.support.databases import FAST_SETTINGS, ServiceDatabase, ServiceDatabases
 from tests.support.services import free_address
+from tests.support.stack import SERVICES, TWILIO_SID, TWILIO_TOKEN, Stack
 
 SETTINGS_PREFIXES = ("WALLET_", "CAMPAIGN_", "TELEPHONY_", "BILLING_GATEWAY_", "STRIPE_", "TWILIO_")
 
@@ -30,23 +33,44 @@ async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Em
 
 
 @pytest.fixture(scope="session")
-async def databases(postgres: EmbeddedPostgres) -> TestDatabases:
+async def databases(postgres: EmbeddedPostgres) -> ServiceDatabases:
     """Migrated templates of every service's database."""
-    return await TestDatabases.prepare(postgres)
+    return await ServiceDatabases.prepare(postgres)
 
 
-MakeDatabase = Callable[[str], Awaitable[TestDatabase]]
+MakeDatabase = Callable[[str], Awaitable[ServiceDatabase]]
 
 
 @pytest.fixture
-async def make_database(databases: TestDatabases) -> AsyncIterator[MakeDatabase]:
+async def make_database(databases: ServiceDatabases) -> AsyncIterator[MakeDatabase]:
     """Databases for one test, of any service."""
-    made: list[TestDatabase] = []
+    made: list[ServiceDatabase] = []
 
-    async def make(service: str) -> TestDatabase:
+    async def make(service: str) -> ServiceDatabase:
         made.append(await databases.clone(service))
         return made[-1]
 
     yield make
     for database in made:
         await databases.drop(database)
+
+
+@pytest.fixture
+async def twilio() -> AsyncIterator[TwilioSimulator]:
+    """Twilio, as far as it is simulated."""
+    simulator = TwilioSimulator(TWILIO_SID, TWILIO_TOKEN)
+    await simulator.start()
+    yield simulator
+    await simulator.stop()
+
+
+@pytest.fixture
+async def stopped_stack(
+    make_database: MakeDatabase, twilio: TwilioSimulator
+) -> AsyncIterator[Stack]:
+    """All services with databases of their own, none of them started."""
+    databases = {name: await make_database(name) for name in SERVICES}
+    async with aiohttp.ClientSession() as http:
+        stack = Stack(databases, twilio, http)
+        yield stack
+        await stack.close()

@@ -17,7 +17,7 @@ FAST_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes"
 
 
 @dataclass(frozen=True, slots=True)
-class TestDatabase:
+class ServiceDatabase:
     """A database of one service, for one test."""
 
     name: str
@@ -25,7 +25,7 @@ class TestDatabase:
     superuser_url: str
 
 
-class TestDatabases:
+class ServiceDatabases:
     """Makes databases that are migrated already."""
 
     def __init__(self, postgres: EmbeddedPostgres, passwords: dict[str, ServicePasswords]) -> None:
@@ -34,7 +34,7 @@ class TestDatabases:
         self._count = 0
 
     @classmethod
-    async def prepare(cls, postgres: EmbeddedPostgres) -> "TestDatabases":
+    async def prepare(cls, postgres: EmbeddedPostgres) -> "ServiceDatabases":
         """Migrate a template for every service."""
         passwords = {
             service: ServicePasswords(secrets.token_hex(8), secrets.token_hex(8))
@@ -45,7 +45,7 @@ class TestDatabases:
             await migrate(urls[service].owner, REPOSITORY / "services" / service / "migrations")
         return cls(postgres, passwords)
 
-    async def clone(self, service: str) -> TestDatabase:
+    async def clone(self, service: str) -> ServiceDatabase:
         """Make a database like the service's template."""
         self._count += 1
         name = f"test_{self._count}_{service}"
@@ -53,13 +53,13 @@ class TestDatabases:
         superuser_url = self._postgres.superuser_url(name)
         server = superuser_url.rpartition("@")[2]
         password = self._passwords[service].service
-        return TestDatabase(name, f"postgresql://{service}:{password}@{server}", superuser_url)
+        return ServiceDatabase(name, f"postgresql://{service}:{password}@{server}", superuser_url)
 
-    async def drop(self, database: TestDatabase) -> None:
+    async def drop(self, database: ServiceDatabase) -> None:
         """Drop it, whoever is still connected."""
         await self._execute(f"DROP DATABASE IF EXISTS {database.name} WITH (FORCE)")
 
-    async def kill_connections(self, database: TestDatabase) -> None:
+    async def kill_connections(self, database: ServiceDatabase) -> None:
         """Cut every connection to it, as a crash of the server would."""
         await self._execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "  # noqa: S608 - our own name

@@ -30,7 +30,8 @@ async def refusal(call: Awaitable[Any]) -> Refusal:
 def read_refusal(error: grpc.aio.AioRpcError) -> Refusal:
     """Read the details of an error."""
     found = Refusal(error.code())
-    status = rpc_status.from_call(error)
+    call: Any = error
+    status = rpc_status.from_call(call)
     for detail in status.details if status else ():
         info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
         if detail.Unpack(info):

@@ -1,19 +1,14 @@
-"""Several real services in the test's own loop, each on a port of its own that survives restarts."""
+"""Several real services in the test's own loop, each on a port that survives restarts."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import aiohttp
 import grpc
 from pydantic import SecretStr
-from tests.support.databases import TestDatabase
-from tests.support.services import ANY_PORT, free_address
-from tollgate.billing_gateway.v1.billing_gateway_service_pb2_grpc import BillingGatewayServiceStub
-from tollgate.campaign.v1.campaign_service_pb2_grpc import CampaignServiceStub
-from tollgate.telephony.v1.telephony_service_pb2_grpc import TelephonyServiceStub
-from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
 from dev.stripe_simulator import signature_header, to_body
 from dev.twilio_simulator.simulator import TwilioSimulator
@@ -26,6 +21,12 @@ from services.telephony.app import build as build_telephony
 from services.telephony.config import TelephonySettings
 from services.wallet.app import build as build_wallet
 from services.wallet.config import WalletSettings
+from tests.support.databases import ServiceDatabase
+from tests.support.services import ANY_PORT, free_address
+from tollgate.billing_gateway.v1.billing_gateway_service_pb2_grpc import BillingGatewayServiceStub
+from tollgate.campaign.v1.campaign_service_pb2_grpc import CampaignServiceStub
+from tollgate.telephony.v1.telephony_service_pb2_grpc import TelephonyServiceStub
+from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
 STRIPE_SECRET = "whsec_of_a_test"
 TWILIO_SID = "AC" + "0" * 32
@@ -45,13 +46,14 @@ FAST = {
 class Stack:
     """The services, their databases, Twilio's simulator, and doors to them all."""
 
-    databases: Mapping[str, TestDatabase]
+    databases: Mapping[str, ServiceDatabase]
     twilio: TwilioSimulator
     http: aiohttp.ClientSession
     gateway_settings: Mapping[str, Any] = field(default_factory=dict)
     addresses: dict[str, str] = field(
         default_factory=lambda: {name: free_address() for name in (*SERVICES, "http")}
     )
+    seconds: Iterator[int] = field(default_factory=count)
     running: dict[str, Service] = field(default_factory=dict)
     channels: dict[str, grpc.aio.Channel] = field(default_factory=dict)
 
@@ -92,6 +94,10 @@ class Stack:
     def gateway(self) -> BillingGatewayServiceStub:
         """BillingGatewayService."""
         return BillingGatewayServiceStub(self._channel("billing_gateway"))
+
+    def next_second(self) -> datetime:
+        """Return a provider's time later than all that were given out before."""
+        return now() - timedelta(hours=1) + timedelta(seconds=next(self.seconds))
 
     async def deliver(self, event: Mapping[str, Any]) -> int:
         """Deliver an event as Stripe does; return the answer's status."""

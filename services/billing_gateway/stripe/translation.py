@@ -54,7 +54,7 @@ SUBSCRIPTION_RANKS = {
     "customer.subscription.updated": 1,
     "customer.subscription.deleted": 2,
 }
-PERIOD_REASONS = frozenset({"subscription_create", "subscription_cycle"})
+PERIOD_REASONS = ("subscription_create", "subscription_cycle")
 
 
 def translate_event(body: bytes, receive_time: datetime, *, livemode: bool) -> Translation:

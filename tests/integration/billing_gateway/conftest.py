@@ -1,23 +1,12 @@
 """A gateway and the wallet that it tells, for each test."""
 
-from collections.abc import AsyncIterator
-
-import aiohttp
 import pytest
-from tests.conftest import MakeDatabase
-from tests.support.stack import TWILIO_SID, TWILIO_TOKEN, Stack
 
-from dev.twilio_simulator.simulator import TwilioSimulator
+from tests.support.stack import Stack
 
 
 @pytest.fixture
-async def stack(make_database: MakeDatabase) -> AsyncIterator[Stack]:
+async def stack(stopped_stack: Stack) -> Stack:
     """The gateway and the wallet; the other services are down, which must not matter."""
-    names = ("wallet", "campaign", "telephony", "billing_gateway")
-    databases = {name: await make_database(name) for name in names}
-    twilio = TwilioSimulator(TWILIO_SID, TWILIO_TOKEN)
-    async with aiohttp.ClientSession() as http:
-        stack = Stack(databases, twilio, http)
-        await stack.start("wallet", "billing_gateway")
-        yield stack
-        await stack.close()
+    await stopped_stack.start("wallet", "billing_gateway")
+    return stopped_stack

@@ -7,7 +7,10 @@ from datetime import timedelta
 
 import grpc
 import pytest
+
+from dev.stripe_simulator import Customer, signature_header, to_body, top_up_event
 from tests.support.errors import refusal
+from tests.support.sights import wallet_of
 from tests.support.stack import STRIPE_SECRET, Stack, now
 from tests.support.waiting import eventually
 from tollgate.billing_gateway.v1 import (
@@ -15,9 +18,7 @@ from tollgate.billing_gateway.v1 import (
     provider_pb2,
     webhook_event_pb2,
 )
-from tollgate.wallet.v1 import wallet_pb2, wallet_service_pb2
-
-from dev.stripe_simulator import Customer, signature_header, to_body, top_up_event
+from tollgate.wallet.v1 import wallet_service_pb2
 
 WebhookEvent = webhook_event_pb2.WebhookEvent
 CUSTOMER = Customer("org-1")
@@ -39,15 +40,6 @@ async def settled_event(stack: Stack, event_id: str) -> WebhookEvent:
     return await eventually(
         look, lambda it: it.state != webhook_event_pb2.WEBHOOK_EVENT_STATE_RECEIVED
     )
-
-
-async def wallet_of(stack: Stack, organization_id: str) -> wallet_pb2.Wallet:
-    request = wallet_service_pb2.GetWalletRequest(organization_id=organization_id)
-    try:
-        return (await stack.wallet.GetWallet(request)).wallet
-    except grpc.aio.AioRpcError as error:
-        assert error.code() is grpc.StatusCode.NOT_FOUND  # noqa: PT017 - not there yet
-        return wallet_pb2.Wallet()
 
 
 async def test_one_webhook_delivered_200_times_at_once_credits_once(stack: Stack) -> None:

@@ -8,13 +8,13 @@ import pytest
 from services.wallet.app import build
 from services.wallet.config import WalletSettings
 from tests.conftest import MakeDatabase
-from tests.support.databases import TestDatabase
+from tests.support.databases import ServiceDatabase
 from tests.support.services import ANY_PORT, running
 from tollgate.billing_gateway.v1 import subscription_observer_service_pb2_grpc
 from tollgate.wallet.v1 import wallet_service_pb2_grpc
 
 
-def wallet_settings(database: TestDatabase) -> WalletSettings:
+def wallet_settings(database: ServiceDatabase) -> WalletSettings:
     """Return settings for a wallet that nobody observes."""
     return WalletSettings(
         database_url=database.url,
@@ -26,13 +26,13 @@ def wallet_settings(database: TestDatabase) -> WalletSettings:
 
 
 @pytest.fixture
-async def database(make_database: MakeDatabase) -> TestDatabase:
+async def database(make_database: MakeDatabase) -> ServiceDatabase:
     """The wallet's database."""
     return await make_database("wallet")
 
 
 @pytest.fixture
-async def channel(database: TestDatabase) -> AsyncIterator[grpc.aio.Channel]:
+async def channel(database: ServiceDatabase) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to a running wallet."""
     async with running(await build(wallet_settings(database))) as channel:
         yield channel

@@ -10,6 +10,7 @@ from services.billing_gateway.domain.crediting import (
     CreditAllowance,
     CreditAmountPaid,
     CreditNothing,
+    PlanCredit,
     credited_micros,
     require_same_payment,
     takes_allowance,
@@ -31,7 +32,7 @@ RENEWAL = PaymentObserved(
     paid_time=START,
 )
 EXTRA = replace(RENEWAL, renewed_period_start_time=None)
-PLANS = {
+PLANS: dict[str, PlanCredit] = {
     "paid": CreditAmountPaid(),
     "pro": CreditAllowance(50_000_000, "USD"),
     "free": CreditNothing(),

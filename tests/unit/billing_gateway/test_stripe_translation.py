@@ -111,9 +111,7 @@ def test_an_invoice_is_read_in_its_new_and_its_old_shape() -> None:
 
 
 def test_an_invoice_that_renews_nothing_claims_no_period() -> None:
-    found = observed(
-        invoice_paid_event(CUSTOMER, 2_000, NOW, billing_reason="subscription_update")
-    )
+    found = observed(invoice_paid_event(CUSTOMER, 2_000, NOW, billing_reason="subscription_update"))
     assert isinstance(found, PaymentObserved)
     assert found.renewed_period_start_time is None
 
@@ -201,9 +199,7 @@ def test_no_event_with_anything_anywhere_makes_it_raise(
     told: dict[str, Any], path: list[int], new: Any
 ) -> None:
     body = json.dumps(replace_anywhere(told, path, new)).encode(errors="surrogatepass")
-    assert isinstance(
-        translate_event(body, NOW, livemode=False), (Observed, Ignored, Unreadable)
-    )
+    assert isinstance(translate_event(body, NOW, livemode=False), (Observed, Ignored, Unreadable))
 
 
 @given(st.binary(max_size=200))

@@ -1,10 +1,10 @@
 """The reasons in code and in the contract are the same, and each has its status code."""
 
 from google.rpc import code_pb2
-from tollgate.errors.v1 import error_reason_pb2
 
 from libs.errors import DomainError, ErrorReason
 from libs.rpc.boundary import CODES, to_status
+from tollgate.errors.v1 import error_reason_pb2
 
 PREFIX = "ERROR_REASON_"
 

@@ -2,11 +2,11 @@
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from tollgate.telephony.v1 import telephony_service_pb2
-from tollgate.wallet.v1 import wallet_observer_service_pb2, wallet_service_pb2
 
 from libs.errors import InvalidArgumentError
 from libs.rpc.rules import check_request
+from tollgate.telephony.v1 import telephony_service_pb2
+from tollgate.wallet.v1 import wallet_observer_service_pb2, wallet_pb2, wallet_service_pb2
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
@@ -37,7 +37,9 @@ def violations(request: object) -> list[str]:
         debit(organization_id="A-Za_z0.9:" + "x" * 118),
         debit(description="d" * 1000, metadata={"k" * 64: "v" * 500}),
         wallet_service_pb2.ListEntriesRequest(organization_id="org-1", page_size=500),
-        wallet_service_pb2.FreezeWalletRequest(organization_id="org-1", reason=1),
+        wallet_service_pb2.FreezeWalletRequest(
+            organization_id="org-1", reason=wallet_pb2.FREEZE_REASON_OPERATOR
+        ),
     ],
 )
 def test_what_keeps_the_rules_passes(request_: wallet_service_pb2.DebitRequest) -> None:

@@ -25,8 +25,10 @@ from services.wallet.domain.decision import BALANCE_MICROS_MAX, Account, Effect,
 from services.wallet.domain.values import Entry, EntryType, FreezeReason, Payment, Wallet
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-GOOD = SubscriptionLevel(1, SubscriptionState.ACTIVE, True, START + timedelta(days=30))
-BAD = SubscriptionLevel(2, SubscriptionState.PAST_DUE, False, None)
+GOOD = SubscriptionLevel(
+    1, SubscriptionState.ACTIVE, good_standing=True, good_until=START + timedelta(days=30)
+)
+BAD = SubscriptionLevel(2, SubscriptionState.PAST_DUE, good_standing=False, good_until=None)
 
 
 def unopened() -> Wallet:
@@ -267,8 +269,8 @@ def test_an_inactive_subscription_freezes_and_an_active_one_lifts_only_that() ->
     ledger.execute(freeze())
     ledger.execute(ObserveSubscription(BAD))
     assert ledger.wallet.freeze_reasons == ("DISPUTE", "SUBSCRIPTION_INACTIVE")
-    ledger.execute(ObserveSubscription(replace(GOOD, revision=3)))
-    assert ledger.wallet.freeze_reasons == ("DISPUTE",)
+    lifted = ledger.execute(ObserveSubscription(replace(GOOD, revision=3)))
+    assert lifted.wallet.freeze_reasons == ("DISPUTE",)
 
 
 def test_a_wallet_opened_after_the_bad_news_is_born_frozen() -> None:
@@ -299,9 +301,10 @@ def test_good_news_expires_before_anybody_has_acted_on_it() -> None:
 
 
 def test_a_payment_opens_a_wallet_only_in_the_default_currency() -> None:
-    assert refused(
-        Ledger(), replace(payment(1, 5), currency_code="EUR")
-    ).reason is ErrorReason.WALLET_NOT_FOUND
+    assert (
+        refused(Ledger(), replace(payment(1, 5), currency_code="EUR")).reason
+        is ErrorReason.WALLET_NOT_FOUND
+    )
     ledger = Ledger()
     ledger.execute(payment(1, 5))
     assert ledger.wallet.currency_code == "USD"
