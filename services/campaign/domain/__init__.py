@@ -1,0 +1,1 @@
+"""Which campaigns may run: values, commands, and the decision that joins them."""
