@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import asyncpg
@@ -110,7 +111,7 @@ class Database:
     async def is_there(self) -> bool:
         """Tell whether the database answers now."""
         try:
-            async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
+            async with self._connection() as connection:
                 await connection.execute("SELECT 1", timeout=ACQUIRE_TIMEOUT_SECONDS)
         except TRANSIENT_ERRORS:
             return False
@@ -128,8 +129,20 @@ class Database:
             raise DatabaseUnavailableError from error
 
     async def _attempt_once(self, attempt: Callable[[Connection], Awaitable[ResultT]]) -> ResultT:
-        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
+        async with self._connection() as connection:
             return await attempt(connection)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        try:
+            connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
+        except asyncpg.PostgresError as error:
+            # Whatever keeps a connection from opening, a missing database among it, may be mended.
+            raise ConnectionError("no connection to the database") from error
+        try:
+            yield connection
+        finally:
+            await self._pool.release(connection)
 
 
 async def _decode_json(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

@@ -201,7 +201,12 @@ async def list_entries(
     return [_to_entry(row) for row in rows]
 
 
-LIST_DUE = "SELECT organization_id FROM wallets WHERE reevaluate_time <= now() LIMIT $1"
+LIST_DUE = """
+SELECT organization_id FROM wallets
+WHERE reevaluate_time <= now()
+ORDER BY reevaluate_time
+LIMIT $1
+"""
 
 
 async def list_due_organizations(connection: Connection, limit: int) -> list[str]:

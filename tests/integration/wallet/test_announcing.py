@@ -1,0 +1,162 @@
+"""Announcing, with the wallet's level: told until acknowledged, whatever the observer holds."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import asyncpg
+import pytest
+
+from libs.config import ServiceSettings
+from libs.database import Database
+from libs.errors import DomainError, ErrorReason
+from libs.levels import WalletLevel, is_news
+from libs.metrics import ServiceMetrics
+from libs.observing import wallet_observer
+from libs.service import Service
+from services.wallet.app import build
+from services.wallet.config import WalletSettings
+from tests.integration.wallet.requests import ORGANIZATION, credit, freeze, open_wallet
+from tests.support.databases import ServiceDatabase
+from tests.support.services import ANY_PORT, running
+from tests.support.waiting import eventually
+from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
+
+OTHER = WalletLevel(
+    revision=1,
+    frozen=True,
+    freeze_reasons=("OPERATOR",),
+    depleted=False,
+    depleted_since=None,
+    currency_code="USD",
+)
+
+
+@dataclass
+class Observer:
+    """Holds what it is told, as a real observer does, and can be made to refuse."""
+
+    held: WalletLevel | None = None
+    told: list[WalletLevel] = field(default_factory=list)
+    refusing: bool = False
+
+    async def observe_wallet(self, organization_id: str, level: WalletLevel) -> int:
+        """Take the level if it is news."""
+        assert organization_id == ORGANIZATION
+        if self.refusing:
+            raise DomainError(ErrorReason.DATABASE_UNAVAILABLE, "not now")
+        if is_news(self.held, level):
+            self.held = level
+            self.told.append(level)
+        assert self.held is not None
+        return self.held.revision
+
+
+@dataclass
+class Announced:
+    """A wallet that is observed."""
+
+    wallet: WalletServiceStub
+    observer: Observer
+    database: ServiceDatabase
+
+    async def acknowledged(self) -> Sequence[Any]:
+        """Return revision, acknowledged revision and error of the one announcement."""
+        connection = await asyncpg.connect(self.database.url)
+        try:
+            row = await connection.fetchrow(
+                "SELECT revision, acknowledged_revision, last_error FROM announcements"
+            )
+        finally:
+            await connection.close()
+        return tuple(row) if row is not None else ()
+
+
+@pytest.fixture
+async def announced(database: ServiceDatabase) -> AsyncIterator[Announced]:
+    """A wallet and one observer behind a real channel."""
+    observer = Observer()
+    settings = ServiceSettings(
+        database_url=database.url, listen_address=ANY_PORT, metrics_address=ANY_PORT
+    )
+    observing = Service(
+        settings,
+        await Database.connect(database.url, 1, "observer"),
+        ServiceMetrics(),
+        rpc_services=[wallet_observer(observer)],
+    )
+    async with running(observing):
+        wallet_settings = WalletSettings(
+            database_url=database.url,
+            listen_address=ANY_PORT,
+            metrics_address=ANY_PORT,
+            observers={"observer": f"127.0.0.1:{observing.port}"},
+            poll_interval_seconds=0.05,
+            announce_back_off_max_seconds=0.2,
+        )
+        async with running(await build(wallet_settings)) as channel:
+            yield Announced(WalletServiceStub(channel), observer, database)
+
+
+async def held_revision(observer: Observer) -> int:
+    return observer.held.revision if observer.held else 0
+
+
+async def test_a_level_is_told_when_it_changes_and_only_then(announced: Announced) -> None:
+    await open_wallet(announced.wallet)
+    for number in range(20):
+        await announced.wallet.Credit(credit(1_000, f"in-{number}"))
+    await announced.wallet.FreezeWallet(freeze())
+    await eventually(announced.acknowledged, lambda it: it[:2] == (3, 3))
+    told = [(each.revision, each.depleted, each.frozen) for each in announced.observer.told]
+    assert told[-1] == (3, False, True)
+    assert len(told) <= 3
+
+
+async def test_an_observer_that_refuses_is_told_again_until_it_takes_it(
+    announced: Announced,
+) -> None:
+    announced.observer.refusing = True
+    await open_wallet(announced.wallet)
+    seen = await eventually(announced.acknowledged, lambda it: bool(it) and it[2] != "")
+    assert seen[1] == 0
+    assert "DATABASE_UNAVAILABLE" in seen[2]
+    announced.observer.refusing = False
+    await eventually(announced.acknowledged, lambda it: it == (1, 1, ""))
+
+
+async def test_an_announcer_restored_from_a_backup_jumps_above_what_its_observer_holds(
+    announced: Announced,
+) -> None:
+    announced.observer.held = replace(OTHER, revision=40)
+    await open_wallet(announced.wallet)
+    await eventually(lambda: held_revision(announced.observer), lambda it: it == 41)
+    assert announced.observer.held.depleted
+    await eventually(announced.acknowledged, lambda it: it[:2] == (41, 41))
+
+
+async def test_the_same_revision_with_other_content_is_healed_above_it(
+    announced: Announced,
+) -> None:
+    announced.observer.held = OTHER
+    await open_wallet(announced.wallet)
+    await eventually(lambda: held_revision(announced.observer), lambda it: it == 2)
+    assert not announced.observer.held.frozen
+
+
+async def test_a_sweep_tells_an_observer_that_lost_everything(
+    announced: Announced, database: ServiceDatabase
+) -> None:
+    await open_wallet(announced.wallet)
+    await eventually(announced.acknowledged, lambda it: it[:2] == (1, 1))
+    announced.observer.held = None
+    settings = WalletSettings(
+        database_url=database.url,
+        listen_address=ANY_PORT,
+        metrics_address=ANY_PORT,
+        observers={"observer": "127.0.0.1:1"},
+        poll_interval_seconds=0.05,
+    )
+    # Another replica sweeps when it starts; whoever is first tells what it marked.
+    async with running(await build(settings)):
+        await eventually(lambda: held_revision(announced.observer), lambda it: it == 1)
