@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import sys
+import time
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from dev.postgres_binaries import find_binaries, reachable_for_everyone
 
 HOST = "127.0.0.1"
 SUPERUSER = "postgres"
-LOCK_SECONDS_MAX = 3.0
+LOCK_SECONDS_MAX = 10.0
 START_SECONDS_MAX = 60.0
 POLL_SECONDS = 0.02
 LOG_LINES_SHOWN = 15
@@ -130,23 +131,31 @@ class EmbeddedPostgres:
         return self._process
 
     async def _lock(self) -> IO[str]:
-        """Waits a little: processes of a killed server hold the lock until they notice."""
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = (self._directory / "lock").open("w")
         try:
-            async with asyncio.timeout(LOCK_SECONDS_MAX):
-                while not _try_lock(lock):
-                    await asyncio.sleep(POLL_SECONDS)
-        except TimeoutError:
+            await self._wait_for_lock(lock)
+        except BaseException:
             lock.close()
-            raise EmbeddedPostgresError(
-                f"A PostgreSQL server is already running on {self._directory}: "
-                "stop it first, or choose another folder."
-            ) from None
+            raise
         return lock
 
+    async def _wait_for_lock(self, lock: IO[str]) -> None:
+        """Waits only for processes of a killed server: they hold the lock until they notice."""
+        deadline = time.monotonic() + LOCK_SECONDS_MAX
+        while not _try_lock(lock):
+            if _is_server_alive(self._cluster) or time.monotonic() > deadline:
+                raise EmbeddedPostgresError(
+                    f"A PostgreSQL server is already running on {self._directory}: "
+                    "stop it first, or choose another folder."
+                )
+            await asyncio.sleep(POLL_SECONDS)
+
     def _launcher(self, lock: IO[str]) -> "_Launcher":
-        binaries = self._binaries or find_binaries()
+        try:
+            binaries = self._binaries or find_binaries()
+        except FileNotFoundError as error:
+            raise EmbeddedPostgresError(str(error)) from error
         if os.geteuid() == 0:
             binaries = reachable_for_everyone(binaries)
         return _Launcher(binaries, *_server_account(self._cluster), lock)
@@ -285,6 +294,16 @@ def _try_lock(lock: IO[str]) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        return False
+    return True
+
+
+def _is_server_alive(cluster: Path) -> bool:
+    try:
+        os.kill(int((cluster / "postmaster.pid").read_text().split()[0]), 0)
+    except PermissionError:
+        return True
+    except (OSError, ValueError, IndexError):
         return False
     return True
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from dev.postgres import HOST, EmbeddedPostgres, EmbeddedPostgresError
+from dev.postgres import HOST, LOCK_SECONDS_MAX, EmbeddedPostgres, EmbeddedPostgresError
 from dev.postgres_binaries import (
     distribution_binaries,
     find_binaries,
@@ -161,8 +161,9 @@ class TestFolder:
 
     async def test_serves_one_server_at_a_time(self, tmp_path: Path) -> None:
         async with server_in(tmp_path) as first:
-            with pytest.raises(EmbeddedPostgresError, match="already running on"):
-                await server_in(tmp_path).start()
+            async with asyncio.timeout(LOCK_SECONDS_MAX / 2):
+                with pytest.raises(EmbeddedPostgresError, match="already running on"):
+                    await server_in(tmp_path).start()
             assert await fetch_value(first.superuser_url(), "SELECT 1") == 1
 
     async def test_is_free_again_after_a_failed_start(self, tmp_path: Path) -> None:
