@@ -3,12 +3,23 @@
 import asyncio
 import json
 from collections import Counter
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
-import grpc
+import aiohttp
 import pytest
 
 from dev.stripe_simulator import Customer, signature_header, to_body, top_up_event
+from tests.integration.billing_gateway.requests import (
+    DEAD,
+    DONE,
+    IGNORED,
+    PARKED,
+    events_of,
+    link,
+    payment_of,
+    settled,
+)
 from tests.support.errors import refusal
 from tests.support.sights import wallet_of
 from tests.support.stack import STRIPE_SECRET, Stack, now
@@ -16,30 +27,11 @@ from tests.support.waiting import eventually
 from tollgate.billing_gateway.v1 import (
     billing_gateway_service_pb2,
     provider_pb2,
-    webhook_event_pb2,
 )
 from tollgate.wallet.v1 import wallet_service_pb2
 
-WebhookEvent = webhook_event_pb2.WebhookEvent
 CUSTOMER = Customer("org-1")
 DELIVERIES = 200
-
-
-async def events_of(stack: Stack, **wanted: object) -> list[WebhookEvent]:
-    request = billing_gateway_service_pb2.ListWebhookEventsRequest(**wanted)  # type: ignore[arg-type]
-    return list((await stack.gateway.ListWebhookEvents(request)).events)
-
-
-async def settled_event(stack: Stack, event_id: str) -> WebhookEvent:
-    async def look() -> WebhookEvent:
-        request = billing_gateway_service_pb2.GetWebhookEventRequest(
-            provider=provider_pb2.PROVIDER_STRIPE, event_id=event_id
-        )
-        return (await stack.gateway.GetWebhookEvent(request)).event
-
-    return await eventually(
-        look, lambda it: it.state != webhook_event_pb2.WEBHOOK_EVENT_STATE_RECEIVED
-    )
 
 
 async def test_one_webhook_delivered_200_times_at_once_credits_once(stack: Stack) -> None:
@@ -93,8 +85,8 @@ async def test_a_body_at_the_limit_is_kept(stack: Stack) -> None:
     event = top_up_event(CUSTOMER, 2_500, now())
     body = json.dumps(event).encode().ljust(256 * 1024)
     assert await stack.post(body, signature_header(body, STRIPE_SECRET)) == 200
-    settled = await settled_event(stack, event["id"])
-    assert settled.state == webhook_event_pb2.WEBHOOK_EVENT_STATE_DONE
+    found = await settled(stack, event)
+    assert found.state == DONE
 
 
 @pytest.mark.parametrize(
@@ -120,7 +112,7 @@ async def test_a_rightly_signed_body_that_cannot_be_read_is_kept_dead(
     assert await stack.post(body, signature_header(body, STRIPE_SECRET)) == 200
 
     [event] = await events_of(stack)
-    assert event.state == webhook_event_pb2.WEBHOOK_EVENT_STATE_DEAD
+    assert event.state == DEAD
     assert event.event_id.startswith("sha256:")
     request = billing_gateway_service_pb2.GetWebhookEventRequest(
         provider=provider_pb2.PROVIDER_STRIPE, event_id=event.event_id
@@ -152,43 +144,34 @@ async def test_an_event_with_an_impossible_value_is_dead_and_moves_nothing(
 
     assert await stack.deliver(event) == 200
 
-    settled = await settled_event(stack, event["id"])
-    assert settled.state == webhook_event_pb2.WEBHOOK_EVENT_STATE_DEAD
-    assert problem in settled.last_error
+    found = await settled(stack, event)
+    assert found.state == DEAD
+    assert problem in found.last_error
     assert (await wallet_of(stack, "org-1")).entry_count == 0
 
 
 async def test_an_unknown_event_type_is_ignored(stack: Stack) -> None:
     event = {**top_up_event(CUSTOMER, 2_500, now()), "type": "customer.tax_id.created"}
     assert await stack.deliver(event) == 200
-    settled = await settled_event(stack, event["id"])
-    assert settled.state == webhook_event_pb2.WEBHOOK_EVENT_STATE_IGNORED
+    found = await settled(stack, event)
+    assert found.state == IGNORED
 
 
 async def test_a_live_event_is_dead_where_the_settings_expect_test_events(stack: Stack) -> None:
     event = {**top_up_event(CUSTOMER, 2_500, now()), "livemode": True}
     assert await stack.deliver(event) == 200
-    settled = await settled_event(stack, event["id"])
-    assert settled.state == webhook_event_pb2.WEBHOOK_EVENT_STATE_DEAD
-    assert "a live event" in settled.last_error
+    found = await settled(stack, event)
+    assert found.state == DEAD
+    assert "a live event" in found.last_error
 
 
 async def test_an_event_of_nobody_is_parked_and_settled_by_a_link(stack: Stack) -> None:
-    stranger = Customer("", customer_id="cus_1", subscription_id="sub_1")
+    stranger = Customer("")
     event = top_up_event(stranger, 2_500, now())
     await stack.deliver(event)
-    parked = await settled_event(stack, event["id"])
-    assert parked.state == webhook_event_pb2.WEBHOOK_EVENT_STATE_PARKED
+    assert (await settled(stack, event)).state == PARKED
 
-    await stack.gateway.LinkSubscription(
-        billing_gateway_service_pb2.LinkSubscriptionRequest(
-            organization_id="org-2",
-            provider=provider_pb2.PROVIDER_STRIPE,
-            provider_subscription_id="sub_1",
-            provider_customer_id="cus_1",
-            currency_code="USD",
-        )
-    )
+    await stack.gateway.LinkSubscription(link(stranger, "org-2", "USD"))
 
     wallet = await eventually(lambda: wallet_of(stack, "org-2"), lambda it: it.balance_micros > 0)
     assert wallet.balance_micros == 25_000_000
@@ -202,23 +185,14 @@ async def test_a_payment_in_another_currency_than_the_wallets_waits_and_says_why
     )
     event = top_up_event(CUSTOMER, 2_500, now())
     await stack.deliver(event)
-    payment_id = f"stripe:{event['data']['object']['payment_intent']}"
-    request = billing_gateway_service_pb2.GetPaymentRequest(
-        provider=provider_pb2.PROVIDER_STRIPE, payment_id=payment_id
-    )
-
-    async def last_error() -> str:
-        try:
-            return (await stack.gateway.GetPayment(request)).payment.last_error
-        except grpc.aio.AioRpcError:
-            return ""
-
-    assert "CURRENCY_MISMATCH" in await eventually(last_error, lambda it: it != "")
+    await settled(stack, event)
+    waiting = await eventually(lambda: payment_of(stack, event), lambda it: it.last_error != "")
+    assert "CURRENCY_MISMATCH" in waiting.last_error
     assert (await wallet_of(stack, "org-1")).balance_micros == 0
 
 
 async def test_another_organizations_subscription_cannot_be_linked(stack: Stack) -> None:
-    def link(organization_id: str) -> billing_gateway_service_pb2.LinkSubscriptionRequest:
+    def link_to(organization_id: str) -> billing_gateway_service_pb2.LinkSubscriptionRequest:
         return billing_gateway_service_pb2.LinkSubscriptionRequest(
             organization_id=organization_id,
             provider=provider_pb2.PROVIDER_PAYPAL,
@@ -226,9 +200,34 @@ async def test_another_organizations_subscription_cannot_be_linked(stack: Stack)
             currency_code="USD",
         )
 
-    await stack.gateway.LinkSubscription(link("org-1"))
-    await stack.gateway.LinkSubscription(link("org-1"))
-    found = await refusal(stack.gateway.LinkSubscription(link("org-2")))
+    await stack.gateway.LinkSubscription(link_to("org-1"))
+    found = await refusal(stack.gateway.LinkSubscription(link_to("org-2")))
 
     assert found.reason == "ALREADY_LINKED"
     assert (await wallet_of(stack, "org-2")).organization_id == ""
+
+
+async def test_a_body_in_pieces_without_a_length_is_bounded_too(stack: Stack) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b" " * 64 * 1024
+
+    url = f"http://{stack.addresses['http']}/webhooks/stripe"
+    headers = {"Stripe-Signature": "t=1,v1=00"}
+    try:
+        async with stack.http.post(url, data=endless(), headers=headers) as answer:
+            status = answer.status
+    except aiohttp.ClientError:
+        # The gateway answered and hung up while we were still sending.
+        return
+    assert status == 413
+
+
+async def test_only_posts_to_known_paths_are_deliveries(stack: Stack) -> None:
+    base = f"http://{stack.addresses['http']}"
+    async with stack.http.get(f"{base}/webhooks/stripe") as answer:
+        assert answer.status == 405
+    async with stack.http.post(f"{base}/webhooks/nobody") as answer:
+        assert answer.status == 404
+    async with stack.http.get(f"{base}/healthz") as answer:
+        assert answer.status == 200

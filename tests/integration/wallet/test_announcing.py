@@ -7,6 +7,8 @@ from typing import Any
 import asyncpg
 import pytest
 
+from libs.announcing import storage
+from libs.announcing.ports import CurrentLevel, LevelKey
 from libs.config import ServiceSettings
 from libs.database import Database
 from libs.errors import DomainError, ErrorReason
@@ -160,3 +162,20 @@ async def test_a_sweep_tells_an_observer_that_lost_everything(
     # Another replica sweeps when it starts; whoever is first tells what it marked.
     async with running(await build(settings)):
         await eventually(lambda: held_revision(announced.observer), lambda it: it == 1)
+
+
+async def test_an_acknowledgement_of_an_old_revision_leaves_the_new_one_due(
+    database: ServiceDatabase,
+) -> None:
+    opened = await Database.connect(database.url, 1, "test")
+    key = LevelKey(ORGANIZATION)
+    due = storage.Due(key, "observer")
+    try:
+        for revision in (1, 2):
+            await opened.run(storage.mark, "wallet", CurrentLevel(key, revision), ["observer"], 0.0)
+        await opened.run(storage.acknowledge, "wallet", due, 1)
+        assert await opened.run(storage.list_due, "wallet", 10) == [due]
+        await opened.run(storage.acknowledge, "wallet", due, 2)
+        assert await opened.run(storage.list_due, "wallet", 10) == []
+    finally:
+        await opened.close()

@@ -1,0 +1,231 @@
+"""`make run` and `make demo` as a person uses them, beside whatever else runs on this machine."""
+
+import os
+import re
+import select
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE, STDOUT, Process, create_subprocess_exec
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import ExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from dev.stack.running_stack import RunningStack, read_running_stack
+from libs.rpc.client import open_channel
+from tollgate.wallet.v1 import wallet_service_pb2, wallet_service_pb2_grpc
+
+pytestmark = [
+    pytest.mark.database,
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, as Linux has it"),
+]
+
+CHECKOUT = Path(__file__).parents[2]
+LAST_LINE = "Ctrl-C stops everything."
+BALANCE_MICROS_AFTER_DEMO = 14_992_500
+
+ADDRESS_SETTINGS = (
+    *("WALLET_LISTEN_ADDRESS", "WALLET_METRICS_ADDRESS"),
+    *("CAMPAIGN_LISTEN_ADDRESS", "CAMPAIGN_METRICS_ADDRESS"),
+    *("TELEPHONY_LISTEN_ADDRESS", "TELEPHONY_METRICS_ADDRESS"),
+    *("BILLING_GATEWAY_LISTEN_ADDRESS", "BILLING_GATEWAY_METRICS_ADDRESS"),
+    "BILLING_GATEWAY_HTTP_ADDRESS",
+)
+PORT_SETTINGS = ("TOLLGATE_POSTGRES_PORT", "TOLLGATE_TWILIO_SIMULATOR_PORT")
+MACHINE_SETTINGS = ("PATH", "PYTHONPATH", "HOME", "LANG", "TMPDIR")
+
+START_CHILD = """
+import asyncio, os, sys
+from pathlib import Path
+from dev.stack.children import start_child
+
+async def main():
+    simulator = ["dev.twilio_simulator", "--port", "0", "--account-sid", "AC" + 32 * "0"]
+    environment = {**os.environ, "TWILIO_AUTH_TOKEN": "token"}
+    child = await start_child("child", simulator, environment, Path(sys.argv[1]))
+    print(child.process.pid, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+def free_ports(count: int) -> list[int]:
+    """All open at once, so that none comes twice."""
+    with ExitStack() as listeners:
+        return [
+            int(listeners.enter_context(listener).getsockname()[1])
+            for listener in (socket.create_server(("127.0.0.1", 0)) for _ in range(count))
+        ]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data and settings of this module's runs: each finds what the last one left."""
+    return tmp_path_factory.mktemp("make_run")
+
+
+@pytest.fixture
+def environment(folder: Path) -> dict[str, str]:
+    """Ports that nobody has, and nothing of the checkout's own."""
+    ports = free_ports(len(ADDRESS_SETTINGS) + len(PORT_SETTINGS))
+    return {
+        **{name: os.environ[name] for name in MACHINE_SETTINGS if name in os.environ},
+        **{name: f"127.0.0.1:{ports.pop()}" for name in ADDRESS_SETTINGS},
+        **{name: str(ports.pop()) for name in PORT_SETTINGS},
+        "TOLLGATE_DATA_DIRECTORY": str(folder / "data"),
+        "TOLLGATE_ENV_FILE": str(folder / ".env"),
+    }
+
+
+async def launch(environment: Mapping[str, str], *arguments: str) -> Process:
+    return await create_subprocess_exec(
+        *(sys.executable, *arguments), cwd=CHECKOUT, env=environment, stdout=PIPE, stderr=STDOUT
+    )
+
+
+async def run(environment: Mapping[str, str], *arguments: str) -> tuple[int | None, str]:
+    """The exit code, and what was shown."""
+    process = await launch(environment, *arguments)
+    shown, _ = await process.communicate()
+    return process.returncode, shown.decode()
+
+
+async def read_until(process: Process, last_line: str) -> str:
+    assert process.stdout is not None
+    shown = ""
+    async for line in process.stdout:
+        shown += line.decode()
+        if last_line in shown:
+            return shown
+    raise AssertionError(f"ended instead of showing {last_line!r}:\n{shown}")
+
+
+@asynccontextmanager
+async def make_run(environment: Mapping[str, str]) -> AsyncIterator[tuple[Process, str]]:
+    """A stack that is up, and what it has shown."""
+    process = await launch(environment, "-m", "dev.stack")
+    try:
+        yield process, await read_until(process, LAST_LINE)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def end(process: Process, provoke: Callable[[], None]) -> tuple[int | None, str]:
+    """The exit code, and what was shown at the end; nothing of it may be left."""
+    with ExitStack() as handles:
+        handle_of = {}
+        for process_id in descendants(process.pid):
+            handle_of[process_id] = os.pidfd_open(process_id)
+            handles.callback(os.close, handle_of[process_id])
+        provoke()
+        shown, _ = await process.communicate()
+        ended, _, _ = select.select(handle_of.values(), [], [], 0)
+        left = [process_id for process_id, handle in handle_of.items() if handle not in ended]
+    assert not left
+    return process.returncode, shown.decode()
+
+
+def descendants(process_id: int) -> list[int]:
+    children = [
+        int(child)
+        for thread in Path(f"/proc/{process_id}/task").iterdir()
+        for child in (thread / "children").read_text().split()
+    ]
+    return children + [each for child in children for each in descendants(child)]
+
+
+def running_in(folder: Path) -> RunningStack:
+    running = read_running_stack(folder / "data")
+    assert running is not None
+    return running
+
+
+def secrets_told(folder: Path, shown: str) -> list[str]:
+    """The names of the made up values that stand where anybody may read them."""
+    told = shown + (folder / "data" / "stack.json").read_text()
+    made_up = dotenv_values(folder / ".env")
+    assert "TWILIO_AUTH_TOKEN" in made_up
+    return [name for name, secret in made_up.items() if secret and secret in told]
+
+
+async def balance_micros(running: RunningStack, organization_id: str) -> int:
+    async with open_channel(running.grpc_addresses["wallet"]) as channel:
+        wallet = wallet_service_pb2_grpc.WalletServiceStub(channel)
+        request = wallet_service_pb2.GetWalletRequest(organization_id=organization_id)
+        return (await wallet.GetWallet(request)).wallet.balance_micros
+
+
+async def test_the_demo_passes_and_its_money_is_there_the_next_time(
+    environment: dict[str, str], folder: Path
+) -> None:
+    async with make_run(environment) as (process, table):
+        assert not secrets_told(folder, table)
+        exit_code, story = await run(environment, "-m", "dev.demo")
+        assert exit_code == 0, story
+        exit_code, shown = await end(process, partial(process.send_signal, signal.SIGINT))
+        assert exit_code == 0, shown
+
+    told = re.search(r"organization (\S+)", story)
+    assert told is not None, story
+    async with make_run(environment) as (process, _):
+        balance = await balance_micros(running_in(folder), told[1])
+        exit_code, shown = await end(process, partial(process.send_signal, signal.SIGTERM))
+    assert balance == BALANCE_MICROS_AFTER_DEMO
+    assert exit_code == 0, shown
+
+
+async def test_everything_stops_when_a_service_dies(
+    environment: dict[str, str], folder: Path
+) -> None:
+    async with make_run(environment) as (process, _):
+        victim = running_in(folder).process_ids["telephony"]
+        exit_code, shown = await end(process, partial(os.kill, victim, signal.SIGKILL))
+    assert exit_code == 1
+    assert "telephony was ended by SIGKILL" in shown
+    assert "service_started" in shown, "the end of its log"
+
+
+async def test_a_service_that_cannot_start_is_shown_with_its_reason(
+    environment: dict[str, str],
+) -> None:
+    exit_code, shown = await run(
+        {**environment, "WALLET_DATABASE_POOL_SIZE": "many"}, "-m", "dev.stack"
+    )
+    assert exit_code == 1
+    assert "wallet ended with exit code 2" in shown
+    assert "setting WALLET_DATABASE_POOL_SIZE: " in shown
+
+
+async def test_a_taken_port_is_named_with_the_setting_that_moves_it(
+    environment: dict[str, str],
+) -> None:
+    host, _, port = environment["CAMPAIGN_METRICS_ADDRESS"].rpartition(":")
+    with socket.create_server((host, int(port))):
+        exit_code, shown = await run(environment, "-m", "dev.stack")
+    assert exit_code == 1
+    assert f"campaign (metrics) cannot listen on {host}:{port}: taken" in shown
+    assert "CAMPAIGN_METRICS_ADDRESS" in shown
+
+
+async def test_the_demo_says_when_nothing_runs(environment: dict[str, str]) -> None:
+    exit_code, shown = await run(environment, "-m", "dev.demo")
+    assert exit_code == 1
+    assert "Tollgate is not running" in shown
+
+
+async def test_a_child_ends_with_a_starter_that_is_killed(tmp_path: Path) -> None:
+    starter = await launch(os.environ, "-c", START_CHILD, str(tmp_path))
+    assert starter.stdout is not None
+    handle = os.pidfd_open(int(await starter.stdout.readline()))
+    starter.kill()
+    await starter.communicate()
+    ended, _, _ = select.select([handle], [], [], 10)
+    os.close(handle)
+    assert ended

@@ -1,0 +1,299 @@
+"""From the inbox to payments, subscriptions and levels."""
+
+import asyncio
+import secrets
+from datetime import timedelta
+
+import grpc
+import pytest
+
+from dev.stripe_simulator import (
+    Customer,
+    JsonObject,
+    invoice_paid_event,
+    subscription_event,
+    top_up_event,
+)
+from tests.integration.billing_gateway.requests import (
+    DEAD,
+    DONE,
+    PARKED,
+    events_of,
+    link,
+    payment_of,
+    settled,
+)
+from tests.support.errors import refusal
+from tests.support.sights import PERIOD_END, wallet_of
+from tests.support.stack import Stack, now
+from tests.support.waiting import eventually
+from tollgate.billing_gateway.v1 import (
+    billing_gateway_service_pb2,
+    provider_pb2,
+    subscription_pb2,
+)
+from tollgate.wallet.v1 import wallet_service_pb2
+
+CUSTOMER = Customer("org-1")
+STRANGER = Customer("", customer_id="cus_1", subscription_id="sub_1")
+RACES = 60
+
+
+def told_again(event: JsonObject) -> JsonObject:
+    """Return another event about the same object."""
+    return {**event, "id": f"evt_{secrets.token_hex(8)}"}
+
+
+async def balance_reaches(stack: Stack, organization_id: str, balance_micros: int) -> None:
+    await eventually(
+        lambda: wallet_of(stack, organization_id), lambda it: it.balance_micros == balance_micros
+    )
+
+
+async def test_two_events_of_one_payment_credit_once_and_both_are_kept(stack: Stack) -> None:
+    first = top_up_event(CUSTOMER, 2_500, now())
+    second = told_again(first)
+    await asyncio.gather(stack.deliver(first), stack.deliver(second))
+    assert {(await settled(stack, each)).state for each in (first, second)} == {DONE}
+    await balance_reaches(stack, "org-1", 25_000_000)
+    payment = await payment_of(stack, first)
+    assert set(payment.event_ids) == {first["id"], second["id"]}
+    assert payment.paid_micros == payment.credited_micros == 25_000_000
+
+
+async def test_another_story_about_a_payment_is_dead_and_changes_nothing(stack: Stack) -> None:
+    first = top_up_event(CUSTOMER, 2_500, now())
+    await stack.deliver(first)
+    await settled(stack, first)
+    other = told_again(first)
+    other["data"] = {"object": {**first["data"]["object"], "amount_total": 9_900}}
+    await stack.deliver(other)
+    found = await settled(stack, other)
+    assert found.state == DEAD
+    assert "REFERENCE_CONFLICT" in found.last_error
+    assert (await payment_of(stack, first)).credited_micros == 25_000_000
+
+
+async def test_what_an_event_claims_counts_only_where_a_setting_says_so(
+    stopped_stack: Stack,
+) -> None:
+    stopped_stack.gateway_settings = {"trust_claimed_organizations": False}
+    await stopped_stack.start("wallet", "billing_gateway")
+    told = [
+        top_up_event(CUSTOMER, 2_500, now()),
+        subscription_event(CUSTOMER, "updated", "active", now(), PERIOD_END),
+        invoice_paid_event(CUSTOMER, 2_000, now()),
+    ]
+    for event in told:
+        await stopped_stack.deliver(event)
+        assert (await settled(stopped_stack, event)).state == PARKED
+
+    await stopped_stack.gateway.LinkSubscription(link(CUSTOMER, "org-9"))
+
+    await balance_reaches(stopped_stack, "org-9", 45_000_000)
+    assert (await wallet_of(stopped_stack, "org-1")).organization_id == ""
+
+
+async def test_our_own_link_comes_before_what_an_event_claims(stack: Stack) -> None:
+    await stack.gateway.LinkSubscription(link(CUSTOMER, "org-9"))
+    await stack.deliver(top_up_event(CUSTOMER, 2_500, now()))
+    await balance_reaches(stack, "org-9", 25_000_000)
+    assert (await wallet_of(stack, "org-1")).organization_id == ""
+
+
+async def test_an_event_and_its_link_at_once_never_miss_each_other(stack: Stack) -> None:
+    strangers = [Customer("") for _ in range(RACES)]
+    for number, stranger in enumerate(strangers):
+        event = subscription_event(stranger, "updated", "active", now(), PERIOD_END)
+        await asyncio.gather(
+            stack.deliver(event),
+            stack.gateway.LinkSubscription(link(stranger, f"org-{number}")),
+        )
+    await eventually(
+        lambda: events_of(stack, state=DONE, page_size=500), lambda done: len(done) == RACES
+    )
+
+
+async def test_a_checkout_of_a_subscription_settles_what_was_parked_for_it(stack: Stack) -> None:
+    event = subscription_event(STRANGER, "created", "active", now(), PERIOD_END)
+    await stack.deliver(event)
+    assert (await settled(stack, event)).state == PARKED
+    checkout = top_up_event(Customer("org-1", "cus_1", "sub_1"), 2_500, now())
+    checkout["data"]["object"].update(mode="subscription", subscription="sub_1")
+
+    await stack.deliver(checkout)
+
+    found = await eventually(lambda: settled(stack, event), lambda it: it.state == DONE)
+    assert found.organization_id == "org-1"
+    assert (await wallet_of(stack, "org-1")).balance_micros == 0
+
+
+async def test_plans_decide_what_an_invoice_credits(stopped_stack: Stack) -> None:
+    stopped_stack.gateway_settings = {
+        "plan_credits": {
+            "pro": {"allowance_micros": 50_000_000, "currency_code": "USD"},
+            "free": "nothing",
+            "basic": "amount_paid",
+        }
+    }
+    await stopped_stack.start("wallet", "billing_gateway")
+    credited = {}
+    for plan in ("pro", "free", "basic", "unlisted"):
+        event = invoice_paid_event(Customer(f"org-{plan}", price_id=plan), 2_000, now())
+        await stopped_stack.deliver(event)
+        await settled(stopped_stack, event)
+        credited[plan] = (await payment_of(stopped_stack, event)).credited_micros
+    assert credited == {
+        "pro": 50_000_000,
+        "free": 0,
+        "basic": 20_000_000,
+        "unlisted": 20_000_000,
+    }
+
+
+async def test_a_periods_allowance_is_credited_once_however_many_invoices_it_has(
+    stopped_stack: Stack,
+) -> None:
+    plan = {"allowance_micros": 50_000_000, "currency_code": "USD"}
+    stopped_stack.gateway_settings = {"plan_credits": {"pro": plan}}
+    await stopped_stack.start("wallet", "billing_gateway")
+    customer = Customer("org-1", price_id="pro")
+    first_period, second_period = now() - timedelta(days=30), now()
+    invoices = [
+        *(invoice_paid_event(customer, 2_000, now(), period_start=first_period) for _ in range(4)),
+        invoice_paid_event(customer, 2_000, now(), period_start=second_period),
+        invoice_paid_event(customer, 900, now(), billing_reason="subscription_update"),
+    ]
+    await asyncio.gather(*(stopped_stack.deliver(each) for each in invoices))
+    assert {(await settled(stopped_stack, each)).state for each in invoices} == {DONE}
+    await balance_reaches(stopped_stack, "org-1", 100_000_000)
+
+
+async def test_a_payment_tells_how_far_the_wallet_has_taken_it(stack: Stack) -> None:
+    await stack.stop("wallet")
+    event = top_up_event(CUSTOMER, 2_500, now())
+    await stack.deliver(event)
+    await settled(stack, event)
+    waiting = await eventually(lambda: payment_of(stack, event), lambda it: it.last_error != "")
+    assert waiting.acknowledged_revision == 0
+    assert "SERVICE_UNAVAILABLE" in waiting.last_error
+
+    await stack.start("wallet")
+
+    taken = await eventually(
+        lambda: payment_of(stack, event), lambda it: it.acknowledged_revision == it.revision
+    )
+    assert taken.last_error == ""
+
+
+async def test_the_organizations_standing_is_that_of_its_best_subscription(stack: Stack) -> None:
+    other = Customer("org-1")
+    for event in (
+        subscription_event(CUSTOMER, "deleted", "canceled", now(), PERIOD_END),
+        subscription_event(other, "updated", "active", now(), PERIOD_END),
+    ):
+        await stack.deliver(event)
+        await settled(stack, event)
+
+    answer = await stack.gateway.GetSubscription(
+        billing_gateway_service_pb2.GetSubscriptionRequest(organization_id="org-1")
+    )
+
+    assert answer.level.good_standing
+    assert answer.level.state == subscription_pb2.SUBSCRIPTION_STATE_ACTIVE
+    assert answer.deciding_subscription.provider_subscription_id == other.subscription_id
+    standings = {each.provider_subscription_id: each.good_standing for each in answer.subscriptions}
+    assert standings == {CUSTOMER.subscription_id: False, other.subscription_id: True}
+
+
+async def test_a_link_is_idempotent_and_keeps_what_it_knows(stack: Stack) -> None:
+    request = link(STRANGER, "org-1", "EUR")
+    request.plan_id = "basic"
+    first = await stack.gateway.LinkSubscription(request)
+    again = await stack.gateway.LinkSubscription(link(STRANGER, "org-1"))
+    assert again.subscription.plan_id == first.subscription.plan_id == "basic"
+    assert again.subscription.state == subscription_pb2.SUBSCRIPTION_STATE_PENDING
+    assert (await wallet_of(stack, "org-1")).currency_code == "EUR"
+
+    other_customer = link(Customer("", "cus_2", "sub_1"), "org-1")
+    assert (await refusal(stack.gateway.LinkSubscription(other_customer))).reason == (
+        "REFERENCE_CONFLICT"
+    )
+    other_subscription = link(Customer("", "cus_1", "sub_2"), "org-2")
+    assert (await refusal(stack.gateway.LinkSubscription(other_subscription))).reason == (
+        "ALREADY_LINKED"
+    )
+    mismatch = link(STRANGER, "org-1", "USD")
+    assert (await refusal(stack.gateway.LinkSubscription(mismatch))).reason == "CURRENCY_MISMATCH"
+
+
+async def test_a_link_that_cannot_ask_the_wallet_changes_nothing(stack: Stack) -> None:
+    await stack.stop("wallet")
+    found = await refusal(stack.gateway.LinkSubscription(link(STRANGER, "org-1", "USD")))
+    assert found.code is grpc.StatusCode.UNAVAILABLE
+    assert found.reason == "SERVICE_UNAVAILABLE"
+    assert found.metadata == {"service": "wallet"}
+    standing = billing_gateway_service_pb2.GetSubscriptionRequest(organization_id="org-1")
+    assert (await refusal(stack.gateway.GetSubscription(standing))).reason == (
+        "SUBSCRIPTION_NOT_FOUND"
+    )
+
+
+async def test_events_are_listed_newest_first_in_pages_and_by_every_filter(stack: Stack) -> None:
+    told = [top_up_event(Customer(f"org-{number}"), 2_500, now()) for number in range(5)]
+    for event in told:
+        await stack.deliver(event)
+        await settled(stack, event)
+    request = billing_gateway_service_pb2.ListWebhookEventsRequest(page_size=3)
+    first = await stack.gateway.ListWebhookEvents(request)
+    request.page_token = first.next_page_token
+    second = await stack.gateway.ListWebhookEvents(request)
+    assert [each.event_id for each in (*first.events, *second.events)] == [
+        each["id"] for each in reversed(told)
+    ]
+    assert second.next_page_token == ""
+    middle = first.events[2].receive_time
+    payment_intent = told[0]["data"]["object"]["payment_intent"]
+    counts = {
+        "provider": len(await events_of(stack, provider=provider_pb2.PROVIDER_PAYPAL)),
+        "state": len(await events_of(stack, state=DONE)),
+        "type": len(await events_of(stack, event_type="invoice.paid")),
+        "organization": len(await events_of(stack, organization_id="org-3")),
+        "object": len(await events_of(stack, provider_object_id=f"stripe:{payment_intent}")),
+        "after": len(await events_of(stack, received_after=middle)),
+        "before": len(await events_of(stack, received_before=middle)),
+    }
+    assert counts == {
+        "provider": 0,
+        "state": 5,
+        "type": 0,
+        "organization": 1,
+        "object": 1,
+        "after": 3,
+        "before": 2,
+    }
+
+
+@pytest.mark.parametrize("token", ["made up", "WzFd", "WzksICJhIiwgImIiXQ=="])
+async def test_a_made_up_page_token_is_refused_or_harmless(stack: Stack, token: str) -> None:
+    request = billing_gateway_service_pb2.ListWebhookEventsRequest(page_token=token)
+    try:
+        answer = await stack.gateway.ListWebhookEvents(request)
+    except grpc.aio.AioRpcError as error:
+        assert error.code() is grpc.StatusCode.INVALID_ARGUMENT  # noqa: PT017 - or harmless
+    else:
+        assert not answer.events
+
+
+async def test_what_nobody_has_told_of_is_not_found(stack: Stack) -> None:
+    provider = provider_pb2.PROVIDER_STRIPE
+    payment = billing_gateway_service_pb2.GetPaymentRequest(
+        provider=provider, payment_id="stripe:pi_0"
+    )
+    event = billing_gateway_service_pb2.GetWebhookEventRequest(provider=provider, event_id="evt_0")
+    wallet = wallet_service_pb2.GetWalletRequest(organization_id="org-0")
+    assert [
+        (await refusal(stack.gateway.GetPayment(payment))).reason,
+        (await refusal(stack.gateway.GetWebhookEvent(event))).reason,
+        (await refusal(stack.wallet.GetWallet(wallet))).reason,
+    ] == ["PAYMENT_NOT_FOUND", "EVENT_NOT_FOUND", "WALLET_NOT_FOUND"]

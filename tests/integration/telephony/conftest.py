@@ -1,0 +1,107 @@
+"""A telephony service of its own, and a Twilio of its own, for each test."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import pytest
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
+
+from dev.twilio_simulator import TwilioSimulator
+from libs.database import Database
+from services.telephony.app import build
+from services.telephony.config import TelephonySettings
+from services.telephony.operations import Reconciliation, TelephonyOperations
+from services.telephony.twilio_accounts import TwilioRestAccounts
+from tests.conftest import MakeDatabase
+from tests.integration.telephony.steps import TelephonySteps
+from tests.support.databases import ServiceDatabase
+from tests.support.services import ANY_PORT, running
+from tests.support.stack import TWILIO_SID, TWILIO_TOKEN
+
+
+def telephony_settings(
+    database: ServiceDatabase, twilio: TwilioSimulator, **changed: Any
+) -> TelephonySettings:
+    """Return settings for a service that is quick to look, to give up and to try again."""
+    quick: dict[str, Any] = {
+        "database_url": database.url,
+        "listen_address": ANY_PORT,
+        "metrics_address": ANY_PORT,
+        "poll_interval_seconds": 0.05,
+        "twilio_account_sid": TWILIO_SID,
+        "twilio_auth_token": SecretStr(TWILIO_TOKEN),
+        "twilio_api_base": twilio.base_url,
+        "twilio_timeout_seconds": 0.5,
+        "twilio_back_off_max_seconds": 0.1,
+        "twilio_refused_back_off_max_seconds": 0.2,
+        "twilio_recheck_seconds": 1.0,
+    }
+    return TelephonySettings(**{**quick, **changed})
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a service is made of, without the loops that use it."""
+
+    operations: TelephonyOperations
+    reconciliation: Reconciliation
+
+
+@asynccontextmanager
+async def open_parts(settings: TelephonySettings) -> AsyncIterator[Parts]:
+    """Build them as the service does; nothing is driven unless a test drives it."""
+    database = await Database.connect(settings.database_url, 5, "telephony")
+    accounts = TwilioRestAccounts(
+        parent_account_sid=settings.twilio_account_sid,
+        auth_token=settings.twilio_auth_token.get_secret_value(),
+        api_base=settings.twilio_api_base,
+        timeout_seconds=settings.twilio_timeout_seconds,
+        registry=CollectorRegistry(),
+    )
+    reconciliation = Reconciliation(
+        database,
+        accounts,
+        settings.reconcile_timing,
+        back_off_max_seconds=settings.twilio_back_off_max_seconds,
+        refused_back_off_max_seconds=settings.twilio_refused_back_off_max_seconds,
+    )
+    operations = TelephonyOperations(database, settings.twilio_account_sid, lambda: None)
+    yield Parts(operations, reconciliation)
+    await accounts.close()
+    await database.close()
+
+
+@pytest.fixture
+async def parts(settings: TelephonySettings) -> AsyncIterator[Parts]:
+    """A service without its loops."""
+    async with open_parts(settings) as parts:
+        yield parts
+
+
+@pytest.fixture
+async def database(make_database: MakeDatabase) -> ServiceDatabase:
+    """The subaccounts' database."""
+    return await make_database("telephony")
+
+
+@pytest.fixture
+def settings(database: ServiceDatabase, twilio: TwilioSimulator) -> TelephonySettings:
+    """Settings of the service."""
+    return telephony_settings(database, twilio)
+
+
+@pytest.fixture
+async def channel(settings: TelephonySettings) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to a running service."""
+    async with running(await build(settings)) as channel:
+        yield channel
+
+
+@pytest.fixture
+def steps(channel: grpc.aio.Channel, twilio: TwilioSimulator) -> TelephonySteps:
+    """What can be done with the service."""
+    return TelephonySteps(channel, twilio)

@@ -1,0 +1,173 @@
+"""What tests do with a telephony service and its Twilio, in few words."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+
+import grpc
+
+from dev.twilio_simulator import TwilioSimulator
+from libs.rpc.times import to_timestamp
+from tests.support.waiting import eventually
+from tollgate.billing_gateway.v1 import subscription_observer_service_pb2, subscription_pb2
+from tollgate.billing_gateway.v1.subscription_observer_service_pb2_grpc import (
+    SubscriptionObserverServiceStub,
+)
+from tollgate.telephony.v1 import subaccount_pb2, telephony_service_pb2
+from tollgate.telephony.v1.telephony_service_pb2_grpc import TelephonyServiceStub
+from tollgate.wallet.v1 import wallet_observer_service_pb2, wallet_pb2
+from tollgate.wallet.v1.wallet_observer_service_pb2_grpc import WalletObserverServiceStub
+
+ORGANIZATION = "org-1"
+FAR_FUTURE = datetime(2999, 1, 1, tzinfo=UTC)
+ONE, TWO, THREE = (f"AC{digit * 32}" for digit in "123")
+
+
+def many_sids(sid_count: int) -> list[str]:
+    """Return other SIDs, in their order."""
+    return [f"ACf{number:031x}" for number in range(sid_count)]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A subaccount as Tollgate shows it and as it is at Twilio."""
+
+    wanted: str
+    observed: str
+    at_twilio: str
+    settled: bool
+
+
+ACTIVE = Sight("ACTIVE", "ACTIVE", "active", settled=True)
+SUSPENDED = Sight("SUSPENDED", "SUSPENDED", "suspended", settled=True)
+
+
+class TelephonySteps:
+    """Speaks to a telephony service as backends, the gateway and the wallet do."""
+
+    def __init__(self, channel: grpc.aio.Channel, twilio: TwilioSimulator) -> None:
+        self.telephony = TelephonyServiceStub(channel)
+        self.twilio = twilio
+        self._subscriptions = SubscriptionObserverServiceStub(channel)
+        self._wallets = WalletObserverServiceStub(channel)
+        self._revisions = count(1)
+
+    async def register(
+        self, account_sid: str = ONE, organization_id: str = ORGANIZATION, brand_id: str = ""
+    ) -> subaccount_pb2.Subaccount:
+        request = telephony_service_pb2.RegisterSubaccountRequest(
+            organization_id=organization_id, brand_id=brand_id, account_sid=account_sid
+        )
+        return (await self.telephony.RegisterSubaccount(request)).subaccount
+
+    async def get(self, account_sid: str = ONE) -> subaccount_pb2.Subaccount:
+        request = telephony_service_pb2.GetSubaccountRequest(account_sid=account_sid)
+        return (await self.telephony.GetSubaccount(request)).subaccount
+
+    async def suspend(self, organization_id: str = ORGANIZATION) -> list[str]:
+        request = telephony_service_pb2.SuspendSubaccountsRequest(
+            organization_id=organization_id, note="complaints", actor="ann"
+        )
+        answer = await self.telephony.SuspendSubaccounts(request)
+        return [each.account_sid for each in answer.subaccounts]
+
+    async def reactivate(self, organization_id: str = ORGANIZATION) -> list[str]:
+        request = telephony_service_pb2.ReactivateSubaccountsRequest(
+            organization_id=organization_id, actor="ann"
+        )
+        answer = await self.telephony.ReactivateSubaccounts(request)
+        return [each.account_sid for each in answer.subaccounts]
+
+    async def list_sids(
+        self, request: telephony_service_pb2.ListSubaccountsRequest | None = None
+    ) -> list[str]:
+        answer = await self.telephony.ListSubaccounts(
+            request or telephony_service_pb2.ListSubaccountsRequest()
+        )
+        return [each.account_sid for each in answer.subaccounts]
+
+    async def sending_blockers(
+        self, organization_id: str = ORGANIZATION, brand_id: str = ""
+    ) -> list[str]:
+        request = telephony_service_pb2.CanOrganizationSendRequest(
+            organization_id=organization_id, brand_id=brand_id
+        )
+        answer = await self.telephony.CanOrganizationSend(request)
+        assert answer.allowed == (not answer.blockers)
+        return [blocker_name(each) for each in answer.blockers]
+
+    async def report_subscription(
+        self,
+        *,
+        good: bool,
+        until: datetime = FAR_FUTURE,
+        organization_id: str = ORGANIZATION,
+        revision: int | None = None,
+    ) -> int:
+        state = "SUBSCRIPTION_STATE_ACTIVE" if good else "SUBSCRIPTION_STATE_PAST_DUE"
+        request = subscription_observer_service_pb2.ReportSubscriptionRequest(
+            organization_id=organization_id,
+            revision=revision or next(self._revisions),
+            state=subscription_pb2.SubscriptionState.Value(state),
+            good_standing=good,
+            good_until=to_timestamp(until),
+        )
+        return (await self._subscriptions.ReportSubscription(request)).stored_revision
+
+    async def report_wallet(
+        self,
+        *,
+        frozen: bool = False,
+        depleted: bool = False,
+        organization_id: str = ORGANIZATION,
+        revision: int | None = None,
+    ) -> int:
+        request = wallet_observer_service_pb2.ReportWalletRequest(
+            organization_id=organization_id,
+            revision=revision or next(self._revisions),
+            frozen=frozen,
+            freeze_reasons=[wallet_pb2.FREEZE_REASON_OPERATOR] if frozen else [],
+            depleted=depleted,
+            ledger_currency_code="USD",
+        )
+        return (await self._wallets.ReportWallet(request)).stored_revision
+
+    async def make_good(self, organization_id: str = ORGANIZATION) -> None:
+        await self.report_subscription(good=True, organization_id=organization_id)
+        await self.report_wallet(organization_id=organization_id)
+
+    async def let_send(self, *account_sids: str) -> None:
+        """Bring the organization to where it sends with these subaccounts."""
+        await self.make_good()
+        for account_sid in account_sids:
+            await self.register(account_sid)
+        await self.reach(ACTIVE, *account_sids)
+
+    async def look(self, account_sid: str = ONE) -> Sight:
+        subaccount = await self.get(account_sid)
+        return Sight(
+            wanted=wanted_name(subaccount.wanted),
+            observed=observed_name(subaccount.observed),
+            at_twilio=self.twilio.status(account_sid),
+            settled=not subaccount.HasField("next_attempt_time"),
+        )
+
+    async def reach(self, wanted: Sight, *account_sids: str) -> None:
+        """Wait until the subaccounts stand so and nothing is left to do."""
+        for account_sid in account_sids or (ONE,):
+            await eventually(
+                lambda sid=account_sid: self.look(sid),  # type: ignore[misc]
+                lambda seen: seen == wanted,
+            )
+
+
+def wanted_name(value: subaccount_pb2.WantedState.ValueType) -> str:
+    return subaccount_pb2.WantedState.Name(value).removeprefix("WANTED_STATE_")
+
+
+def observed_name(value: subaccount_pb2.ObservedState.ValueType) -> str:
+    return subaccount_pb2.ObservedState.Name(value).removeprefix("OBSERVED_STATE_")
+
+
+def blocker_name(value: subaccount_pb2.Blocker.ValueType) -> str:
+    return subaccount_pb2.Blocker.Name(value).removeprefix("BLOCKER_")

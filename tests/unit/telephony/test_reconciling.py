@@ -1,0 +1,219 @@
+"""Claims and answers against a Twilio that loses, delays and refuses: it always ends as wanted."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.telephony.domain.decision import register
+from services.telephony.domain.reconciling import (
+    Answer,
+    ReconcileTiming,
+    claim,
+    needs_driving,
+    record,
+    states_to_drive,
+)
+from services.telephony.domain.values import ObservedState, Organization, Subaccount, WantedState
+
+START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+TIMING = ReconcileTiming(lease=20 * SECOND, recheck_delay=60 * SECOND)
+# A call that was given up may take effect until then, at the latest.
+LATE_EFFECT_MAX = 30 * SECOND
+SID = f"AC{'0' * 32}"
+CALM_STEPS = 60
+
+
+@dataclass
+class LateEffect:
+    time: datetime
+    state: ObservedState
+
+
+@dataclass
+class World:
+    """One subaccount, its Twilio, and one reconciler that may die at any moment."""
+
+    subaccount: Subaccount
+    twilio: ObservedState = ObservedState.ACTIVE
+    now: datetime = START
+    late_effects: list[LateEffect] = field(default_factory=list)
+    claimed: Subaccount | None = None
+
+    def want(self, wanted: WantedState | None) -> None:
+        """As `storage.want` does."""
+        if wanted is self.subaccount.wanted:
+            return
+        due = self.subaccount.observed in states_to_drive(wanted)
+        next_attempt_time = self.now if due else self.subaccount.recheck_time
+        self.subaccount = replace(
+            self.subaccount, wanted=wanted, next_attempt_time=next_attempt_time
+        )
+
+    def pass_time(self, seconds: int) -> None:
+        self.now += seconds * SECOND
+        for effect in [each for each in self.late_effects if each.time <= self.now]:
+            self.late_effects.remove(effect)
+            self.twilio = effect.state
+
+    def take_claim(self) -> None:
+        if self.claimed is None and self.subaccount.is_claimable_at(self.now):
+            self.subaccount = claim(self.subaccount, TIMING, self.now)
+            self.claimed = self.subaccount
+
+    def answer(self) -> None:
+        """Twilio does what it is asked, and says so."""
+        if self.claimed is not None:
+            if self.claimed.wanted is not None:
+                self.twilio = self.claimed.wanted.observed
+            self._record(Answer(self.twilio))
+
+    def lose(self, delay_seconds: int) -> None:
+        """The call times out, and takes effect after all."""
+        if self.claimed is not None:
+            self._take_effect_late(delay_seconds)
+            self._record(Answer(ObservedState.UNKNOWN, "no answer", SECOND))
+
+    def refuse(self) -> None:
+        if self.claimed is not None:
+            self._record(Answer(self.twilio, "refused", 5 * SECOND))
+
+    def die(self, delay_seconds: int) -> None:
+        """The process ends between call and record."""
+        if self.claimed is not None:
+            self._take_effect_late(delay_seconds)
+            self.claimed = None
+
+    def _take_effect_late(self, delay_seconds: int) -> None:
+        if self.claimed is not None and self.claimed.wanted is not None:
+            time = self.now + min(delay_seconds * SECOND, LATE_EFFECT_MAX)
+            self.late_effects.append(LateEffect(time, self.claimed.wanted.observed))
+
+    def _record(self, answer: Answer) -> None:
+        assert self.claimed is not None
+        if self.subaccount.is_held_by(self.claimed):
+            self.subaccount = record(self.subaccount, self.claimed, answer, TIMING, self.now)
+        self.claimed = None
+
+    def calm_down(self) -> None:
+        """From here on nothing fails."""
+        self.claimed = None
+        for _ in range(CALM_STEPS):
+            self.take_claim()
+            self.answer()
+            self.pass_time(5)
+
+
+def new_world(twilio: ObservedState) -> World:
+    """A subaccount that was just registered: nobody has asked Twilio."""
+    return World(register(Organization("org-1"), "", SID, START), twilio)
+
+
+def settled_world(state: WantedState) -> World:
+    """A subaccount that has long stood as wanted."""
+    world = new_world(state.observed)
+    world.subaccount = replace(
+        world.subaccount, wanted=state, observed=state.observed, next_attempt_time=None
+    )
+    return world
+
+
+seconds = st.integers(0, 40)
+wants = st.sampled_from([None, WantedState.ACTIVE, WantedState.SUSPENDED])
+events = st.one_of(
+    st.tuples(st.just("want"), wants),
+    st.tuples(st.just("pass_time"), seconds),
+    st.tuples(st.just("take_claim")),
+    st.tuples(st.just("take_claim")),
+    st.tuples(st.just("answer")),
+    st.tuples(st.just("lose"), seconds),
+    st.tuples(st.just("refuse")),
+    st.tuples(st.just("die"), seconds),
+)
+worlds = st.one_of(
+    st.builds(new_world, st.sampled_from([ObservedState.ACTIVE, ObservedState.SUSPENDED])),
+    st.builds(settled_world, st.sampled_from(WantedState)),
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(worlds, st.lists(events, max_size=20), st.sampled_from(WantedState))
+def test_whatever_happened_it_ends_as_wanted(
+    world: World, story: list[tuple[str, object]], wanted: WantedState
+) -> None:
+    for name, *arguments in story:
+        getattr(world, name)(*arguments)
+        assert_drift_is_due(world.subaccount)
+    world.want(wanted)
+    world.calm_down()
+    assert world.twilio is wanted.observed
+    assert world.subaccount.observed is wanted.observed
+    assert world.subaccount.next_attempt_time is None
+
+
+def assert_drift_is_due(subaccount: Subaccount) -> None:
+    if needs_driving(subaccount.wanted, subaccount.observed):
+        assert subaccount.next_attempt_time is not None
+
+
+def claimed_of(wanted: WantedState, observed: ObservedState) -> Subaccount:
+    """Return a subaccount that stood so when it was claimed."""
+    subaccount = replace(new_world(observed).subaccount, wanted=wanted, observed=observed)
+    return claim(subaccount, TIMING, START)
+
+
+def test_while_it_is_driven_nothing_is_taken_for_known() -> None:
+    claimed = claimed_of(WantedState.SUSPENDED, ObservedState.ACTIVE)
+    assert claimed.observed is ObservedState.UNKNOWN
+    assert claimed.drifted
+
+
+def test_a_look_at_what_stands_as_wanted_does_not_make_it_unknown() -> None:
+    claimed = claimed_of(WantedState.ACTIVE, ObservedState.ACTIVE)
+    assert claimed.observed is ObservedState.ACTIVE
+
+
+def test_nobody_else_may_claim_until_the_lease_ends() -> None:
+    claimed = claimed_of(WantedState.SUSPENDED, ObservedState.ACTIVE)
+    due = replace(claimed, next_attempt_time=START)
+    assert not due.is_claimable_at(START + TIMING.lease - SECOND)
+    assert due.is_claimable_at(START + TIMING.lease)
+
+
+def test_only_the_latest_claim_may_record() -> None:
+    first = claimed_of(WantedState.SUSPENDED, ObservedState.ACTIVE)
+    second = claim(first, TIMING, START + TIMING.lease)
+    assert not second.is_held_by(first)
+    assert second.is_held_by(second)
+    recorded = record(second, second, Answer(ObservedState.SUSPENDED), TIMING, START)
+    assert not recorded.is_held_by(second)
+
+
+def test_what_is_wanted_otherwise_meanwhile_is_due_at_once() -> None:
+    claimed = claimed_of(WantedState.ACTIVE, ObservedState.SUSPENDED)
+    flipped = replace(claimed, wanted=WantedState.SUSPENDED)
+    lost = Answer(ObservedState.UNKNOWN, "no answer", 30 * SECOND)
+    for answer in (Answer(ObservedState.ACTIVE), lost):
+        assert record(flipped, claimed, answer, TIMING, START).next_attempt_time == START
+
+
+def test_a_failure_waits_and_counts_and_a_success_forgets_it() -> None:
+    claimed = claimed_of(WantedState.SUSPENDED, ObservedState.ACTIVE)
+    failed = record(claimed, claimed, Answer(None, "refused", 9 * SECOND), TIMING, START)
+    assert (failed.last_error, failed.attempt_count) == ("refused", 1)
+    assert failed.next_attempt_time == START + 9 * SECOND
+    again = claim(failed, TIMING, START + 9 * SECOND)
+    reached = record(again, again, Answer(ObservedState.SUSPENDED), TIMING, START)
+    assert (reached.last_error, reached.attempt_count) == ("", 0)
+    assert reached.next_attempt_time is None
+
+
+def test_closed_is_for_ever() -> None:
+    claimed = claimed_of(WantedState.SUSPENDED, ObservedState.ACTIVE)
+    closed = record(claimed, claimed, Answer(ObservedState.CLOSED), TIMING, START)
+    assert closed.next_attempt_time is None
+    assert not closed.drifted
+    for wanted in (None, *WantedState):
+        assert not needs_driving(wanted, ObservedState.CLOSED)

@@ -1,0 +1,62 @@
+"""`.env.example` lists every setting with its default, and nothing else."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from dev.stack.services import SETTINGS_TYPES, setting_names
+from dev.stack.settings import CHECKOUT, StackSettings, owner_database_setting
+
+LINE = re.compile(r"^#?(?P<name>[A-Z][A-Z_]*)=(?P<value>.*)$", re.MULTILINE)
+ASKED_BY_COMPOSE = re.compile(r"\$\{(?P<name>[A-Z_]+)")
+
+
+def listed() -> list[tuple[str, str]]:
+    return LINE.findall((CHECKOUT / ".env.example").read_text())
+
+
+def fields() -> dict[str, FieldInfo]:
+    """Every field of a settings class, by the environment's name."""
+    of_services = {
+        name: settings_type.model_fields[field]
+        for settings_type in SETTINGS_TYPES.values()
+        for field, name in setting_names(settings_type).items()
+    }
+    of_stack = {str(info.alias): info for info in StackSettings.model_fields.values()}
+    return {**of_services, **of_stack}
+
+
+def written(default: Any) -> str:
+    match default:
+        case None:
+            return ""
+        case bool():
+            return str(default).lower()
+        case float():
+            return f"{default:g}"
+        case Path():
+            return str(default.relative_to(CHECKOUT))
+        case _:
+            return str(default)
+
+
+def test_lists_every_setting_once_and_nothing_else() -> None:
+    read_by_none_but_migrations = {owner_database_setting(service) for service in SETTINGS_TYPES}
+    compose = (CHECKOUT / "docker-compose.yml").read_text()
+    known = {*fields(), *read_by_none_but_migrations, *ASKED_BY_COMPOSE.findall(compose)}
+    assert sorted(name for name, _ in listed()) == sorted(known)
+
+
+def test_shows_the_default_that_holds() -> None:
+    defaults = {
+        name: "" if info.is_required() else written(info.get_default(call_default_factory=True))
+        for name, info in fields().items()
+    }
+    assert dict(listed()) | defaults == dict(listed())
+
+
+def test_sets_nothing_when_it_is_copied() -> None:
+    lines = (CHECKOUT / ".env.example").read_text().splitlines()
+    assert not [line for line in lines if line and not line.startswith("#")]

@@ -1,0 +1,113 @@
+"""What `make run` is told, and what it makes up for itself."""
+
+from pathlib import Path
+
+import pytest
+
+from dev.stack.doors import plan_doors, refuse_taken_doors
+from dev.stack.errors import StackError
+from dev.stack.services import development_settings, service_environment
+from dev.stack.settings import (
+    keep_in_env_file,
+    made_up_values,
+    read_environment,
+    read_settings,
+)
+
+GIVEN_DATABASES = {
+    f"{service}_DATABASE_URL": f"postgresql://db.example/{service}"
+    for service in ("WALLET", "CAMPAIGN", "TELEPHONY", "BILLING_GATEWAY")
+}
+
+
+@pytest.fixture
+def env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The `.env` of this test."""
+    monkeypatch.setenv("TOLLGATE_ENV_FILE", str(tmp_path / ".env"))
+    return tmp_path / ".env"
+
+
+def test_the_process_environment_stands_over_the_file(
+    env_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env_file.write_text("WALLET_DEFAULT_CURRENCY=EUR\nLOG_LEVEL=DEBUG\n")
+    monkeypatch.setenv("LOG_LEVEL", "WARNING")
+    environment = read_environment()
+    assert environment["WALLET_DEFAULT_CURRENCY"] == "EUR"
+    assert environment["LOG_LEVEL"] == "WARNING"
+
+
+def test_an_empty_value_is_none_but_where_nothing_is_an_answer(env_file: Path) -> None:
+    env_file.write_text("TWILIO_AUTH_TOKEN=\nWALLET_DEFAULT_CURRENCY=\n")
+    environment = read_environment()
+    assert "TWILIO_AUTH_TOKEN" in made_up_values(environment)
+    assert environment["WALLET_DEFAULT_CURRENCY"] == ""
+
+
+def test_what_is_made_up_is_made_up_once_and_kept_from_others(env_file: Path) -> None:
+    env_file.write_text("WALLET_DEFAULT_CURRENCY=EUR")
+    env_file.chmod(0o644)
+    made_up = made_up_values(read_environment())
+    keep_in_env_file(made_up)
+    environment = read_environment()
+    assert made_up.items() <= environment.items()
+    assert environment["WALLET_DEFAULT_CURRENCY"] == "EUR"
+    assert made_up_values(environment) == {}
+    assert env_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_is_made_up_for_what_is_real() -> None:
+    given = {**GIVEN_DATABASES, "TWILIO_API_BASE": "https://api.twilio.example"}
+    assert made_up_values(given).keys() == {"STRIPE_WEBHOOK_SECRETS"}
+    doors = plan_doors(read_settings(given), given)
+    assert doors.postgres is None
+    assert doors.twilio_simulator is None
+
+
+def test_a_server_of_ones_own_replaces_the_embedded_one() -> None:
+    given = {"DATABASE_URL": "postgresql://postgres@db.example/postgres"}
+    assert plan_doors(read_settings(given), given).postgres is None
+    assert "WALLET_DATABASE_PASSWORD" in made_up_values(given)
+
+
+def test_a_service_is_told_only_what_it_knows_how_to_use() -> None:
+    environment = {
+        **GIVEN_DATABASES,
+        "TWILIO_AUTH_TOKEN": "secret",
+        "STRIPE_WEBHOOK_SECRETS": "whsec_secret",
+        "PATH": "/bin",
+    }
+    assert service_environment("campaign", environment) == {
+        "CAMPAIGN_DATABASE_URL": GIVEN_DATABASES["CAMPAIGN_DATABASE_URL"],
+        "PATH": "/bin",
+    }
+
+
+def test_services_are_told_where_the_others_are_reached() -> None:
+    given = {"WALLET_LISTEN_ADDRESS": "0.0.0.0:6001", "CAMPAIGN_LISTEN_ADDRESS": "[::]:6002"}
+    addresses = plan_doors(read_settings(given), given).grpc_addresses
+    told = development_settings(addresses, None)
+    assert told["WALLET_ADDRESS"] == "127.0.0.1:6001"
+    assert told["WALLET_OBSERVERS"] == "campaign=[::1]:6002,telephony=127.0.0.1:50053"
+    assert "TWILIO_API_BASE" not in told
+
+
+def test_one_address_given_twice_is_refused() -> None:
+    given = {"TOLLGATE_POSTGRES_PORT": "54331", "TOLLGATE_TWILIO_SIMULATOR_PORT": "54331"}
+    doors = plan_doors(read_settings(given), given)
+    with pytest.raises(StackError, match="TOLLGATE_POSTGRES_PORT"):
+        refuse_taken_doors(filter(None, [doors.twilio_simulator, doors.postgres]))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TOLLGATE_POSTGRES_PORT", "many"),
+        ("WALLET_LISTEN_ADDRESS", "127.0.0.1"),
+        ("BILLING_GATEWAY_HTTP_ADDRESS", "127.0.0.1:70000"),
+    ],
+)
+def test_a_setting_that_cannot_be_read_is_named(name: str, value: str) -> None:
+    given = {name: value}
+    with pytest.raises(StackError, match=f"setting {name}: "):
+        plan_doors(read_settings(given), given)
