@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from datetime import timedelta
 
+import asyncpg
 import grpc
 import pytest
 
@@ -37,6 +38,12 @@ from tollgate.wallet.v1 import wallet_service_pb2
 CUSTOMER = Customer("org-1")
 STRANGER = Customer("", customer_id="cus_1", subscription_id="sub_1")
 RACES = 60
+
+LOCK_OBJECT = "SELECT pg_advisory_lock(hashtextextended($1, 0))"
+WAITING_FOR_OBJECTS = """
+SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()
+"""
 
 
 def told_again(event: JsonObject) -> JsonObject:
@@ -112,6 +119,27 @@ async def test_an_event_and_its_link_at_once_never_miss_each_other(stack: Stack)
     await eventually(
         lambda: events_of(stack, state=DONE, page_size=500), lambda done: len(done) == RACES
     )
+
+
+async def test_settling_and_linking_wait_for_each_other_over_the_same_object(
+    stack: Stack,
+) -> None:
+    event = subscription_event(STRANGER, "updated", "active", now(), PERIOD_END)
+    connection = await asyncpg.connect(stack.databases["billing_gateway"].url)
+
+    async def waiting() -> int:
+        return int(await connection.fetchval(WAITING_FOR_OBJECTS))
+
+    try:
+        await connection.execute(LOCK_OBJECT, f"STRIPE {STRANGER.subscription_id}")
+        await stack.deliver(event)
+        await eventually(waiting, lambda count: count == 1)
+        linking = asyncio.ensure_future(stack.gateway.LinkSubscription(link(STRANGER, "org-1")))
+        await eventually(waiting, lambda count: count == 2)
+    finally:
+        await connection.close()
+    await linking
+    await eventually(lambda: settled(stack, event), lambda it: it.state == DONE)
 
 
 async def test_a_checkout_of_a_subscription_settles_what_was_parked_for_it(stack: Stack) -> None:

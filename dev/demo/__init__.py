@@ -1,0 +1,1 @@
+"""Plays Tollgate's story against what `make run` started: `python -m dev.demo`, `make demo`."""

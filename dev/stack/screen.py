@@ -1,0 +1,61 @@
+"""What the person at the terminal sees."""
+
+import shlex
+from pathlib import Path
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dev.stack.children import ChildDiedError
+from dev.stack.doors import Door, Doors
+from dev.stack.errors import StackError
+
+# What a path answers, where a door has one to look at.
+HTTP_PATHS = {"metrics": "/metrics", "webhooks": "/webhooks/stripe", "REST API": ""}
+
+
+def show_env_file(console: Console, env_file: Path) -> None:
+    console.print(f"Development values that were missing now stand in {env_file}.", soft_wrap=True)
+
+
+def show_running(console: Console, doors: Doors, log_directory: Path) -> None:
+    """What listens where, and what to try."""
+    console.print("\n[bold]Tollgate is running", table_of(doors))
+    console.print(Text(f"Logs: {log_directory}"), soft_wrap=True)
+    console.print("\nTry, in another terminal:")
+    for command in commands_to_try(doors):
+        console.print(Text(f"  {command}", style="bold"), soft_wrap=True)
+    console.print("\nCtrl-C stops everything.")
+
+
+def table_of(doors: Doors) -> Table:
+    table = Table(box=SIMPLE, show_header=False)
+    shown = ""
+    for door in doors.all():
+        table.add_row("" if door.owner == shown else door.owner, door.purpose, _place(door))
+        shown = door.owner
+    return table
+
+
+def commands_to_try(doors: Doors) -> list[str]:
+    request = '{"organization_id": "acme", "currency_code": "USD"}'
+    address = doors.grpc_addresses["wallet"]
+    method = "tollgate.wallet.v1.WalletService/CreateWallet"
+    return [
+        shlex.join(["grpcurl", "-plaintext", "-d", request, address, method]),
+        shlex.join(["curl", f"http://{doors.webhooks.reachable_address}/readyz"]),
+        "make demo",
+    ]
+
+
+def show_problem(console: Console, error: StackError | PermissionError) -> None:
+    console.print(Text(str(error), style="bold red"), soft_wrap=True)
+    if isinstance(error, ChildDiedError):
+        console.print(Text(error.log_end), soft_wrap=True)
+
+
+def _place(door: Door) -> str:
+    path = HTTP_PATHS.get(door.purpose)
+    return door.address if path is None else f"http://{door.reachable_address}{path}"

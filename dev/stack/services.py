@@ -1,0 +1,74 @@
+"""The services as processes: which settings each knows, and what they are told of each other."""
+
+from collections.abc import Iterable, Mapping
+
+from pydantic_settings import BaseSettings
+
+from libs.config import ServiceSettings
+from services.billing_gateway.config import BillingGatewaySettings
+from services.campaign.config import CampaignSettings
+from services.telephony.config import TelephonySettings
+from services.wallet.config import WalletSettings
+
+SETTINGS_TYPES: Mapping[str, type[ServiceSettings]] = {
+    "wallet": WalletSettings,
+    "campaign": CampaignSettings,
+    "telephony": TelephonySettings,
+    "billing_gateway": BillingGatewaySettings,
+}
+
+WALLET_OBSERVERS = ("campaign", "telephony")
+SUBSCRIPTION_OBSERVERS = ("wallet", "campaign", "telephony")
+
+# What the interpreter and the machine need, whatever the program.
+MACHINE_SETTINGS = (
+    *("PATH", "PYTHONPATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR"),
+)
+
+
+def setting_names(settings_type: type[BaseSettings]) -> dict[str, str]:
+    """The environment's name for each field of a service's settings."""
+    prefix = settings_type.model_config.get("env_prefix", "")
+    return {
+        field: str(info.validation_alias or f"{prefix}{field}".upper())
+        for field, info in settings_type.model_fields.items()
+    }
+
+
+def setting_of(service: str, field: str, environment: Mapping[str, str]) -> str:
+    """What a service's setting is, given or by its default."""
+    default = SETTINGS_TYPES[service].model_fields[field].default
+    return environment.get(setting_names(SETTINGS_TYPES[service])[field], str(default))
+
+
+def development_settings(
+    grpc_addresses: Mapping[str, str], twilio_simulator_url: str | None
+) -> dict[str, str]:
+    """What services are told where nobody has told them otherwise."""
+    told = {f"{service.upper()}_STOP_GRACE_SECONDS": "3" for service in SETTINGS_TYPES}
+    told |= {
+        "WALLET_ADDRESS": grpc_addresses["wallet"],
+        "WALLET_OBSERVERS": _named(WALLET_OBSERVERS, grpc_addresses),
+        "BILLING_GATEWAY_SUBSCRIPTION_OBSERVERS": _named(SUBSCRIPTION_OBSERVERS, grpc_addresses),
+        "BILLING_GATEWAY_TRUST_CLAIMED_ORGANIZATIONS": "true",
+        "STRIPE_LIVEMODE": "false",
+    }
+    if twilio_simulator_url is not None:
+        told["TWILIO_API_BASE"] = twilio_simulator_url
+    return told
+
+
+def service_environment(service: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Only what this service knows how to use: no other service's secrets."""
+    return only(setting_names(SETTINGS_TYPES[service]).values(), environment)
+
+
+def only(names: Iterable[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """These settings, where they are set, and what every program needs."""
+    wanted = (*MACHINE_SETTINGS, *names)
+    return {name: environment[name] for name in wanted if name in environment}
+
+
+def _named(services: Iterable[str], addresses: Mapping[str, str]) -> str:
+    return ",".join(f"{service}={addresses[service]}" for service in services)

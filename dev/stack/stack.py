@@ -1,0 +1,181 @@
+"""Starts everything in its order, watches it, and stops it in the opposite order."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from dev.postgres import EmbeddedPostgres, EmbeddedPostgresError
+from dev.stack.children import Child, ChildDiedError, start_child, stop_children
+from dev.stack.databases import make_databases, migrate_databases
+from dev.stack.doors import Door, Doors
+from dev.stack.errors import StackError
+from dev.stack.running_stack import RunningStack, forget_running_stack, write_running_stack
+from dev.stack.services import (
+    SETTINGS_TYPES,
+    development_settings,
+    only,
+    service_environment,
+)
+from dev.stack.settings import StackSettings, services_without_database
+from libs.rpc.client import open_channel
+
+START_SECONDS_MAX = 30.0
+POLL_SECONDS = 0.02
+
+
+class Stack:
+    """All that `make run` runs."""
+
+    def __init__(
+        self, settings: StackSettings, environment: Mapping[str, str], doors: Doors
+    ) -> None:
+        """`environment` is what the settings of the services are taken from."""
+        self._settings = settings
+        self._environment = dict(environment)
+        self._doors = doors
+        self._postgres: EmbeddedPostgres | None = None
+        self._simulator: Child | None = None
+        self._services: list[Child] = []
+
+    async def start(self) -> RunningStack:
+        """Returns when every service says that it is serving."""
+        self._settings.log_directory.mkdir(parents=True, exist_ok=True)
+        if self._doors.twilio_simulator is not None:
+            await self._start_simulator(self._doors.twilio_simulator)
+        await self._prepare_databases()
+        await self._start_services()
+        await self._wait_until_all_answer()
+        running = self._describe()
+        write_running_stack(self._settings.data_directory, running)
+        return running
+
+    async def watch(self) -> None:
+        """Raises as soon as anything ends that should run."""
+        waits = [asyncio.ensure_future(child.wait()) for child in self._children()]
+        if self._postgres is not None:
+            waits.append(asyncio.ensure_future(self._watch_postgres(self._postgres)))
+        try:
+            ended, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        self._refuse_deaths()
+        for wait in ended:
+            wait.result()
+
+    async def _watch_postgres(self, postgres: EmbeddedPostgres) -> None:
+        exit_code = await postgres.wait()
+        log_file = self._settings.data_directory / "postgres" / "server.log"
+        raise ChildDiedError("postgres", exit_code, log_file)
+
+    async def stop(self) -> None:
+        """Those who use it before what they use; safe at any moment, once."""
+        forget_running_stack(self._settings.data_directory)
+        await stop_children(self._services)
+        if self._simulator is not None:
+            await self._simulator.stop()
+        if self._postgres is not None:
+            await self._postgres.stop()
+
+    async def _start_simulator(self, door: Door) -> None:
+        _, _, port = door.address.rpartition(":")
+        self._simulator = await start_child(
+            "twilio_simulator",
+            [
+                *("dev.twilio_simulator", "--port", port),
+                *("--account-sid", self._environment["TWILIO_ACCOUNT_SID"]),
+                *("--state-file", str(self._settings.data_directory / "twilio_accounts.json")),
+            ],
+            only(["TWILIO_AUTH_TOKEN"], self._environment),
+            self._settings.log_directory,
+        )
+
+    async def _prepare_databases(self) -> None:
+        if services_without_database(self._environment):
+            superuser_url = self._settings.database_url or await self._start_postgres()
+            self._environment |= await make_databases(superuser_url, self._environment)
+        await migrate_databases(self._environment)
+
+    async def _start_postgres(self) -> str:
+        directory = self._settings.data_directory / "postgres"
+        self._postgres = EmbeddedPostgres(directory, self._settings.postgres_port)
+        try:
+            await self._postgres.start()
+        except (EmbeddedPostgresError, FileNotFoundError) as error:
+            raise StackError(str(error)) from error
+        return self._postgres.superuser_url()
+
+    async def _start_services(self) -> None:
+        told = development_settings(self._doors.grpc_addresses, self._doors.twilio_simulator_url)
+        environment = {**told, **self._environment}
+        for service in SETTINGS_TYPES:
+            self._services.append(
+                await start_child(
+                    service,
+                    [f"services.{service}"],
+                    service_environment(service, environment),
+                    self._settings.log_directory,
+                )
+            )
+
+    async def _wait_until_all_answer(self) -> None:
+        """One after the other, though they start at once: the last one decides anyway."""
+        deadline = time.monotonic() + START_SECONDS_MAX
+        for service, address in self._doors.grpc_addresses.items():
+            async with open_channel(address) as channel:
+                while not await is_serving(channel):
+                    await self._pause_before_next_look(service, deadline)
+        if self._doors.twilio_simulator is not None:
+            while not await is_listening(self._doors.twilio_simulator):
+                await self._pause_before_next_look("twilio_simulator", deadline)
+
+    async def _pause_before_next_look(self, name: str, deadline: float) -> None:
+        self._refuse_deaths()
+        if time.monotonic() > deadline:
+            logs = self._settings.log_directory
+            raise StackError(f"{name} is not ready after {START_SECONDS_MAX:.0f} s: see {logs}.")
+        await asyncio.sleep(POLL_SECONDS)
+
+    def _refuse_deaths(self) -> None:
+        for child in self._children():
+            if not child.is_alive:
+                raise ChildDiedError(child.name, child.process.returncode, child.log_file)
+
+    def _children(self) -> list[Child]:
+        return [*self._services, *filter(None, [self._simulator])]
+
+    def _describe(self) -> RunningStack:
+        process_ids = {child.name: child.process.pid for child in self._children()}
+        if self._postgres is not None:
+            process_ids["postgres"] = self._postgres.process_id
+        return RunningStack(
+            grpc_addresses=self._doors.grpc_addresses,
+            webhooks_url=f"http://{self._doors.webhooks.reachable_address}/webhooks",
+            twilio_simulator_url=self._doors.twilio_simulator_url,
+            process_ids=process_ids,
+        )
+
+
+async def is_serving(channel: grpc.aio.Channel) -> bool:
+    """Tell whether the service at its other end can do its work, as far as it knows."""
+    stub: Any = health_pb2_grpc.HealthStub(channel)
+    try:
+        answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=1.0)
+    except grpc.aio.AioRpcError:
+        return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+async def is_listening(door: Door) -> bool:
+    host, _, port = door.reachable_address.rpartition(":")
+    try:
+        _, writer = await asyncio.open_connection(host, int(port))
+    except OSError:
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
