@@ -17,6 +17,7 @@ from libs.metrics import ServiceMetrics
 from libs.rpc.rules import check_request
 
 ERROR_DOMAIN: Final = "tollgate"
+LOGGED_LENGTH_MAX: Final = 128
 LOGGED_FIELDS: Final = ("organization_id", "reference_id", "payment_id", "campaign_id", "event_id")
 
 CODES: Final = {
@@ -112,7 +113,9 @@ class _Refused(Exception):  # noqa: N818 - never leaves this module
 
 def _logged_fields(request: Message) -> dict[str, str]:
     present = request.DESCRIPTOR.fields_by_name
-    return {name: getattr(request, name) for name in LOGGED_FIELDS if name in present}
+    return {
+        name: getattr(request, name)[:LOGGED_LENGTH_MAX] for name in LOGGED_FIELDS if name in present
+    }
 
 
 def to_status(error: DomainError) -> status_pb2.Status:
