@@ -6,6 +6,8 @@ import pytest
 
 from dev.twilio_simulator import TwilioSimulator
 from dev.twilio_simulator.accounts import AccountStatus
+from services.telephony.app import build
+from tests.integration.telephony.conftest import telephony_settings
 from tests.integration.telephony.steps import (
     ACTIVE,
     ONE,
@@ -15,7 +17,11 @@ from tests.integration.telephony.steps import (
     Sight,
     TelephonySteps,
 )
+from tests.support.databases import ServiceDatabase
+from tests.support.services import running
 from tests.support.waiting import eventually
+
+HOUR_SECONDS = 3600.0
 
 
 async def test_bad_news_suspends_all_and_good_news_reactivates_all(steps: TelephonySteps) -> None:
@@ -36,6 +42,17 @@ async def test_bad_news_suspends_all_and_good_news_reactivates_all(steps: Teleph
 
     await steps.report_wallet()
     await steps.reach(ACTIVE, ONE, TWO, THREE)
+
+
+async def test_nobody_waits_for_a_poll(database: ServiceDatabase, twilio: TwilioSimulator) -> None:
+    settings = telephony_settings(database, twilio, poll_interval_seconds=HOUR_SECONDS)
+    async with running(await build(settings)) as channel:
+        steps = TelephonySteps(channel, twilio)
+        await steps.let_send(ONE)
+        await steps.report_wallet(frozen=True)
+        await steps.reach(SUSPENDED)
+        await steps.report_wallet()
+        await steps.reach(ACTIVE)
 
 
 async def test_an_empty_wallet_forbids_to_send_and_suspends_nobody(steps: TelephonySteps) -> None:

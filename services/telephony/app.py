@@ -1,0 +1,51 @@
+"""Puts the service together."""
+
+from pathlib import Path
+
+from libs.database import Database
+from libs.metrics import ServiceMetrics
+from libs.observing import subscription_observer, wallet_observer
+from libs.service import Service
+from services.telephony.config import TelephonySettings
+from services.telephony.operations import Reconciliation, TelephonyOperations
+from services.telephony.servicer import telephony_service
+from services.telephony.twilio_accounts import TwilioRestAccounts
+from services.telephony.workers import Reconciler, build_workers
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+async def build(settings: TelephonySettings) -> Service:
+    """Return the service, not started."""
+    database = await Database.connect(
+        settings.database_url, settings.database_pool_size, "telephony"
+    )
+    metrics = ServiceMetrics()
+    twilio = TwilioRestAccounts(
+        parent_account_sid=settings.twilio_account_sid,
+        auth_token=settings.twilio_auth_token.get_secret_value(),
+        api_base=settings.twilio_api_base,
+        timeout_seconds=settings.twilio_timeout_seconds,
+        registry=metrics.registry,
+    )
+    reconciliation = Reconciliation(
+        database,
+        twilio,
+        settings.reconcile_timing,
+        back_off_max_seconds=settings.twilio_back_off_max_seconds,
+        refused_back_off_max_seconds=settings.twilio_refused_back_off_max_seconds,
+    )
+    reconciler = Reconciler(reconciliation, settings)
+    operations = TelephonyOperations(database, settings.twilio_account_sid, reconciler.wake)
+    return Service(
+        settings,
+        database,
+        metrics,
+        rpc_services=[
+            telephony_service(operations),
+            subscription_observer(operations),
+            wallet_observer(operations),
+        ],
+        workers=build_workers(operations, reconciler, settings),
+        closables=[twilio],
+    )

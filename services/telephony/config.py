@@ -1,0 +1,44 @@
+"""The service's settings."""
+
+from datetime import timedelta
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from libs.config import Seconds, ServiceSettings
+from services.telephony.domain.reconciling import ReconcileTiming
+
+# Look, change, look again after a refusal; and as much time for the claim itself.
+CALL_TIMES_IN_LEASE = 4
+
+
+class TelephonySettings(ServiceSettings):
+    """Read from the environment, prefix TELEPHONY_, but for Twilio's own names."""
+
+    model_config = SettingsConfigDict(env_prefix="TELEPHONY_")
+
+    listen_address: str = "127.0.0.1:50053"
+    metrics_address: str = "127.0.0.1:9103"
+    twilio_account_sid: str = Field(
+        validation_alias="TWILIO_ACCOUNT_SID", pattern=r"^AC[0-9a-fA-F]{32}$"
+    )
+    twilio_auth_token: SecretStr = Field(validation_alias="TWILIO_AUTH_TOKEN", min_length=1)
+    twilio_api_base: str = Field(
+        default="https://api.twilio.com",
+        validation_alias="TWILIO_API_BASE",
+        pattern=r"^https?://[^/]+/?$",
+    )
+    # One is for suspensions only, so that activations cannot hold them up.
+    twilio_concurrency: int = Field(default=5, ge=2, le=100)
+    twilio_timeout_seconds: Seconds = 5.0
+    twilio_back_off_max_seconds: Seconds = 30.0
+    twilio_refused_back_off_max_seconds: Seconds = 300.0
+    twilio_recheck_seconds: Seconds = 60.0
+
+    @property
+    def reconcile_timing(self) -> ReconcileTiming:
+        """Return how long a claim holds, and when an open outcome is looked at again."""
+        return ReconcileTiming(
+            lease=timedelta(seconds=CALL_TIMES_IN_LEASE * self.twilio_timeout_seconds),
+            recheck_delay=timedelta(seconds=self.twilio_recheck_seconds),
+        )

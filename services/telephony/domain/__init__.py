@@ -1,0 +1,1 @@
+"""The rules of the subaccounts: pure, told the time, tried in tests without a database."""

@@ -1,0 +1,143 @@
+"""What the service knows: organizations with their levels, subaccounts, and how both stand."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from libs.levels import SubscriptionLevel, WalletLevel
+
+
+class ObservedState(StrEnum):
+    """How a subaccount stands at Twilio. UNKNOWN: not asked yet, or a call's outcome is open."""
+
+    UNKNOWN = "UNKNOWN"
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+    CLOSED = "CLOSED"
+
+
+class WantedState(StrEnum):
+    """How a subaccount should stand. `closed` is not in it: it is irreversible at Twilio."""
+
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+
+    @property
+    def observed(self) -> ObservedState:
+        """The state that Twilio shows once it is as wanted."""
+        return ObservedState(self.value)
+
+
+class Blocker(StrEnum):
+    """Why an organization may not send."""
+
+    SUBSCRIPTION_INACTIVE = "SUBSCRIPTION_INACTIVE"
+    WALLET_FROZEN = "WALLET_FROZEN"
+    WALLET_DEPLETED = "WALLET_DEPLETED"
+    OPERATOR_BLOCK = "OPERATOR_BLOCK"
+    LEVELS_MISSING = "LEVELS_MISSING"
+    SUBACCOUNT_MISSING = "SUBACCOUNT_MISSING"
+    SUBACCOUNT_NOT_ACTIVE = "SUBACCOUNT_NOT_ACTIVE"
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorBlock:
+    """A person's word that an organization must not send."""
+
+    note: str
+    actor: str
+    create_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """One organization's row: its levels, and the operator's block."""
+
+    organization_id: str
+    operator_block: OperatorBlock | None = None
+    subscription: SubscriptionLevel | None = None
+    wallet: WalletLevel | None = None
+    # When time alone will block it, for good news expires; None when it has.
+    reevaluate_time: datetime | None = None
+
+    @property
+    def levels_missing(self) -> bool:
+        """Somebody has not told yet how the organization stands."""
+        return self.subscription is None or self.wallet is None
+
+    def settled_at(self, now: datetime) -> "Organization":
+        """Return the organization with the time at which it must be looked at again."""
+        level = self.subscription
+        lapse_time = level.good_until if level and level.is_good_at(now) else None
+        return replace(self, reevaluate_time=lapse_time)
+
+
+@dataclass(frozen=True, slots=True)
+class Subaccount:
+    """One Twilio account of an organization: how it should stand, how it does, and who drives it.
+
+    A claim gives one process the right to drive it until the lease ends. Only the latest claim may
+    record what came of it.
+    """
+
+    account_sid: str
+    organization_id: str
+    brand_id: str
+    wanted: WantedState | None
+    observed: ObservedState
+    last_error: str
+    attempt_count: int
+    next_attempt_time: datetime | None
+    claim_number: int
+    lease_end_time: datetime | None
+    # When to look once more, because a call that was lost may have taken effect late.
+    recheck_time: datetime | None
+    observe_time: datetime | None
+    create_time: datetime
+
+    @property
+    def drifted(self) -> bool:
+        """Twilio is not known to stand as wanted."""
+        return self.wanted is not None and self.observed not in (
+            self.wanted.observed,
+            ObservedState.CLOSED,
+        )
+
+    def is_claimable_at(self, now: datetime) -> bool:
+        """Tell whether something is to be done and nobody is at it."""
+        due = self.next_attempt_time is not None and self.next_attempt_time <= now
+        return due and (self.lease_end_time is None or self.lease_end_time <= now)
+
+    def is_held_by(self, claimed: "Subaccount") -> bool:
+        """Tell whether a claim is the latest one and not recorded yet."""
+        return self.claim_number == claimed.claim_number and self.lease_end_time is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A subaccount as it stands at some time, and what blocks its organization then."""
+
+    subaccount: Subaccount
+    blockers: tuple[Blocker, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SubaccountFilter:
+    """Which subaccounts; what is unset does not restrict."""
+
+    organization_id: str = ""
+    brand_id: str = ""
+    drifted: bool | None = None
+    failing: bool | None = None
+    wanted: WantedState | None = None
+    observed: ObservedState | None = None
+    levels_missing: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A subaccount to drive; it is urgent to suspend, not to activate."""
+
+    account_sid: str
+    organization_id: str
+    urgent: bool

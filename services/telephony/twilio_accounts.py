@@ -1,0 +1,178 @@
+"""Twilio's accounts through Twilio's own library, which no other module knows.
+
+Twilio's answers carry the account's auth token. Nothing of them leaves this module but the status
+and the code and message of a refusal.
+"""
+
+import json
+from collections.abc import Awaitable, Mapping
+from http import HTTPStatus
+from logging import getLogger
+from typing import Any
+
+from aiohttp import ClientError, ClientSession, ClientTimeout, encode_basic_auth
+from prometheus_client import CollectorRegistry, Counter
+from twilio.base.exceptions import (
+    TwilioRestException,
+    TwilioServiceException,
+)
+from twilio.http import AsyncHttpClient
+from twilio.http.response import Response
+from twilio.rest import Client
+
+from services.telephony.domain.values import ObservedState, WantedState
+from services.telephony.ports import (
+    TwilioBusyError,
+    TwilioError,
+    TwilioRefusedError,
+    TwilioUnavailableError,
+)
+
+# Without `closed`: it cannot be asked for.
+STATUS_OF = {WantedState.ACTIVE: "active", WantedState.SUSPENDED: "suspended"}
+OBSERVED = {
+    "active": ObservedState.ACTIVE,
+    "suspended": ObservedState.SUSPENDED,
+    "closed": ObservedState.CLOSED,
+}
+OUTCOME_OF: Mapping[type[TwilioError], str] = {
+    TwilioUnavailableError: "unavailable",
+    TwilioBusyError: "busy",
+    TwilioRefusedError: "refused",
+}
+MESSAGE_LENGTH_MAX = 200
+
+# The library falls back to the process's environment where this is empty, and TWILIO_REGION or
+# TWILIO_EDGE in it would rewrite the host, whatever it is.
+LIBRARY_ENVIRONMENT = {"TOLLGATE": "1"}
+
+
+class HttpClient(AsyncHttpClient):  # type: ignore[misc]
+    """The library's own async client has no working time limit and keeps the last answer."""
+
+    def __init__(self, timeout_seconds: float) -> None:
+        super().__init__(getLogger(__name__), is_async=True, timeout=timeout_seconds)
+        self._session = ClientSession(timeout=ClientTimeout(total=timeout_seconds))
+
+    async def request(  # noqa: PLR0917 - the library's signature
+        self,
+        method: str,
+        uri: str,
+        params: Mapping[str, str] | None = None,
+        data: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,  # noqa: ARG002 - the library's signature; it never sets one
+        allow_redirects: bool = False,  # noqa: FBT001, FBT002 - the library's signature
+    ) -> Response:
+        """Send one request; an answer that the library could not make sense of raises here."""
+        credentials = {"Authorization": encode_basic_auth(*auth)} if auth else {}
+        try:
+            async with self._session.request(
+                method,
+                uri,
+                params=params,
+                data=data,
+                headers={**(headers or {}), **credentials},
+                allow_redirects=allow_redirects,
+            ) as answer:
+                text = await answer.text(errors="replace")
+        except (ClientError, TimeoutError, OSError) as error:
+            # By its type only: the text of some errors quotes what was received.
+            raise TwilioUnavailableError(f"no answer: {type(error).__name__}") from error
+        _require_an_answer(answer.status, answer.headers, text)
+        return Response(answer.status, text, answer.headers)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._session.close()
+
+
+class TwilioRestAccounts:
+    """The accounts below the platform's own."""
+
+    def __init__(
+        self,
+        *,
+        parent_account_sid: str,
+        auth_token: str,
+        api_base: str,
+        timeout_seconds: float,
+        registry: CollectorRegistry,
+    ) -> None:
+        self._http_client = HttpClient(timeout_seconds)
+        client = Client(
+            parent_account_sid,
+            auth_token,
+            http_client=self._http_client,
+            environment=LIBRARY_ENVIRONMENT,
+        )
+        client.api.base_url = api_base
+        self._accounts = client.api.v2010.accounts
+        self._calls = Counter(
+            "tollgate_twilio_calls",
+            "Calls to Twilio, by what was asked and outcome.",
+            ["call", "outcome"],
+            registry=registry,
+        )
+
+    async def fetch_status(self, account_sid: str) -> ObservedState:
+        """Return how an account stands."""
+        request = self._accounts(account_sid).fetch_async()
+        return await self._count("fetch_status", _answer(account_sid, request))
+
+    async def set_status(self, account_sid: str, wanted: WantedState) -> ObservedState:
+        """Ask for a state and return how the account stands then."""
+        request = self._accounts(account_sid).update_async(status=STATUS_OF[wanted])
+        return await self._count("set_status", _answer(account_sid, request))
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._http_client.close()
+
+    async def _count(self, call: str, answer: Awaitable[ObservedState]) -> ObservedState:
+        try:
+            observed = await answer
+        except TwilioError as error:
+            self._calls.labels(call, OUTCOME_OF[type(error)]).inc()
+            raise
+        self._calls.labels(call, "answered").inc()
+        return observed
+
+
+async def _answer(account_sid: str, request: Awaitable[Any]) -> ObservedState:
+    try:
+        account = await request
+    except (TwilioRestException, TwilioServiceException) as error:
+        raise _refusal(error) from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise TwilioUnavailableError("an answer that cannot be read") from error
+    observed = OBSERVED.get(str(account.status))
+    if observed is None or str(account.sid).lower() != account_sid.lower():
+        raise TwilioUnavailableError("an answer that does not say how the account stands")
+    return observed
+
+
+def _refusal(error: TwilioRestException | TwilioServiceException) -> TwilioRefusedError:
+    message = error.title if isinstance(error, TwilioServiceException) else error.msg
+    code = error.code if isinstance(error.code, int) else error.status
+    return TwilioRefusedError(code, str(message)[:MESSAGE_LENGTH_MAX])
+
+
+def _require_an_answer(status: int, headers: Mapping[str, str], text: str) -> None:
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise TwilioBusyError(_retry_after_seconds(headers))
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or not _is_json_object(text):
+        raise TwilioUnavailableError(f"HTTP {status} without a usable answer")
+
+
+def _retry_after_seconds(headers: Mapping[str, str]) -> float:
+    value = headers.get("Retry-After", "")
+    return float(value) if value.isdecimal() else 0.0
+
+
+def _is_json_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (RecursionError, ValueError):
+        return False
