@@ -18,7 +18,14 @@ from libs.rpc.rules import check_request
 
 ERROR_DOMAIN: Final = "tollgate"
 LOGGED_LENGTH_MAX: Final = 128
-LOGGED_FIELDS: Final = ("organization_id", "reference_id", "payment_id", "campaign_id", "event_id")
+LOGGED_FIELDS: Final = (
+    "organization_id",
+    "reference_id",
+    "payment_id",
+    "campaign_id",
+    "event_id",
+    "account_sid",
+)
 
 CODES: Final = {
     ErrorReason.WALLET_NOT_FOUND: code_pb2.NOT_FOUND,
@@ -114,7 +121,9 @@ class _Refused(Exception):  # noqa: N818 - never leaves this module
 def _logged_fields(request: Message) -> dict[str, str]:
     present = request.DESCRIPTOR.fields_by_name
     return {
-        name: getattr(request, name)[:LOGGED_LENGTH_MAX] for name in LOGGED_FIELDS if name in present
+        name: getattr(request, name)[:LOGGED_LENGTH_MAX]
+        for name in LOGGED_FIELDS
+        if name in present
     }
 
 

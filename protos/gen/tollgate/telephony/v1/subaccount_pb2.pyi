@@ -139,7 +139,7 @@ class Subaccount(_message.Message):
     OBSERVE_TIME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     account_sid: _builtins.str
-    """account_sid: `AC` and 32 hex digits."""
+    """account_sid: `AC` and 32 hex digits, in lower case however it was registered."""
     organization_id: _builtins.str
     """organization_id that it belongs to."""
     brand_id: _builtins.str

@@ -1,0 +1,35 @@
+"""Logs: one line of JSON an event, and no secret in a traceback."""
+
+import json
+
+import pytest
+import structlog
+
+from libs.logs import configure_logs, get_logger
+
+
+def fail_with(secret: str) -> None:
+    hidden = secret * 2
+    raise ValueError(f"failed after {len(hidden)} characters")
+
+
+def test_a_failure_is_one_line_with_its_trace_but_without_local_variables(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logs("wallet", "INFO")
+    try:
+        fail_with("hunter2-hunter2")
+    except ValueError:
+        get_logger().exception("rpc_failed", organization_id="org-1")
+    finally:
+        structlog.reset_defaults()
+        structlog.contextvars.clear_contextvars()
+
+    output = capsys.readouterr().out
+    [line] = output.splitlines()
+    logged = json.loads(line)
+    assert logged["event"] == "rpc_failed"
+    assert logged["service"] == "wallet"
+    assert logged["organization_id"] == "org-1"
+    assert "fail_with" in json.dumps(logged["exception"])
+    assert "hunter2" not in output
