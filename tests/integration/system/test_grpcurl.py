@@ -5,6 +5,7 @@ import json
 import shutil
 
 import pytest
+
 from tests.support.stack import SERVICES, Stack
 
 GRPCURL = shutil.which("grpcurl")
