@@ -1,15 +1,23 @@
 """Settings come from the environment, and all that is missing or wrong is reported at once."""
 
+import json
 import sys
 from collections.abc import Mapping
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, Literal, NoReturn, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from libs.announcing.ports import AnnouncerTiming
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+# A year: longer than anything that is waited for, and far from what overflows.
+SECONDS_MAX = 31_536_000.0
+
+
+ADDRESS = r"(?:[^\s:\[\]=,]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}"
 
 
 def _split_list(value: object) -> object:
@@ -22,16 +30,40 @@ def _split_addresses(value: object) -> object:
     if not isinstance(value, str):
         return value
     pairs = [item.strip().partition("=") for item in value.split(",") if item.strip()]
-    if any(not name or not address for name, _, address in pairs):
-        raise ValueError("expected name=host:port,name=host:port")
+    names = {name for name, _, _ in pairs}
+    if not pairs or len(names) < len(pairs):
+        raise ValueError("expected name=host:port,name=host:port with names of their own")
     return {name: address for name, _, address in pairs}
 
 
+def _parse_json(value: object) -> object:
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ValueError("expected JSON") from error
+
+
+def _require_postgres_url(value: SecretStr) -> SecretStr:
+    """Without quoting the URL: it holds a password."""
+    try:
+        parts = urlsplit(value.get_secret_value())
+        usable = parts.scheme in ("postgresql", "postgres") and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("expected postgresql://user:password@host:port/database")
+    return value
+
+
+Address = Annotated[str, Field(pattern=f"^{ADDRESS}$")]
+NamedAddresses = Annotated[Mapping[str, Address], NoDecode, BeforeValidator(_split_addresses)]
 CommaSeparatedSecrets = Annotated[
     tuple[SecretStr, ...], Field(min_length=1), NoDecode, BeforeValidator(_split_list)
 ]
-NamedAddresses = Annotated[Mapping[str, str], NoDecode, BeforeValidator(_split_addresses)]
-Seconds = Annotated[float, Field(gt=0)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_require_postgres_url)]
+FromJson = BeforeValidator(_parse_json)
+Seconds = Annotated[float, Field(gt=0, le=SECONDS_MAX, allow_inf_nan=False)]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
 class ServiceSettings(BaseSettings):
@@ -39,11 +71,11 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, populate_by_name=True)
 
-    database_url: str
+    database_url: DatabaseUrl
     database_pool_size: int = Field(default=10, ge=1, le=200)
-    listen_address: str
-    metrics_address: str
-    log_level: str = Field(default="INFO", validation_alias="LOG_LEVEL")
+    listen_address: Address
+    metrics_address: Address
+    log_level: LogLevel = Field(default="INFO", validation_alias="LOG_LEVEL")
     stop_grace_seconds: Seconds = 10.0
     poll_interval_seconds: Seconds = 1.0
 

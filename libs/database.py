@@ -8,17 +8,20 @@ from typing import Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
-from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt
+from pydantic import SecretStr
+from tenacity import AsyncRetrying, RetryError, retry_if_exception, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
 from libs.errors import DomainError, ErrorReason
 
 Record: TypeAlias = asyncpg.Record
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 ArgumentsT = ParamSpec("ArgumentsT")
 ResultT = TypeVar("ResultT")
 
 ATTEMPTS_MAX = 4
+LOCK_TIMEOUT = "3s"
 ACQUIRE_TIMEOUT_SECONDS = 5.0
 COMMAND_TIMEOUT_SECONDS = 10.0
 
@@ -27,8 +30,8 @@ COMMAND_TIMEOUT_SECONDS = 10.0
 TRANSIENT_ERRORS: tuple[type[Exception], ...] = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.QueryCanceledError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InvalidCachedStatementError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -36,7 +39,14 @@ TRANSIENT_ERRORS: tuple[type[Exception], ...] = (
     asyncpg.InternalClientError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     OSError,
-    asyncio.TimeoutError,
+)
+
+
+# These have used up their time already.
+TIMED_OUT_ERRORS: tuple[type[Exception], ...] = (
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    TimeoutError,
 )
 
 
@@ -52,34 +62,26 @@ class DatabaseUnavailableError(DomainError):
 class Database:
     """A service's own database."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    def __init__(self, pool: Pool, health_pool: Pool) -> None:
         self._pool = pool
+        # Of its own, so that a full pool does not look like a dead database.
+        self._health_pool = health_pool
 
     @classmethod
-    async def connect(cls, url: str, pool_size: int, application_name: str) -> "Database":
+    async def connect(cls, url: SecretStr, pool_size: int, application_name: str) -> "Database":
         """Return a database whose connections open on first use, so that a service outlives it."""
-        pool = await asyncpg.create_pool(
-            url,
-            min_size=0,
-            max_size=pool_size,
-            command_timeout=COMMAND_TIMEOUT_SECONDS,
-            timeout=ACQUIRE_TIMEOUT_SECONDS,
-            init=_decode_json,
-            server_settings={
-                "application_name": application_name,
-                "lock_timeout": "5s",
-                "statement_timeout": "8s",
-                "idle_in_transaction_session_timeout": "10s",
-            },
+        return cls(
+            await _create_pool(url, pool_size, application_name),
+            await _create_pool(url, 1, f"{application_name}_health"),
         )
-        return cls(pool)
 
     async def close(self) -> None:
         """Close every connection, waiting for none that hangs."""
-        try:
-            await asyncio.wait_for(self._pool.close(), timeout=ACQUIRE_TIMEOUT_SECONDS)
-        except TimeoutError:
-            self._pool.terminate()
+        for pool in (self._pool, self._health_pool):
+            try:
+                await asyncio.wait_for(pool.close(), timeout=ACQUIRE_TIMEOUT_SECONDS)
+            except TimeoutError:
+                pool.terminate()
 
     async def transact(
         self,
@@ -111,15 +113,17 @@ class Database:
     async def is_there(self) -> bool:
         """Tell whether the database answers now."""
         try:
-            async with self._connection() as connection:
+            async with _connection_of(self._health_pool) as connection:
                 await connection.execute("SELECT 1", timeout=ACQUIRE_TIMEOUT_SECONDS)
         except TRANSIENT_ERRORS:
+            return False
+        except TIMED_OUT_ERRORS:
             return False
         return True
 
     async def _with_retries(self, attempt: Callable[[Connection], Awaitable[ResultT]]) -> ResultT:
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type(TRANSIENT_ERRORS),
+            retry=retry_if_exception(_may_pass_at_once),
             stop=stop_after_attempt(ATTEMPTS_MAX),
             wait=wait_random_exponential(multiplier=0.02, max=0.5),
         )
@@ -127,22 +131,46 @@ class Database:
             return await retrying(self._attempt_once, attempt)
         except RetryError as error:
             raise DatabaseUnavailableError from error
+        except TIMED_OUT_ERRORS as error:
+            raise DatabaseUnavailableError from error
 
     async def _attempt_once(self, attempt: Callable[[Connection], Awaitable[ResultT]]) -> ResultT:
-        async with self._connection() as connection:
+        async with _connection_of(self._pool) as connection:
             return await attempt(connection)
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
-        try:
-            connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
-        except asyncpg.PostgresError as error:
-            # Whatever keeps a connection from opening, a missing database among it, may be mended.
-            raise ConnectionError("no connection to the database") from error
-        try:
-            yield connection
-        finally:
-            await self._pool.release(connection)
+
+def _may_pass_at_once(error: BaseException) -> bool:
+    return isinstance(error, TRANSIENT_ERRORS) and not isinstance(error, TIMED_OUT_ERRORS)
+
+
+async def _create_pool(url: SecretStr, size: int, application_name: str) -> Pool:
+    return await asyncpg.create_pool(
+        url.get_secret_value(),
+        min_size=0,
+        max_size=size,
+        command_timeout=COMMAND_TIMEOUT_SECONDS,
+        timeout=ACQUIRE_TIMEOUT_SECONDS,
+        init=_decode_json,
+        server_settings={
+            "application_name": application_name,
+            "lock_timeout": LOCK_TIMEOUT,
+            "statement_timeout": "8s",
+            "idle_in_transaction_session_timeout": "10s",
+        },
+    )
+
+
+@asynccontextmanager
+async def _connection_of(pool: Pool) -> AsyncIterator[Connection]:
+    try:
+        connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
+    except asyncpg.PostgresError as error:
+        # Whatever keeps a connection from opening, a missing database among it, may be mended.
+        raise ConnectionError("no connection to the database") from error
+    try:
+        yield connection
+    finally:
+        await pool.release(connection)
 
 
 async def _decode_json(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

@@ -31,7 +31,7 @@ class ErrorReason(StrEnum):
 class DomainError(Exception):
     """A refusal, or a failure worth retrying, in the words of the contract."""
 
-    def __init__(self, reason: ErrorReason, message: str, **metadata: str | int) -> None:
+    def __init__(self, reason: ErrorReason, message: str, /, **metadata: str | int) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message

@@ -111,7 +111,11 @@ class Service:
 
     async def run(self, stop: asyncio.Event) -> bool:
         """Serve until stop is set or a worker dies of a defect; answer whether all went well."""
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
         waits = [asyncio.ensure_future(event.wait()) for event in (stop, self._defect)]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:

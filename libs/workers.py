@@ -8,6 +8,8 @@ from typing import Protocol
 from libs.database import DatabaseUnavailableError
 from libs.logs import get_logger
 
+FAILURES_MAX = 10
+
 
 class Worker(Protocol):
     """Something that works until it is told to stop, and then finishes what it has in hand."""
@@ -22,8 +24,9 @@ class Worker(Protocol):
 class PollingWorker:
     """Runs a step again and again: at once while it finds work, else when woken or after a while.
 
-    A step answers whether there may be more to do. While the database is away the worker waits;
-    anything else that a step lets through is a defect.
+    A step answers whether there may be more to do. While the database is away the worker waits.
+    Anything else that a step lets through is a defect: it is logged and tried again a few times,
+    and then it stops the service, since a loop that always fails must not look well.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class PollingWorker:
         self._step = step
         self._interval_seconds = interval_seconds
         self._woken = asyncio.Event()
+        self._failures_in_a_row = 0
 
     def wake(self) -> None:
         """Let the next step start now."""
@@ -47,10 +51,18 @@ class PollingWorker:
 
     async def _step_if_possible(self) -> bool:
         try:
-            return await self._step()
+            more = await self._step()
         except DatabaseUnavailableError:
             get_logger().warning("worker_waits_for_database", worker=self.name)
             return False
+        except Exception:
+            self._failures_in_a_row += 1
+            if self._failures_in_a_row >= FAILURES_MAX:
+                raise
+            get_logger().exception("worker_failed", worker=self.name)
+            return False
+        self._failures_in_a_row = 0
+        return more
 
 
 async def wait_for_any(*events: asyncio.Event, timeout_seconds: float) -> None:

@@ -6,7 +6,6 @@ from typing import Protocol, TypeVar
 
 from libs.database import Connection
 
-LevelT = TypeVar("LevelT")
 LevelT_co = TypeVar("LevelT_co", covariant=True)
 LevelT_contra = TypeVar("LevelT_contra", contravariant=True)
 
@@ -28,12 +27,29 @@ class CurrentLevel:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """How far an observer has taken a level."""
+
+    acknowledged_revision: int
+    last_error: str
+
+
+@dataclass(frozen=True, slots=True)
 class AnnouncerTiming:
     """How often to look for what is due, to retry at the slowest, and to announce everything."""
 
     poll_interval_seconds: float
     back_off_max_seconds: float
     sweep_interval_seconds: float
+
+
+class Level(Protocol):
+    """What all levels have."""
+
+    @property
+    def revision(self) -> int:
+        """Return the revision at which it stands."""
+        ...
 
 
 class LevelSource(Protocol[LevelT_co]):
@@ -43,8 +59,10 @@ class LevelSource(Protocol[LevelT_co]):
         """Return the level as it stands now; it has a revision."""
         ...
 
-    async def lift_revision(self, connection: Connection, key: LevelKey, above: int) -> int:
-        """Set the revision above the given one, under the organization's lock; return it."""
+    async def lift_revision(
+        self, connection: Connection, key: LevelKey, from_at_most: int, to: int
+    ) -> bool:
+        """Set the revision if it is not already higher than expected; answer whether it was set."""
         ...
 
     async def list_levels(

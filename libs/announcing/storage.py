@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from libs.announcing.ports import CurrentLevel, LevelKey
+from libs.announcing.ports import CurrentLevel, Delivery, LevelKey
 from libs.database import Connection
 
 MARK = """
@@ -31,26 +31,26 @@ async def mark(
     )
 
 
-LIST_DUE = """
-SELECT organization_id, key, observer FROM announcements
-WHERE level = $1 AND due_time <= now()
-ORDER BY due_time
-LIMIT $2
-"""
-
-
 @dataclass(frozen=True, slots=True)
-class Due:
-    """One level to tell to one observer."""
+class Line:
+    """Which kind of level is told to which observer."""
 
-    key: LevelKey
+    level: str
     observer: str
 
 
-async def list_due(connection: Connection, level: str, limit: int) -> list[Due]:
-    """Return what is to be told now, longest due first."""
-    rows = await connection.fetch(LIST_DUE, level, limit)
-    return [Due(LevelKey(row["organization_id"], row["key"]), row["observer"]) for row in rows]
+LIST_DUE = """
+SELECT organization_id, key FROM announcements
+WHERE level = $1 AND observer = $2 AND due_time <= now()
+ORDER BY due_time
+LIMIT $3
+"""
+
+
+async def list_due(connection: Connection, line: Line, limit: int) -> list[LevelKey]:
+    """Return whose level is to be told now, longest due first."""
+    rows = await connection.fetch(LIST_DUE, line.level, line.observer, limit)
+    return [LevelKey(row["organization_id"], row["key"]) for row in rows]
 
 
 CLAIM = """
@@ -59,10 +59,10 @@ WHERE organization_id = $1 AND level = $2 AND key = $3 AND observer = $4 AND due
 """
 
 
-async def claim(connection: Connection, level: str, due: Due, lease_seconds: float) -> bool:
+async def claim(connection: Connection, line: Line, key: LevelKey, lease_seconds: float) -> bool:
     """Take it for this process; False if another one was quicker."""
     tag = await connection.execute(
-        CLAIM, due.key.organization_id, level, due.key.key, due.observer, lease_seconds
+        CLAIM, key.organization_id, line.level, key.key, line.observer, lease_seconds
     )
     return tag == "UPDATE 1"
 
@@ -77,10 +77,10 @@ WHERE organization_id = $1 AND level = $2 AND key = $3 AND observer = $4
 """
 
 
-async def acknowledge(connection: Connection, level: str, due: Due, revision: int) -> None:
+async def acknowledge(connection: Connection, line: Line, key: LevelKey, revision: int) -> None:
     """Note what the observer holds; it stays due if the level has moved on since."""
     await connection.execute(
-        ACKNOWLEDGE, due.key.organization_id, level, due.key.key, due.observer, revision
+        ACKNOWLEDGE, key.organization_id, line.level, key.key, line.observer, revision
     )
 
 
@@ -104,21 +104,33 @@ WHERE organization_id = $1 AND level = $2 AND key = $3 AND observer = $4
 
 
 async def postpone(
-    connection: Connection,
-    level: str,
-    due: Due,
-    back_off: BackOff,
-    error: str,
+    connection: Connection, line: Line, key: LevelKey, back_off: BackOff, error: str
 ) -> None:
     """Note a failure, and when to try again."""
     await connection.execute(
         POSTPONE,
-        due.key.organization_id,
-        level,
-        due.key.key,
-        due.observer,
+        key.organization_id,
+        line.level,
+        key.key,
+        line.observer,
         back_off.base_seconds,
         back_off.max_seconds,
         back_off.jitter,
         error[:500],
     )
+
+
+READ_DELIVERY = """
+SELECT acknowledged_revision, last_error FROM announcements
+WHERE organization_id = $1 AND level = $2 AND key = $3 AND observer = $4
+"""
+
+
+async def read_delivery(connection: Connection, line: Line, key: LevelKey) -> Delivery:
+    """Return how far the observer has taken this level."""
+    row = await connection.fetchrow(
+        READ_DELIVERY, key.organization_id, line.level, key.key, line.observer
+    )
+    if row is None:
+        return Delivery(acknowledged_revision=0, last_error="")
+    return Delivery(row["acknowledged_revision"], row["last_error"])

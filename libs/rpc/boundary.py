@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 from structlog.contextvars import bound_contextvars
 
-from libs.errors import DomainError, ErrorReason, InvalidArgumentError
+from libs.errors import DomainError, ErrorReason, InvalidArgumentError, invalid_field
 from libs.logs import get_logger
 from libs.metrics import ServiceMetrics
 from libs.rpc.rules import check_request
@@ -73,19 +73,24 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[misc,type-arg,unused
         return self._handlers[method]
 
     def _guard_handler(self, method: str, handler: Any) -> Any:
+        # Requests are decoded within the guard, so that what cannot be decoded is answered as well.
         return grpc.unary_unary_rpc_method_handler(
-            self._guard(method.rpartition("/")[2], handler.unary_unary),
-            request_deserializer=handler.request_deserializer,
+            self._guard(
+                method.rpartition("/")[2], handler.request_deserializer, handler.unary_unary
+            ),
             response_serializer=handler.response_serializer,
         )
 
-    def _guard(self, method: str, behavior: Behavior) -> Behavior:
+    def _guard(
+        self, method: str, decode: Callable[[bytes], Message], behavior: Behavior
+    ) -> Behavior:
         observe_seconds = self._metrics.rpc_seconds.labels(method).observe
         count_success = self._metrics.rpcs.labels(method, "OK").inc
 
-        async def guarded(request: Message, context: Any) -> Any:
+        async def guarded(body: bytes, context: Any) -> Any:
             started = perf_counter()
             try:
+                request = _decode(decode, body)
                 with bound_contextvars(method=method, **_logged_fields(request)):
                     response = await self._answer(behavior, request, context)
                 count_success()
@@ -116,6 +121,14 @@ class _Refused(Exception):  # noqa: N818 - never leaves this module
         super().__init__(reason)
         self.reason = reason
         self.status = status
+
+
+def _decode(decode: Callable[[bytes], Message], body: bytes) -> Message:
+    try:
+        return decode(body)
+    except DecodeError as error:
+        refusal = invalid_field("request", "cannot be decoded")
+        raise _Refused(refusal.reason, to_status(refusal)) from error
 
 
 def _logged_fields(request: Message) -> dict[str, str]:

@@ -7,6 +7,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from libs.errors import DomainError, ErrorReason
+from libs.logs import get_logger
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
@@ -42,9 +43,12 @@ def _to_domain_error(service: str, error: grpc.aio.AioRpcError) -> DomainError:
     info = _error_info(error)
     if info is not None and info.reason in ErrorReason.__members__:
         return DomainError(ErrorReason(info.reason), error.details() or "", **info.metadata)
+    get_logger().warning(
+        "service_did_not_answer", called=service, code=error.code().name, error=error.details()
+    )
     return DomainError(
         ErrorReason.SERVICE_UNAVAILABLE,
-        f"{service} answered {error.code().name}: {error.details()}",
+        f"{service} did not answer ({error.code().name})",
         service=service,
     )
 

@@ -12,10 +12,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from libs.errors import FieldViolation, InvalidArgumentError
 from tollgate.options.v1 import rules_pb2
 
-STRING_LENGTH_MAX = 1000
+# In bytes of UTF-8, so that a page of 500 stays below the 4 MiB that gRPC's clients take.
+STRING_BYTES_MAX = 1000
+MAP_BYTES_MAX = 2000
 MAP_ENTRIES_MAX = 20
 MAP_KEY_LENGTH_MAX = 64
-MAP_VALUE_LENGTH_MAX = 500
 TIMESTAMP_SECONDS_MIN = -62_135_596_800
 TIMESTAMP_SECONDS_MAX = 253_402_300_799
 NANOS_PER_SECOND = 1_000_000_000
@@ -85,8 +86,8 @@ def _string_check(rules: rules_pb2.FieldRules) -> Check:
 
 
 def _check_text(value: str) -> str | None:
-    if len(value) > STRING_LENGTH_MAX:
-        return f"must be at most {STRING_LENGTH_MAX} characters"
+    if len(value.encode()) > STRING_BYTES_MAX:
+        return f"must be at most {STRING_BYTES_MAX} bytes"
     return "must not contain NUL" if "\0" in value else None
 
 
@@ -116,8 +117,8 @@ def _check_map(value: dict[str, str]) -> str | None:
         return f"must have at most {MAP_ENTRIES_MAX} entries"
     if any(not 0 < len(key) <= MAP_KEY_LENGTH_MAX for key in value):
         return f"must have keys of 1 to {MAP_KEY_LENGTH_MAX} characters"
-    if any(len(text) > MAP_VALUE_LENGTH_MAX for text in value.values()):
-        return f"must have values of at most {MAP_VALUE_LENGTH_MAX} characters"
+    if sum(len(key.encode()) + len(text.encode()) for key, text in value.items()) > MAP_BYTES_MAX:
+        return f"must be at most {MAP_BYTES_MAX} bytes in all"
     if any("\0" in key or "\0" in text for key, text in value.items()):
         return "must not contain NUL"
     return None

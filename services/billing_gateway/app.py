@@ -51,7 +51,7 @@ async def build(settings: BillingGatewaySettings) -> Service:
         settings,
         database,
         metrics,
-        rpc_services=[billing_gateway_service(linking, Queries(database, levels.slack))],
+        rpc_services=[billing_gateway_service(linking, Queries(database, levels))],
         workers=[
             levels.subscription_announcer,
             levels.payment_announcer,

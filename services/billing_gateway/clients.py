@@ -7,6 +7,7 @@ from libs.levels import SubscriptionLevel
 from libs.rpc.client import call
 from libs.rpc.times import to_timestamp
 from services.billing_gateway.domain.values import PaymentLevel
+from services.billing_gateway.ports import WALLET
 from tollgate.billing_gateway.v1 import (
     subscription_observer_service_pb2,
     subscription_observer_service_pb2_grpc,
@@ -20,7 +21,7 @@ TIMEOUT_SECONDS = 5.0
 class WalletClient:
     """The wallet service; also the observer of payments."""
 
-    name = "wallet"
+    name = WALLET
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = wallet_service_pb2_grpc.WalletServiceStub(channel)

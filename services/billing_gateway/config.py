@@ -3,9 +3,17 @@
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
-from libs.config import AnnouncingSettings, CommaSeparatedSecrets, NamedAddresses, Seconds
+from libs.config import (
+    SECONDS_MAX,
+    Address,
+    AnnouncingSettings,
+    CommaSeparatedSecrets,
+    FromJson,
+    NamedAddresses,
+    Seconds,
+)
 from services.billing_gateway.domain.crediting import (
     CreditAllowance,
     CreditAmountPaid,
@@ -31,14 +39,16 @@ class BillingGatewaySettings(AnnouncingSettings):
 
     model_config = SettingsConfigDict(env_prefix="BILLING_GATEWAY_")
 
-    listen_address: str = "127.0.0.1:50054"
-    metrics_address: str = "127.0.0.1:9104"
-    http_address: str = "127.0.0.1:8080"
-    wallet_address: str = Field(validation_alias="WALLET_ADDRESS")
+    listen_address: Address = "127.0.0.1:50054"
+    metrics_address: Address = "127.0.0.1:9104"
+    http_address: Address = "127.0.0.1:8080"
+    wallet_address: Address = Field(validation_alias="WALLET_ADDRESS")
     subscription_observers: NamedAddresses
     trust_claimed_organizations: bool = False
-    period_slack_seconds: Annotated[float, Field(ge=0)] = 86_400.0
-    plan_credits: dict[str, PlanSetting] = Field(default_factory=dict)
+    period_slack_seconds: Annotated[float, Field(ge=0, le=SECONDS_MAX)] = 86_400.0
+    plan_credits: Annotated[dict[str, PlanSetting], NoDecode, FromJson] = Field(
+        default_factory=dict
+    )
     inbox_concurrency: Annotated[int, Field(ge=1, le=64)] = 4
     stripe_webhook_secrets: CommaSeparatedSecrets = Field(validation_alias="STRIPE_WEBHOOK_SECRETS")
     stripe_signature_tolerance_seconds: Seconds = Field(

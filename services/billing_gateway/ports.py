@@ -50,6 +50,10 @@ class PaymentProvider(Protocol):
         ...
 
 
+# The name under which payments are announced to the wallet.
+WALLET = "wallet"
+
+
 class WalletOpener(Protocol):
     """The wallet, as far as linking needs it."""
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from libs.announcing.ports import Delivery
 from libs.rpc.times import optional_time, to_timestamp
 from libs.service import RpcService
 from services.billing_gateway.domain.standing import SeenSubscription
@@ -9,7 +10,6 @@ from services.billing_gateway.domain.values import (
     EventFilter,
     EventState,
     Payment,
-    PaymentDelivery,
     Provider,
     WebhookEvent,
 )
@@ -146,7 +146,7 @@ def _level_message(standing: OrganizationStanding) -> subscription_pb2.Organizat
     )
 
 
-def _payment_message(payment: Payment, delivery: PaymentDelivery) -> payment_pb2.Payment:
+def _payment_message(payment: Payment, delivery: Delivery) -> payment_pb2.Payment:
     return payment_pb2.Payment(
         provider=_provider_value(payment.provider),
         payment_id=payment.payment_id,

@@ -57,11 +57,16 @@ class Webhooks:
             return 413
         except TimeoutError:
             return 408
+        except web.RequestPayloadError:
+            return 400
         except DeliveryRefusedError as refused:
             get_logger().warning("webhook_refused", provider=provider, error=str(refused))
             return 400
         except DatabaseUnavailableError:
             get_logger().warning("webhook_not_stored", provider=provider)
+            return 503
+        except Exception:  # noqa: BLE001 - it is not stored, so it must be sent again
+            get_logger().exception("webhook_failed", provider=provider)
             return 503
         return 200
 

@@ -2,7 +2,7 @@
 
 from pydantic_settings import SettingsConfigDict
 
-from libs.config import ServiceSettings
+from libs.config import Address, ServiceSettings
 
 
 class CampaignSettings(ServiceSettings):
@@ -10,5 +10,5 @@ class CampaignSettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="CAMPAIGN_")
 
-    listen_address: str = "127.0.0.1:50052"
-    metrics_address: str = "127.0.0.1:9102"
+    listen_address: Address = "127.0.0.1:50052"
+    metrics_address: Address = "127.0.0.1:9102"

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from libs.config import Seconds, ServiceSettings
+from libs.config import Address, Seconds, ServiceSettings
 from services.telephony.domain.reconciling import ReconcileTiming
 
 # Look, change, look again after a refusal; and as much time for the claim itself.
@@ -17,8 +17,8 @@ class TelephonySettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="TELEPHONY_")
 
-    listen_address: str = "127.0.0.1:50053"
-    metrics_address: str = "127.0.0.1:9103"
+    listen_address: Address = "127.0.0.1:50053"
+    metrics_address: Address = "127.0.0.1:9103"
     twilio_account_sid: str = Field(
         validation_alias="TWILIO_ACCOUNT_SID", pattern=r"^AC[0-9a-fA-F]{32}$"
     )

@@ -3,7 +3,7 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from libs.config import AnnouncingSettings, NamedAddresses
+from libs.config import Address, AnnouncingSettings, NamedAddresses
 
 
 class WalletSettings(AnnouncingSettings):
@@ -11,7 +11,7 @@ class WalletSettings(AnnouncingSettings):
 
     model_config = SettingsConfigDict(env_prefix="WALLET_")
 
-    listen_address: str = "127.0.0.1:50051"
-    metrics_address: str = "127.0.0.1:9101"
+    listen_address: Address = "127.0.0.1:50051"
+    metrics_address: Address = "127.0.0.1:9101"
     observers: NamedAddresses
     default_currency: str = Field(default="USD", pattern=r"^([A-Z]{3})?$")

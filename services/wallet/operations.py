@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from libs.announcing.announcer import Announcer
 from libs.announcing.ports import CurrentLevel, LevelKey
-from libs.database import Connection, Database
+from libs.database import Connection, Database, DatabaseUnavailableError
 from libs.levels import SubscriptionLevel, WalletLevel
+from libs.logs import get_logger
 from libs.paging import Page, decode_page_token, encode_page_token, page_limit
 from services.wallet import storage
 from services.wallet.domain.commands import (
@@ -35,9 +36,11 @@ class WalletLevels:
             raise wallet_not_found(key.organization_id)
         return row.wallet.level
 
-    async def lift_revision(self, connection: Connection, key: LevelKey, above: int) -> int:
+    async def lift_revision(
+        self, connection: Connection, key: LevelKey, from_at_most: int, to: int
+    ) -> bool:
         """Set the revision above one that an observer holds."""
-        return await storage.lift_revision(connection, key.organization_id, above)
+        return await storage.lift_revision(connection, key.organization_id, from_at_most, to)
 
     async def list_levels(
         self, connection: Connection, after: LevelKey | None, limit: int
@@ -92,8 +95,15 @@ class WalletOperations:
             storage.list_due_organizations, REEVALUATE_BATCH
         )
         for organization_id in organization_ids:
-            await self.execute(organization_id, Reevaluate())
+            await self._reevaluate(organization_id)
         return len(organization_ids) == REEVALUATE_BATCH
+
+    async def _reevaluate(self, organization_id: str) -> None:
+        """One wallet that is held up does not keep the others from freezing."""
+        try:
+            await self.execute(organization_id, Reevaluate())
+        except DatabaseUnavailableError:
+            get_logger().warning("lapse_waits_for_wallet", organization_id=organization_id)
 
     async def _decide_and_append(
         self, connection: Connection, organization_id: str, command: Command

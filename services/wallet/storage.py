@@ -215,15 +215,16 @@ async def list_due_organizations(connection: Connection, limit: int) -> list[str
 
 
 LIFT_REVISION = """
-UPDATE wallets SET level_revision = greatest(level_revision, $2 + 1)
-WHERE organization_id = $1 RETURNING level_revision
+UPDATE wallets SET level_revision = $3 WHERE organization_id = $1 AND level_revision <= $2
 """
 
 
-async def lift_revision(connection: Connection, organization_id: str, above: int) -> int:
-    """Set the level's revision above the given one."""
-    revision: int = await connection.fetchval(LIFT_REVISION, organization_id, above)
-    return revision
+async def lift_revision(
+    connection: Connection, organization_id: str, from_at_most: int, to: int
+) -> bool:
+    """Set the level's revision unless it is higher than expected; answer whether it was set."""
+    tag = await connection.execute(LIFT_REVISION, organization_id, from_at_most, to)
+    return tag == "UPDATE 1"
 
 
 LIST_LEVELS = """

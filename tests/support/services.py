@@ -1,5 +1,7 @@
 """Runs real services in the test's own loop, behind real gRPC channels."""
 
+import itertools
+import random
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,11 +13,20 @@ from libs.service import Service
 ANY_PORT = "127.0.0.1:0"
 
 
+# Below the ports that outgoing connections take, so that none of them gets in the way.
+PORTS = itertools.count(random.randrange(12_000, 25_000))
+
+
 def free_address() -> str:
-    """Return an address that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{listener.getsockname()[1]}"
+    """Return an address that nobody listens on, another one each time."""
+    for port in PORTS:
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return f"127.0.0.1:{port}"
+    raise AssertionError("no port is free")
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeAlias, assert_never
 
 from libs.errors import DomainError, ErrorReason
@@ -30,47 +31,81 @@ class CreditNothing:
 PlanCredit: TypeAlias = CreditAmountPaid | CreditAllowance | CreditNothing
 
 
-def credited_micros(
-    observed: PaymentObserved, plans: Mapping[str, PlanCredit], *, allowance_taken: bool
-) -> int:
-    """Return what the payment credits: for a top-up or a plan not listed, what was paid."""
-    plan = plans.get(observed.plan_id, CreditAmountPaid())
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """What a payment credits, by which plan, and the period whose allowance that takes."""
+
+    plan_id: str
+    micros: int
+    allowance_period_start_time: datetime | None = None
+
+
+def decide_credit(
+    observed: PaymentObserved, plans: Mapping[str, PlanCredit], subscription_plan_id: str
+) -> Credit:
+    """Return what the payment credits. A top-up and a plan that is not listed credit what was paid.
+
+    Of an invoice's plans a listed one decides, whichever line it stands on. Where the lines name no
+    plan the subscription's does; nothing is credited by guessing.
+    """
+    if not observed.subscription_id:
+        return Credit("", observed.paid_micros)
+    plan_ids = sorted({line.plan_id for line in observed.lines} or {subscription_plan_id})
+    listed = [plan_id for plan_id in plan_ids if plan_id in plans]
+    if len({plans[plan_id] for plan_id in listed}) > 1:
+        raise _undecided(f"its plans credit differently: {', '.join(listed)}")
+    if plans and plan_ids == [""]:
+        raise _undecided("its plan is not known")
+    plan_id = listed[0] if listed else plan_ids[0]
+    plan = plans.get(plan_id, CreditAmountPaid())
     match plan:
         case CreditAmountPaid():
-            return observed.paid_micros
+            return Credit(plan_id, observed.paid_micros)
         case CreditNothing():
-            return 0
+            return Credit(plan_id, 0)
         case CreditAllowance():
-            return _allowance_micros(observed, plan, allowance_taken=allowance_taken)
+            return _allowance(observed, plan_id, plan)
         case _:
             assert_never(plan)
 
 
-def _allowance_micros(
-    observed: PaymentObserved, plan: CreditAllowance, *, allowance_taken: bool
-) -> int:
+def _allowance(observed: PaymentObserved, plan_id: str, plan: CreditAllowance) -> Credit:
     if observed.currency_code != plan.currency_code:
         raise DomainError(
             ErrorReason.CURRENCY_MISMATCH,
-            f"plan {observed.plan_id} credits {plan.currency_code}, "
+            f"plan {plan_id} credits {plan.currency_code}, "
             f"the payment is in {observed.currency_code}",
         )
-    renews = observed.renewed_period_start_time is not None
-    return plan.amount_micros if renews and not allowance_taken else 0
+    starts = [
+        line.renewed_period_start_time
+        for line in observed.lines
+        if line.plan_id == plan_id and line.renewed_period_start_time is not None
+    ]
+    if not starts:
+        return Credit(plan_id, 0)
+    return Credit(plan_id, plan.amount_micros, allowance_period_start_time=min(starts))
 
 
-def takes_allowance(observed: PaymentObserved, plans: Mapping[str, PlanCredit]) -> bool:
-    """Tell whether the payment asks for its period's allowance."""
-    is_allowance = isinstance(plans.get(observed.plan_id), CreditAllowance)
-    return is_allowance and observed.renewed_period_start_time is not None
+def _undecided(problem: str) -> DomainError:
+    return DomainError(ErrorReason.INVALID_STATE, f"what the payment credits is unclear: {problem}")
 
 
-def require_same_payment(known: Payment, observed: PaymentObserved) -> None:
+def require_same_payment(known: Payment, observed: PaymentObserved, organization_id: str) -> None:
     """Refuse a second story about the same payment; it is shown to people, not guessed at."""
-    told = (observed.currency_code, observed.paid_micros, observed.subscription_id)
-    if told != (known.currency_code, known.paid_micros, known.subscription_id):
+    told = (
+        organization_id,
+        observed.currency_code,
+        observed.paid_micros,
+        observed.subscription_id,
+    )
+    if told != (
+        known.organization_id,
+        known.currency_code,
+        known.paid_micros,
+        known.subscription_id,
+    ):
         raise DomainError(
             ErrorReason.REFERENCE_CONFLICT,
-            f"payment {known.payment_id} is known with {known.paid_micros} "
-            f"{known.currency_code} micros",
+            f"payment {known.payment_id} is known as {known.organization_id}'s, with "
+            f"{known.paid_micros} {known.currency_code} micros",
         )

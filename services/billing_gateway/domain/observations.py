@@ -50,24 +50,31 @@ class SubscriptionClaimed:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanLine:
+    """One line of an invoice: its plan, and the period that it renews, if it does."""
+
+    plan_id: str
+    renewed_period_start_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentObserved:
-    """A payment was made. For a subscription: of which plan, and whether it renews a period."""
+    """A payment was made; for a subscription or, without one, as a top-up."""
 
     payment_id: str
-    source_object_id: str
+    source_object_ids: tuple[str, ...]
     subscription_id: str
     customer_id: str
     claimed_organization_id: str
-    plan_id: str
+    lines: tuple[PlanLine, ...]
     currency_code: str
     paid_micros: int
-    renewed_period_start_time: datetime | None
     paid_time: datetime
 
     @property
     def object_ids(self) -> tuple[str, ...]:
         """The provider's objects that it speaks of."""
-        return self.subscription_id, self.customer_id, self.source_object_id, self.payment_id
+        return self.subscription_id, self.customer_id, self.payment_id, *self.source_object_ids
 
     def __str__(self) -> str:
         return f"payment {self.payment_id} paid {self.paid_micros} {self.currency_code} micros"

@@ -1,6 +1,6 @@
 """How an organization stands by its subscriptions; any order of the same events ends the same."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -35,19 +35,21 @@ def observe(
         rank=observed.rank,
         event_id=event_id,
     )
-    customer_id = subscription.customer_id or observed.customer_id
-    subscription = replace(subscription, customer_id=customer_id)
+    learnt = subscription.learnt_customer_id or observed.customer_id
+    subscription = replace(subscription, learnt_customer_id=learnt)
     if subscription.update is not None and _order(update) <= _order(subscription.update):
         return subscription
     return replace(subscription, update=update)
 
 
-def _order(update: ProviderUpdate) -> tuple[bool, datetime, int, int, str]:
+def _order(update: ProviderUpdate) -> tuple[bool, datetime, int, int, float, str]:
+    end = update.current_period_end_time
     return (
         update.state is SubscriptionState.CANCELED,
         update.provider_time,
         update.rank,
         RESTRICTIVENESS[update.state],
+        end.timestamp() if end else 0.0,
         update.event_id,
     )
 
@@ -103,9 +105,3 @@ def organization_level(
         good_standing=until is not None,
         good_until=until,
     )
-
-
-def only_owner(organization_ids: Iterable[str]) -> str | None:
-    """Return the one organization among these; None if there is none, or more than one."""
-    owners = set(organization_ids)
-    return owners.pop() if len(owners) == 1 else None

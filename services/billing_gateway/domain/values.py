@@ -1,6 +1,6 @@
 """Subscriptions and payments, and the levels that others are told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -36,10 +36,17 @@ class Subscription:
     organization_id: str
     provider: Provider
     subscription_id: str
-    customer_id: str
-    linked_plan_id: str
-    update: ProviderUpdate | None
-    update_time: datetime
+    linked_customer_id: str = ""
+    linked_plan_id: str = ""
+    learnt_customer_id: str = ""
+    update: ProviderUpdate | None = None
+    # When the row was last written; not part of what it says.
+    update_time: datetime | None = field(default=None, compare=False)
+
+    @property
+    def customer_id(self) -> str:
+        """What a caller linked comes before what events told."""
+        return self.linked_customer_id or self.learnt_customer_id
 
     @property
     def state(self) -> SubscriptionState:
@@ -85,14 +92,6 @@ class PaymentLevel:
     currency_code: str
     credited_micros: int
     description: str
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentDelivery:
-    """How far the wallet has taken a payment's level."""
-
-    acknowledged_revision: int
-    last_error: str
 
 
 class EventState(StrEnum):

@@ -15,8 +15,9 @@ CREATE TABLE subscriptions (
     provider text NOT NULL,
     subscription_id text NOT NULL,
     organization_id text NOT NULL,
-    customer_id text NOT NULL,
+    linked_customer_id text NOT NULL,
     linked_plan_id text NOT NULL,
+    learnt_customer_id text NOT NULL,
     state text,
     plan_id text,
     current_period_end_time timestamptz,
@@ -29,7 +30,9 @@ CREATE TABLE subscriptions (
         FOREIGN KEY (organization_id) REFERENCES organizations (organization_id)
 );
 
-CREATE INDEX subscriptions_customer ON subscriptions (provider, customer_id);
+CREATE INDEX subscriptions_linked_customer ON subscriptions (provider, linked_customer_id);
+
+CREATE INDEX subscriptions_learnt_customer ON subscriptions (provider, learnt_customer_id);
 
 CREATE INDEX subscriptions_organization ON subscriptions (organization_id);
 
@@ -47,7 +50,7 @@ CREATE TABLE payments (
     paid_time timestamptz NOT NULL,
     revision bigint NOT NULL,
     event_ids text[] NOT NULL,
-    create_time timestamptz NOT NULL DEFAULT now(),
+    create_time timestamptz NOT NULL,
     CONSTRAINT payments_pkey PRIMARY KEY (provider, payment_id),
     CONSTRAINT payments_allowance_once UNIQUE (provider, subscription_id, allowance_period_start_time),
     CONSTRAINT payments_organization_exists
@@ -99,7 +102,8 @@ CREATE TABLE announcements (
     CONSTRAINT announcements_pkey PRIMARY KEY (organization_id, level, key, observer)
 );
 
-CREATE INDEX announcements_due_time ON announcements (level, due_time) WHERE due_time IS NOT NULL;
+CREATE INDEX announcements_due_time ON announcements (level, observer, due_time)
+    WHERE due_time IS NOT NULL;
 
 GRANT SELECT, INSERT, UPDATE
     ON organizations, subscriptions, payments, webhook_events, announcements TO billing_gateway;

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from libs.announcing.announcer import Announcer
-from libs.announcing.ports import CurrentLevel, LevelKey
+from libs.announcing.ports import CurrentLevel, Delivery, LevelKey
 from libs.database import Connection
 from libs.errors import DomainError, ErrorReason
 from libs.levels import SubscriptionLevel
 from services.billing_gateway.domain.standing import organization_level
 from services.billing_gateway.domain.values import Payment, PaymentLevel
+from services.billing_gateway.ports import WALLET
 from services.billing_gateway.storage import organizations, payments, subscriptions
 
 
@@ -24,9 +25,12 @@ class SubscriptionLevels:
             raise subscription_not_found(key.organization_id)
         return row.level
 
-    async def lift_revision(self, connection: Connection, key: LevelKey, above: int) -> int:
+    async def lift_revision(
+        self, connection: Connection, key: LevelKey, from_at_most: int, to: int
+    ) -> bool:
         """Set the revision above one that an observer holds."""
-        return await organizations.lift_revision(connection, key.organization_id, above)
+        organization_id = key.organization_id
+        return await organizations.lift_revision(connection, organization_id, from_at_most, to)
 
     async def list_levels(
         self, connection: Connection, after: LevelKey | None, limit: int
@@ -51,9 +55,11 @@ class PaymentLevels:
             description=_description(payment),
         )
 
-    async def lift_revision(self, connection: Connection, key: LevelKey, above: int) -> int:
+    async def lift_revision(
+        self, connection: Connection, key: LevelKey, from_at_most: int, to: int
+    ) -> bool:
         """Set the revision above one that the wallet holds."""
-        return await payments.lift_revision(connection, key, above)
+        return await payments.lift_revision(connection, key, from_at_most, to)
 
     async def list_levels(
         self, connection: Connection, after: LevelKey | None, limit: int
@@ -95,6 +101,11 @@ class Levels:
         """Mark a payment's level."""
         key = LevelKey(payment.organization_id, payment.payment_id)
         await self.payment_announcer.mark(connection, CurrentLevel(key, payment.revision))
+
+    async def read_payment_delivery(self, connection: Connection, payment: Payment) -> Delivery:
+        """Return how far the wallet has taken a payment."""
+        key = LevelKey(payment.organization_id, payment.payment_id)
+        return await self.payment_announcer.read_delivery(connection, key, WALLET)
 
     def wake_subscription(self, organization_id: str) -> None:
         """Tell now what a committed transaction marked."""

@@ -2,15 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from libs.database import Connection, Database
 from libs.errors import DomainError, ErrorReason
-from services.billing_gateway.domain.standing import only_owner
 from services.billing_gateway.domain.values import Provider, Subscription
 from services.billing_gateway.operations.levels import Levels
 from services.billing_gateway.ports import WalletOpener
-from services.billing_gateway.storage import inbox, organizations, subscriptions
+from services.billing_gateway.storage import inbox, objects, organizations, subscriptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +40,9 @@ class Linking:
 
     async def link(self, link: Link) -> None:
         """Link, settle what was parked for it, and open the wallet if a currency is given."""
-        # Refused before the wallet is asked, so that a refused link changes nothing anywhere. The
-        # wallet comes before the link, so that no parked payment decides its currency.
+        # Refused before the wallet is asked, so that a refused link opens none; only the loser of
+        # two links at once may have opened its own organization's. The wallet comes before the
+        # link, so that no parked payment decides its currency.
         await self._database.run(self._merge, link)
         if link.currency_code:
             await self._wallet.create_wallet(link.organization_id, link.currency_code)
@@ -52,42 +51,38 @@ class Linking:
         self._wake_settling()
 
     async def _link(self, connection: Connection, link: Link) -> None:
-        objects = {link.subscription_id, link.customer_id}
-        await organizations.lock_objects(connection, link.provider, objects)
+        object_ids = {link.subscription_id, link.customer_id}
+        await objects.lock(connection, link.provider, object_ids)
         told = await organizations.lock(connection, link.organization_id)
-        await subscriptions.save(connection, await self._merge(connection, link))
+        known, linked = await self._merge(connection, link)
+        if linked != known:
+            await subscriptions.save(connection, linked)
         await self._levels.update_subscription_level(connection, link.organization_id, told)
-        await inbox.unpark(connection, link.provider, objects)
+        await inbox.unpark(connection, link.provider, object_ids)
 
-    async def _merge(self, connection: Connection, link: Link) -> Subscription:
-        owners = await subscriptions.find_owners_of_customer(
-            connection, link.provider, link.customer_id
-        )
+    async def _merge(
+        self, connection: Connection, link: Link
+    ) -> tuple[Subscription | None, Subscription]:
+        """Return the subscription as it is known and as the link makes it, or refuse."""
         known = await subscriptions.find(connection, link.provider, link.subscription_id)
-        for owner in (known.organization_id if known else None, only_owner(owners)):
-            if owner not in (None, link.organization_id):
-                raise _already_linked(link)
-        if known is None:
-            return _new_subscription(link)
-        if known.customer_id and link.customer_id not in ("", known.customer_id):
+        owners = {known.organization_id} if known else set[str]()
+        for list_owners in (
+            subscriptions.list_owners_of_linked_customer,
+            subscriptions.list_owners_of_learnt_customer,
+        ):
+            owners |= await list_owners(connection, link.provider, link.customer_id)
+        if owners - {link.organization_id}:
+            raise _already_linked(link)
+        if known and known.customer_id and link.customer_id not in ("", known.customer_id):
             raise _customer_conflict(known, link)
-        return replace(
-            known,
-            customer_id=known.customer_id or link.customer_id,
-            linked_plan_id=link.plan_id or known.linked_plan_id,
+        subscription = known or Subscription(
+            link.organization_id, link.provider, link.subscription_id
         )
-
-
-def _new_subscription(link: Link) -> Subscription:
-    return Subscription(
-        organization_id=link.organization_id,
-        provider=link.provider,
-        subscription_id=link.subscription_id,
-        customer_id=link.customer_id,
-        linked_plan_id=link.plan_id,
-        update=None,
-        update_time=datetime.now(UTC),
-    )
+        return known, replace(
+            subscription,
+            linked_customer_id=link.customer_id or subscription.linked_customer_id,
+            linked_plan_id=link.plan_id or subscription.linked_plan_id,
+        )
 
 
 def _already_linked(link: Link) -> DomainError:

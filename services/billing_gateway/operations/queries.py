@@ -1,8 +1,8 @@
 """What the gateway answers."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 
+from libs.announcing.ports import Delivery
 from libs.database import Connection, Database
 from libs.errors import DomainError, ErrorReason
 from libs.levels import SubscriptionLevel
@@ -22,11 +22,14 @@ from services.billing_gateway.domain.standing import (
 from services.billing_gateway.domain.values import (
     EventFilter,
     Payment,
-    PaymentDelivery,
     Provider,
     WebhookEvent,
 )
-from services.billing_gateway.operations.levels import payment_not_found, subscription_not_found
+from services.billing_gateway.operations.levels import (
+    Levels,
+    payment_not_found,
+    subscription_not_found,
+)
 from services.billing_gateway.storage import inbox, organizations, payments, subscriptions
 from services.billing_gateway.storage.inbox import EventKey, StoredEvent
 
@@ -44,9 +47,9 @@ class OrganizationStanding:
 class Queries:
     """The reads."""
 
-    def __init__(self, database: Database, slack: timedelta) -> None:
+    def __init__(self, database: Database, levels: Levels) -> None:
         self._database = database
-        self._slack = slack
+        self._levels = levels
 
     async def get_standing(self, organization_id: str) -> OrganizationStanding:
         """Return how an organization stands now."""
@@ -57,12 +60,12 @@ class Queries:
     ) -> OrganizationStanding:
         row = await organizations.read(connection, organization_id)
         linked = await subscriptions.list_of_organization(connection, organization_id)
-        deciding = deciding_subscription(linked, self._slack)
+        deciding = deciding_subscription(linked, self._levels.slack)
         if row is None or deciding is None:
             raise subscription_not_found(organization_id)
         return OrganizationStanding(
-            deciding=see(deciding, self._slack, row.now),
-            subscriptions=[see(each, self._slack, row.now) for each in linked],
+            deciding=see(deciding, self._levels.slack, row.now),
+            subscriptions=[see(each, self._levels.slack, row.now) for each in linked],
             level=row.level,
             good_standing=row.level.is_good_at(row.now),
         )
@@ -80,21 +83,19 @@ class Queries:
         row = await organizations.read(connection, found.organization_id)
         if row is None:
             raise subscription_not_found(found.organization_id)
-        return see(found, self._slack, row.now)
+        return see(found, self._levels.slack, row.now)
 
-    async def get_payment(
-        self, provider: Provider, payment_id: str
-    ) -> tuple[Payment, PaymentDelivery]:
+    async def get_payment(self, provider: Provider, payment_id: str) -> tuple[Payment, Delivery]:
         """Return a payment and how far the wallet has taken it."""
         return await self._database.run(self._read_payment, provider, payment_id)
 
     async def _read_payment(
         self, connection: Connection, provider: Provider, payment_id: str
-    ) -> tuple[Payment, PaymentDelivery]:
+    ) -> tuple[Payment, Delivery]:
         payment = await payments.find(connection, provider, payment_id)
         if payment is None:
             raise payment_not_found(payment_id)
-        return payment, await payments.read_delivery(connection, payment)
+        return payment, await self._levels.read_payment_delivery(connection, payment)
 
     async def get_event(self, provider: Provider, event_id: str) -> StoredEvent:
         """Return an event with its body."""

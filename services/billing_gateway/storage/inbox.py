@@ -78,12 +78,15 @@ class Outcome:
     observations: tuple[str, ...] = ()
     last_error: str = ""
     retry_in_seconds: float = 0.0
+    # What only waited for somebody else is no attempt.
+    is_attempt: bool = True
 
 
 SAVE_OUTCOME = """
 UPDATE webhook_events
 SET state = $3, organization_id = $4, object_ids = $5, observations = $6, last_error = $7,
-    attempt_count = attempt_count + 1, next_attempt_time = now() + make_interval(secs => $8)
+    next_attempt_time = now() + make_interval(secs => $8),
+    attempt_count = attempt_count + CASE WHEN $9 THEN 1 ELSE 0 END
 WHERE provider = $1 AND event_id = $2
 """
 
@@ -100,6 +103,7 @@ async def save_outcome(connection: Connection, event: WebhookEvent, outcome: Out
         list(outcome.observations),
         outcome.last_error[:500],
         outcome.retry_in_seconds,
+        outcome.is_attempt,
     )
 
 

@@ -7,18 +7,6 @@ from libs.announcing.ports import CurrentLevel, LevelKey
 from libs.database import Connection, Record
 from libs.levels import SubscriptionLevel, SubscriptionState
 
-LOCK_OBJECT = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
-
-
-async def lock_objects(connection: Connection, provider: str, object_ids: set[str]) -> None:
-    """Lock a provider's objects until the transaction ends, before the organization.
-
-    So finding out whose an object is, and saying whose it is, never overtake each other.
-    """
-    for object_id in sorted(object_ids - {""}):
-        await connection.execute(LOCK_OBJECT, f"{provider} {object_id}")
-
-
 MAKE_ROW = "INSERT INTO organizations (organization_id) VALUES ($1) ON CONFLICT DO NOTHING"
 
 LOCK = "SELECT * FROM organizations WHERE organization_id = $1 FOR UPDATE"
@@ -67,15 +55,16 @@ async def save(connection: Connection, organization_id: str, level: Subscription
 
 
 LIFT_REVISION = """
-UPDATE organizations SET revision = greatest(revision, $2 + 1)
-WHERE organization_id = $1 RETURNING revision
+UPDATE organizations SET revision = $3 WHERE organization_id = $1 AND revision <= $2
 """
 
 
-async def lift_revision(connection: Connection, organization_id: str, above: int) -> int:
-    """Set the level's revision above the given one."""
-    revision: int = await connection.fetchval(LIFT_REVISION, organization_id, above)
-    return revision
+async def lift_revision(
+    connection: Connection, organization_id: str, from_at_most: int, to: int
+) -> bool:
+    """Set the level's revision unless it is higher than expected; answer whether it was set."""
+    tag = await connection.execute(LIFT_REVISION, organization_id, from_at_most, to)
+    return tag == "UPDATE 1"
 
 
 LIST_LEVELS = """

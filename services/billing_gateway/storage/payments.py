@@ -4,7 +4,7 @@ from datetime import datetime
 
 from libs.announcing.ports import CurrentLevel, LevelKey
 from libs.database import Connection, Record
-from services.billing_gateway.domain.values import Payment, PaymentDelivery, Provider
+from services.billing_gateway.domain.values import Payment, Provider
 
 FIND = "SELECT * FROM payments WHERE provider = $1 AND payment_id = $2"
 
@@ -18,8 +18,8 @@ async def find(connection: Connection, provider: Provider, payment_id: str) -> P
 INSERT = """
 INSERT INTO payments (
     provider, payment_id, organization_id, subscription_id, plan_id, currency_code, paid_micros,
-    credited_micros, allowance_period_start_time, paid_time, revision, event_ids
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    credited_micros, allowance_period_start_time, paid_time, revision, event_ids, create_time
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 """
 
 
@@ -39,6 +39,7 @@ async def insert(connection: Connection, payment: Payment) -> None:
         payment.paid_time,
         payment.revision,
         list(payment.event_ids),
+        payment.create_time,
     )
 
 
@@ -81,46 +82,35 @@ async def find_by_key(connection: Connection, key: LevelKey) -> Payment | None:
 
 
 LIFT_REVISION = """
-UPDATE payments SET revision = greatest(revision, $3 + 1)
-WHERE organization_id = $1 AND payment_id = $2 RETURNING revision
+UPDATE payments SET revision = $4
+WHERE organization_id = $1 AND payment_id = $2 AND revision <= $3
 """
 
 
-async def lift_revision(connection: Connection, key: LevelKey, above: int) -> int:
-    """Set the level's revision above the given one."""
-    revision: int = await connection.fetchval(LIFT_REVISION, key.organization_id, key.key, above)
-    return revision
+async def lift_revision(connection: Connection, key: LevelKey, from_at_most: int, to: int) -> bool:
+    """Set the level's revision unless it is higher than expected; answer whether it was set."""
+    tag = await connection.execute(LIFT_REVISION, key.organization_id, key.key, from_at_most, to)
+    return tag == "UPDATE 1"
 
 
 LIST_LEVELS = """
 SELECT organization_id, payment_id, revision FROM payments
-WHERE (organization_id, payment_id) > ($1, $2)
+WHERE (organization_id, payment_id) > ($1, $2) AND create_time > now() - interval '35 days'
 ORDER BY organization_id, payment_id
 LIMIT $3
 """
 
 
 async def list_levels(connection: Connection, after: LevelKey, limit: int) -> list[CurrentLevel]:
-    """Return levels in the order of their keys."""
+    """Return the levels of late in the order of their keys.
+
+    Older payments were taken long ago; a wallet restored from an older copy is a case of its own.
+    """
     rows = await connection.fetch(LIST_LEVELS, after.organization_id, after.key, limit)
     return [
         CurrentLevel(LevelKey(row["organization_id"], row["payment_id"]), row["revision"])
         for row in rows
     ]
-
-
-READ_DELIVERY = """
-SELECT acknowledged_revision, last_error FROM announcements
-WHERE organization_id = $1 AND level = 'payment' AND key = $2
-"""
-
-
-async def read_delivery(connection: Connection, payment: Payment) -> PaymentDelivery:
-    """Return how far the wallet has taken the payment."""
-    row = await connection.fetchrow(READ_DELIVERY, payment.organization_id, payment.payment_id)
-    if row is None:
-        return PaymentDelivery(acknowledged_revision=0, last_error="")
-    return PaymentDelivery(row["acknowledged_revision"], row["last_error"])
 
 
 def _to_payment(row: Record) -> Payment:

@@ -1,7 +1,7 @@
 """Stripe behind the gateway's port."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from services.billing_gateway.domain.observations import Translation
@@ -16,7 +16,7 @@ from services.billing_gateway.stripe.translation import translate_event
 class StripeProvider:
     """What is configured for Stripe."""
 
-    webhook_secrets: Sequence[str]
+    webhook_secrets: Sequence[str] = field(repr=False)
     signature_tolerance: timedelta
     livemode: bool
     name: Provider = Provider.STRIPE

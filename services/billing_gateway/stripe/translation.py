@@ -13,6 +13,7 @@ from services.billing_gateway.domain.observations import (
     Observation,
     Observed,
     PaymentObserved,
+    PlanLine,
     SubscriptionClaimed,
     SubscriptionObserved,
     Translation,
@@ -114,13 +115,11 @@ def _observe_invoice(event: StripeEvent) -> Observation | None:
     amount = required_amount(invoice, "amount_paid")
     if not subscription_id or amount == 0:
         return None
-    line = _period_line(get_objects(invoice, "lines"))
     currency_code = required_currency(invoice)
     invoice_id = required_id(invoice, "id")
-    renews = invoice.get("billing_reason") in PERIOD_REASONS
     return PaymentObserved(
         payment_id=f"stripe:{invoice_id}",
-        source_object_id=invoice_id,
+        source_object_ids=(invoice_id,),
         subscription_id=subscription_id,
         customer_id=optional_id(invoice, "customer"),
         claimed_organization_id=(
@@ -128,25 +127,30 @@ def _observe_invoice(event: StripeEvent) -> Observation | None:
             or _claimed_organization(get_object(invoice, "subscription_details"))
             or _claimed_organization(invoice)
         ),
-        plan_id=_price_id(line),
+        lines=_plan_lines(invoice),
         currency_code=currency_code,
         paid_micros=to_micros(amount, currency_code),
-        renewed_period_start_time=_period_start(line, invoice) if renews else None,
         paid_time=event.created,
     )
 
 
-def _period_line(lines: list[JsonObject]) -> JsonObject:
-    """The line of the subscription's own price; not a proration, not an extra item."""
-    for line in lines:
-        parent = get_object(line, "parent")
-        details = get_object(parent, "subscription_item_details")
-        is_item = parent.get("type") == "subscription_item_details" or (
-            line.get("type") == "subscription"
+def _plan_lines(invoice: JsonObject) -> tuple[PlanLine, ...]:
+    renews = invoice.get("billing_reason") in PERIOD_REASONS
+    return tuple(
+        PlanLine(
+            plan_id=plan_id,
+            renewed_period_start_time=(
+                _period_start(line, invoice) if renews and not _is_proration(line) else None
+            ),
         )
-        if is_item and not (details.get("proration") or line.get("proration")):
-            return line
-    return {}
+        for line in get_objects(invoice, "lines")
+        if (plan_id := _price_id(line))
+    )
+
+
+def _is_proration(line: JsonObject) -> bool:
+    details = get_object(get_object(line, "parent"), "subscription_item_details")
+    return bool(details.get("proration") or line.get("proration"))
 
 
 def _period_start(line: JsonObject, invoice: JsonObject) -> datetime:
@@ -165,16 +169,16 @@ def _observe_checkout(event: StripeEvent) -> Observation | None:
     if amount == 0:
         return None
     currency_code = required_currency(session)
+    payment_intent_id = required_id(session, "payment_intent")
     return PaymentObserved(
-        payment_id=f"stripe:{required_id(session, 'payment_intent')}",
-        source_object_id=required_id(session, "id"),
+        payment_id=f"stripe:{payment_intent_id}",
+        source_object_ids=(required_id(session, "id"), payment_intent_id),
         subscription_id="",
         customer_id=optional_id(session, "customer"),
         claimed_organization_id=claimed,
-        plan_id="",
+        lines=(),
         currency_code=currency_code,
         paid_micros=to_micros(amount, currency_code),
-        renewed_period_start_time=None,
         paid_time=event.created,
     )
 

@@ -92,7 +92,8 @@ CREATE TABLE announcements (
     CONSTRAINT announcements_pkey PRIMARY KEY (organization_id, level, key, observer)
 );
 
-CREATE INDEX announcements_due_time ON announcements (level, due_time) WHERE due_time IS NOT NULL;
+CREATE INDEX announcements_due_time ON announcements (level, observer, due_time)
+    WHERE due_time IS NOT NULL;
 
 GRANT SELECT, INSERT, UPDATE ON wallets, payments, announcements TO wallet;
 

@@ -32,6 +32,7 @@ from tollgate.wallet.v1 import wallet_service_pb2
 
 CUSTOMER = Customer("org-1")
 DELIVERIES = 200
+OLD = int((now() - timedelta(days=200)).timestamp())
 
 
 async def test_one_webhook_delivered_200_times_at_once_credits_once(stack: Stack) -> None:
@@ -68,11 +69,30 @@ async def test_a_delivery_that_is_not_stripes_is_refused_and_not_kept(stack: Sta
         "two timestamps": await stack.post(body, f"t=1,{good}"),
         "huge timestamp": await stack.post(body, "t=999999999999,v1=00"),
         "not ASCII": await stack.post(body, good.replace("v1=", "v1=\u00e9")),
+        "another timestamp in front": await stack.post(body, f"t=+{OLD},{good}"),
+        "another timestamp with a blank": await stack.post(body, f"t= {OLD},{good}"),
+        "another timestamp behind": await stack.post(body, f"{good},t={OLD}"),
+        "a blank": await stack.post(body, good.replace(",", ", ")),
         "only v0": await stack.post(body, good.replace("v1=", "v0=")),
         "not UTF-8": await stack.post(b"\xff\xfe", good),
     }
 
     assert set(refused.values()) == {400}, refused
+    assert await events_of(stack) == []
+
+
+async def test_an_old_delivery_cannot_be_made_to_look_fresh(stack: Stack) -> None:
+    body = to_body(top_up_event(CUSTOMER, 2_500, now()))
+    signed_then = signature_header(body, STRIPE_SECRET, now() - timedelta(days=200))
+    old, signature = signed_then.split(",")
+    fresh = f"t={int(now().timestamp())}"
+    for header in (
+        f"t=+{OLD},{fresh},{signature}",
+        f"t= {OLD},{fresh},{signature}",
+        f"{fresh},{old},{signature}",
+        f"{fresh},{signature}",
+    ):
+        assert await stack.post(body, header) == 400
     assert await events_of(stack) == []
 
 

@@ -24,6 +24,7 @@ from tests.integration.billing_gateway.requests import (
     payment_of,
     settled,
 )
+from tests.support.databases import ServiceDatabases
 from tests.support.errors import refusal
 from tests.support.sights import PERIOD_END, wallet_of
 from tests.support.stack import Stack, now
@@ -79,6 +80,103 @@ async def test_another_story_about_a_payment_is_dead_and_changes_nothing(stack: 
     assert found.state == DEAD
     assert "REFERENCE_CONFLICT" in found.last_error
     assert (await payment_of(stack, first)).credited_micros == 25_000_000
+    payment_intent = first["data"]["object"]["payment_intent"]
+    assert len(await events_of(stack, provider_object_id=payment_intent)) == 2
+
+
+async def test_a_payment_claimed_by_another_organization_too_is_dead_and_stops_nobody(
+    stack: Stack,
+) -> None:
+    first = top_up_event(CUSTOMER, 2_500, now())
+    await stack.deliver(first)
+    await settled(stack, first)
+    other = told_again(first)
+    other["data"] = {
+        "object": {
+            **first["data"]["object"],
+            "customer": "cus_other",
+            "client_reference_id": "org-2",
+            "metadata": {"organization_id": "org-2"},
+        }
+    }
+    await stack.deliver(other)
+    assert (await settled(stack, other)).state == DEAD
+    assert (await payment_of(stack, first)).organization_id == "org-1"
+    await balance_reaches(stack, "org-1", 25_000_000)
+    await stack.deliver(top_up_event(CUSTOMER, 100, now()))
+    await balance_reaches(stack, "org-1", 26_000_000)
+
+
+async def test_a_customer_of_two_organizations_is_credited_as_each_event_says_in_any_order(
+    stack: Stack,
+) -> None:
+    for order in (("a", "b"), ("b", "a")):
+        customer_id = f"cus_{'_'.join(order)}"
+        names = [f"org-{each}-{'-'.join(order)}" for each in order]
+        for name in names:
+            customer = Customer(name, customer_id)
+            for event in (
+                subscription_event(customer, "updated", "active", now(), PERIOD_END),
+                invoice_paid_event(customer, 1_000, now()),
+            ):
+                await stack.deliver(event)
+                assert (await settled(stack, event)).organization_id == name
+        for name in names:
+            await balance_reaches(stack, name, 10_000_000)
+        stolen = link(Customer("", customer_id), "org-thief")
+        assert (await refusal(stack.gateway.LinkSubscription(stolen))).reason == "ALREADY_LINKED"
+
+
+async def test_an_organization_that_is_held_up_does_not_hold_up_others(stack: Stack) -> None:
+    held = Customer("org-held")
+    first = top_up_event(held, 2_500, now())
+    await stack.deliver(first)
+    await settled(stack, first)
+    blocked = [top_up_event(held, 2_500, now()) for _ in range(8)]
+    connection = await asyncpg.connect(stack.databases["billing_gateway"].superuser_url)
+    try:
+        async with connection.transaction():
+            await connection.execute(
+                "SELECT FROM organizations WHERE organization_id = 'org-held' FOR UPDATE"
+            )
+            for event in blocked:
+                await stack.deliver(event)
+            await stack.deliver(top_up_event(CUSTOMER, 2_500, now()))
+            await balance_reaches(stack, "org-1", 25_000_000)
+    finally:
+        await connection.close()
+    await balance_reaches(stack, "org-held", 9 * 25_000_000)
+    for event in blocked:
+        assert (await settled(stack, event)).state == DONE
+
+
+async def test_a_database_that_turns_read_only_is_answered_503_and_got_over(
+    stack: Stack, databases: ServiceDatabases
+) -> None:
+    database = stack.databases["billing_gateway"]
+    event = top_up_event(CUSTOMER, 2_500, now())
+    for read_only, answer in (("on", 503), ("off", 200)):
+        connection = await asyncpg.connect(
+            database.superuser_url, server_settings={"default_transaction_read_only": "off"}
+        )
+        await connection.execute(
+            f"ALTER DATABASE {database.name} SET default_transaction_read_only = {read_only}"
+        )
+        await connection.close()
+        await databases.kill_connections(database)
+        assert await stack.deliver(event) == answer
+    await balance_reaches(stack, "org-1", 25_000_000)
+
+
+async def test_a_migration_under_way_stops_nobody(stack: Stack) -> None:
+    await stack.deliver(top_up_event(CUSTOMER, 2_500, now()))
+    await balance_reaches(stack, "org-1", 25_000_000)
+    for service, table in (("billing_gateway", "webhook_events"), ("wallet", "wallets")):
+        connection = await asyncpg.connect(stack.databases[service].superuser_url)
+        await connection.execute(f"ALTER TABLE {table} ADD COLUMN of_a_later_version text")
+        await connection.close()
+    await stack.deliver(top_up_event(CUSTOMER, 100, now()))
+    await balance_reaches(stack, "org-1", 26_000_000)
 
 
 async def test_what_an_event_claims_counts_only_where_a_setting_says_so(

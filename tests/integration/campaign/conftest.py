@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import grpc
 import pytest
+from pydantic import SecretStr
 
 from services.campaign.app import build
 from services.campaign.config import CampaignSettings
@@ -21,7 +22,7 @@ def campaign_settings(
 ) -> CampaignSettings:
     """Return settings for a campaign service on any free port."""
     return CampaignSettings(
-        database_url=database.url,
+        database_url=SecretStr(database.url),
         listen_address=ANY_PORT,
         metrics_address=ANY_PORT,
         poll_interval_seconds=poll_interval_seconds,

@@ -118,3 +118,12 @@ async def test_a_stop_lets_calls_under_way_finish(stack: Stack) -> None:
     request = wallet_service_pb2.GetWalletRequest(organization_id="org-1")
     assert (await stack.wallet.GetWallet(request)).wallet.balance_micros == 50
     assert acknowledged >= 1
+
+
+async def test_what_cannot_be_decoded_is_an_invalid_argument(stack: Stack) -> None:
+    async with grpc.aio.insecure_channel(stack.addresses["wallet"]) as channel:
+        method: Any = channel.unary_unary("/tollgate.wallet.v1.WalletService/GetWallet")
+        for body in (b"\x0a\x02\xff\xfe", b"\xff" * 20, b"\x0a\x7f"):
+            found = await refusal(method(body))
+            assert found.code is grpc.StatusCode.INVALID_ARGUMENT
+            assert found.fields == ["request"]

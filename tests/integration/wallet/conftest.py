@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 import pytest
+from pydantic import SecretStr
 
 from services.wallet.app import build
 from services.wallet.config import WalletSettings
@@ -17,7 +18,7 @@ from tollgate.wallet.v1 import wallet_service_pb2_grpc
 def wallet_settings(database: ServiceDatabase) -> WalletSettings:
     """Return settings for a wallet that nobody observes."""
     return WalletSettings(
-        database_url=database.url,
+        database_url=SecretStr(database.url),
         listen_address=ANY_PORT,
         metrics_address=ANY_PORT,
         observers={},

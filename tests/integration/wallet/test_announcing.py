@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 
 from libs.announcing import storage
 from libs.announcing.ports import CurrentLevel, LevelKey
@@ -41,6 +42,7 @@ class Observer:
     held: WalletLevel | None = None
     told: list[WalletLevel] = field(default_factory=list)
     refusing: bool = False
+    ahead: int = 0
 
     async def observe_wallet(self, organization_id: str, level: WalletLevel) -> int:
         """Take the level if it is news."""
@@ -51,7 +53,7 @@ class Observer:
             self.held = level
             self.told.append(level)
         assert self.held is not None
-        return self.held.revision
+        return self.held.revision + self.ahead
 
 
 @dataclass
@@ -62,12 +64,17 @@ class Announced:
     observer: Observer
     database: ServiceDatabase
 
+    async def told_in_vain(self) -> bool:
+        """Tell whether the observer has refused."""
+        return (await self.acknowledged())[2:] not in ((), ("",))
+
     async def acknowledged(self) -> Sequence[Any]:
-        """Return revision, acknowledged revision and error of the one announcement."""
+        """Return revision, acknowledged revision and error of what the observer is told."""
         connection = await asyncpg.connect(self.database.url)
         try:
             row = await connection.fetchrow(
-                "SELECT revision, acknowledged_revision, last_error FROM announcements"
+                "SELECT revision, acknowledged_revision, last_error FROM announcements "
+                "WHERE observer = 'observer'"
             )
         finally:
             await connection.close()
@@ -79,17 +86,17 @@ async def announced(database: ServiceDatabase) -> AsyncIterator[Announced]:
     """A wallet and one observer behind a real channel."""
     observer = Observer()
     settings = ServiceSettings(
-        database_url=database.url, listen_address=ANY_PORT, metrics_address=ANY_PORT
+        database_url=SecretStr(database.url), listen_address=ANY_PORT, metrics_address=ANY_PORT
     )
     observing = Service(
         settings,
-        await Database.connect(database.url, 1, "observer"),
+        await Database.connect(SecretStr(database.url), 1, "observer"),
         ServiceMetrics(),
         rpc_services=[wallet_observer(observer)],
     )
     async with running(observing):
         wallet_settings = WalletSettings(
-            database_url=database.url,
+            database_url=SecretStr(database.url),
             listen_address=ANY_PORT,
             metrics_address=ANY_PORT,
             observers={"observer": f"127.0.0.1:{observing.port}"},
@@ -153,7 +160,7 @@ async def test_a_sweep_tells_an_observer_that_lost_everything(
     await eventually(announced.acknowledged, lambda it: it[:2] == (1, 1))
     announced.observer.held = None
     settings = WalletSettings(
-        database_url=database.url,
+        database_url=SecretStr(database.url),
         listen_address=ANY_PORT,
         metrics_address=ANY_PORT,
         observers={"observer": "127.0.0.1:1"},
@@ -167,15 +174,53 @@ async def test_a_sweep_tells_an_observer_that_lost_everything(
 async def test_an_acknowledgement_of_an_old_revision_leaves_the_new_one_due(
     database: ServiceDatabase,
 ) -> None:
-    opened = await Database.connect(database.url, 1, "test")
+    opened = await Database.connect(SecretStr(database.url), 1, "test")
     key = LevelKey(ORGANIZATION)
-    due = storage.Due(key, "observer")
+    line = storage.Line("wallet", "observer")
     try:
         for revision in (1, 2):
             await opened.run(storage.mark, "wallet", CurrentLevel(key, revision), ["observer"], 0.0)
-        await opened.run(storage.acknowledge, "wallet", due, 1)
-        assert await opened.run(storage.list_due, "wallet", 10) == [due]
-        await opened.run(storage.acknowledge, "wallet", due, 2)
-        assert await opened.run(storage.list_due, "wallet", 10) == []
+        await opened.run(storage.acknowledge, line, key, 1)
+        assert await opened.run(storage.list_due, line, 10) == [key]
+        await opened.run(storage.acknowledge, line, key, 2)
+        assert await opened.run(storage.list_due, line, 10) == []
     finally:
         await opened.close()
+
+
+async def test_an_observer_that_is_always_ahead_is_waited_for_not_chased(
+    announced: Announced,
+) -> None:
+    announced.observer.ahead = 1
+    await open_wallet(announced.wallet)
+    await eventually(announced.acknowledged, lambda it: bool(it) and "always ahead" in it[2])
+    assert len(announced.observer.told) <= 4
+    announced.observer.ahead = 0
+    await eventually(announced.acknowledged, lambda it: it[0] == it[1])
+
+
+async def test_an_observer_with_an_absurd_revision_is_a_failure_not_a_goal(
+    announced: Announced,
+) -> None:
+    announced.observer.ahead = 2**62
+    await open_wallet(announced.wallet)
+    await eventually(announced.acknowledged, lambda it: bool(it) and "absurd" in it[2])
+    announced.observer.ahead = 0
+    await eventually(announced.acknowledged, lambda it: it == (1, 1, ""))
+
+
+async def test_what_an_observer_of_the_past_was_owed_does_not_keep_others_from_hearing(
+    announced: Announced, database: ServiceDatabase
+) -> None:
+    connection = await asyncpg.connect(database.superuser_url)
+    await connection.execute(
+        "INSERT INTO announcements (organization_id, level, key, observer, revision, due_time) "
+        "SELECT 'org-' || n, 'wallet', '', 'decommissioned', 1, now() - interval '1 day' "
+        "FROM generate_series(1, 2000) AS n"
+    )
+    announced.observer.refusing = True
+    await open_wallet(announced.wallet)
+    await eventually(announced.told_in_vain, lambda it: it)
+    announced.observer.refusing = False
+    await eventually(lambda: held_revision(announced.observer), lambda it: it == 1)
+    await connection.close()

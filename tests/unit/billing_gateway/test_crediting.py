@@ -1,37 +1,36 @@
 """What a payment credits."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from libs.errors import DomainError, ErrorReason
 from services.billing_gateway.domain.crediting import (
+    Credit,
     CreditAllowance,
     CreditAmountPaid,
     CreditNothing,
     PlanCredit,
-    credited_micros,
+    decide_credit,
     require_same_payment,
-    takes_allowance,
 )
-from services.billing_gateway.domain.observations import PaymentObserved
+from services.billing_gateway.domain.observations import PaymentObserved, PlanLine
 from services.billing_gateway.domain.values import Payment, Provider
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+PAID = 20_000_000
 RENEWAL = PaymentObserved(
     payment_id="stripe:in_1",
-    source_object_id="in_1",
+    source_object_ids=("in_1",),
     subscription_id="sub_1",
     customer_id="cus_1",
     claimed_organization_id="",
-    plan_id="pro",
+    lines=(PlanLine("pro", START),),
     currency_code="USD",
-    paid_micros=20_000_000,
-    renewed_period_start_time=START,
+    paid_micros=PAID,
     paid_time=START,
 )
-EXTRA = replace(RENEWAL, renewed_period_start_time=None)
 PLANS: dict[str, PlanCredit] = {
     "paid": CreditAmountPaid(),
     "pro": CreditAllowance(50_000_000, "USD"),
@@ -39,31 +38,71 @@ PLANS: dict[str, PlanCredit] = {
 }
 
 
+def invoice(*lines: PlanLine) -> PaymentObserved:
+    return replace(RENEWAL, lines=lines)
+
+
 @pytest.mark.parametrize(
-    ("plan_id", "credited"),
-    [("paid", 20_000_000), ("pro", 50_000_000), ("free", 0), ("unlisted", 20_000_000)],
+    ("plan_id", "credited"), [("paid", PAID), ("pro", 50_000_000), ("free", 0), ("unlisted", PAID)]
 )
 def test_the_plan_decides(plan_id: str, credited: int) -> None:
-    observed = replace(RENEWAL, plan_id=plan_id)
-    assert credited_micros(observed, PLANS, allowance_taken=False) == credited
+    credit = decide_credit(invoice(PlanLine(plan_id, START)), PLANS, "")
+    assert credit.plan_id == plan_id
+    assert credit.micros == credited
 
 
-def test_an_allowance_is_given_once_for_a_period_and_only_for_a_renewal() -> None:
-    assert credited_micros(RENEWAL, PLANS, allowance_taken=True) == 0
-    assert credited_micros(EXTRA, PLANS, allowance_taken=False) == 0
-    assert takes_allowance(RENEWAL, PLANS)
-    assert not takes_allowance(EXTRA, PLANS)
-    assert not takes_allowance(replace(RENEWAL, plan_id="paid"), PLANS)
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (PlanLine("add-on", START), PlanLine("free", START)),
+        (PlanLine("free", START), PlanLine("add-on", START)),
+        (PlanLine("free", None),),
+    ],
+)
+def test_a_listed_plan_decides_whichever_line_it_stands_on(lines: tuple[PlanLine, ...]) -> None:
+    assert decide_credit(invoice(*lines), PLANS, "") == Credit("free", 0)
+
+
+def test_without_a_plan_on_its_lines_the_subscriptions_own_decides() -> None:
+    assert decide_credit(invoice(), PLANS, "free") == Credit("free", 0)
+    assert decide_credit(invoice(), {}, "") == Credit("", PAID)
+
+
+@pytest.mark.parametrize(
+    "lines", [(), (PlanLine("free", START), PlanLine("pro", START))], ids=["no plan", "two plans"]
+)
+def test_nothing_is_credited_by_guessing(lines: tuple[PlanLine, ...]) -> None:
+    with pytest.raises(DomainError) as caught:
+        decide_credit(invoice(*lines), PLANS, "")
+    assert caught.value.reason is ErrorReason.INVALID_STATE
+
+
+def test_a_top_up_credits_what_was_paid() -> None:
+    top_up = replace(RENEWAL, subscription_id="", lines=())
+    assert decide_credit(top_up, PLANS, "free") == Credit("", PAID)
+
+
+def test_an_allowance_is_given_for_a_renewal_only() -> None:
+    later = START + timedelta(days=1)
+    renewal = invoice(PlanLine("pro", later), PlanLine("pro", START), PlanLine("pro", None))
+    assert decide_credit(renewal, PLANS, "") == Credit("pro", 50_000_000, START)
+    assert decide_credit(invoice(PlanLine("pro", None)), PLANS, "") == Credit("pro", 0)
 
 
 def test_an_allowance_in_another_currency_is_refused() -> None:
     with pytest.raises(DomainError) as caught:
-        credited_micros(replace(RENEWAL, currency_code="EUR"), PLANS, allowance_taken=False)
+        decide_credit(replace(RENEWAL, currency_code="EUR"), PLANS, "")
     assert caught.value.reason is ErrorReason.CURRENCY_MISMATCH
 
 
 @pytest.mark.parametrize(
-    "change", [{"paid_micros": 1}, {"currency_code": "EUR"}, {"subscription_id": "sub_2"}]
+    "change",
+    [
+        {"paid_micros": 1},
+        {"currency_code": "EUR"},
+        {"subscription_id": "sub_2"},
+        {"organization_id": "org-2"},
+    ],
 )
 def test_a_second_story_about_a_payment_is_refused(change: dict[str, object]) -> None:
     known = Payment(
@@ -73,7 +112,7 @@ def test_a_second_story_about_a_payment_is_refused(change: dict[str, object]) ->
         subscription_id="sub_1",
         plan_id="pro",
         currency_code="USD",
-        paid_micros=20_000_000,
+        paid_micros=PAID,
         credited_micros=50_000_000,
         allowance_period_start_time=START,
         paid_time=START,
@@ -81,6 +120,6 @@ def test_a_second_story_about_a_payment_is_refused(change: dict[str, object]) ->
         event_ids=("evt_1",),
         create_time=START,
     )
-    require_same_payment(known, RENEWAL)
+    require_same_payment(known, RENEWAL, "org-1")
     with pytest.raises(DomainError):
-        require_same_payment(known, replace(RENEWAL, **change))  # type: ignore[arg-type]
+        require_same_payment(replace(known, **change), RENEWAL, "org-1")  # type: ignore[arg-type]

@@ -25,10 +25,7 @@ LINKED = Subscription(
     organization_id="org-1",
     provider=Provider.STRIPE,
     subscription_id="sub_1",
-    customer_id="",
     linked_plan_id="plan-of-the-link",
-    update=None,
-    update_time=START,
 )
 
 observations = st.builds(
@@ -98,6 +95,13 @@ def test_of_two_contradictions_in_one_second_the_more_restrictive_is_believed() 
         [(1, observed(SubscriptionState.PAST_DUE)), (2, observed(SubscriptionState.ACTIVE))]
     )
     assert subscription.state is SubscriptionState.PAST_DUE
+
+
+def test_of_two_good_states_in_one_second_the_longer_period_stands() -> None:
+    short = observed(SubscriptionState.ACTIVE)
+    long = replace(short, current_period_end_time=START + timedelta(days=60))
+    for story in ([(1, short), (2, long)], [(1, long), (2, short)]):
+        assert play(story).current_period_end_time == START + timedelta(days=60)
 
 
 def test_only_active_and_trialing_give_good_standing() -> None:

@@ -24,6 +24,7 @@ from services.billing_gateway.domain.observations import (
     Observation,
     Observed,
     PaymentObserved,
+    PlanLine,
     SubscriptionClaimed,
     SubscriptionObserved,
     Translation,
@@ -98,14 +99,13 @@ def test_an_invoice_is_read_in_its_new_and_its_old_shape() -> None:
     assert observed(old) == observed(new)
     assert observed(new) == PaymentObserved(
         payment_id=f"stripe:{invoice['id']}",
-        source_object_id=invoice["id"],
+        source_object_ids=(invoice["id"],),
         subscription_id="sub_1",
         customer_id="cus_1",
         claimed_organization_id="org-1",
-        plan_id="price_pro",
+        lines=(PlanLine("price_pro", NOW),),
         currency_code="USD",
         paid_micros=20_000_000,
-        renewed_period_start_time=NOW,
         paid_time=NOW,
     )
 
@@ -113,7 +113,16 @@ def test_an_invoice_is_read_in_its_new_and_its_old_shape() -> None:
 def test_an_invoice_that_renews_nothing_claims_no_period() -> None:
     found = observed(invoice_paid_event(CUSTOMER, 2_000, NOW, billing_reason="subscription_update"))
     assert isinstance(found, PaymentObserved)
-    assert found.renewed_period_start_time is None
+    assert found.lines == (PlanLine("price_pro", None),)
+
+
+def test_a_proration_renews_nothing_but_names_its_plan() -> None:
+    told = invoice_paid_event(CUSTOMER, 2_000, NOW)
+    [line] = told["data"]["object"]["lines"]["data"]
+    line["parent"]["subscription_item_details"]["proration"] = True
+    found = observed(told)
+    assert isinstance(found, PaymentObserved)
+    assert found.lines == (PlanLine("price_pro", None),)
 
 
 def without_subscription(invoice_event: dict[str, Any]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def violations(request: object) -> list[str]:
         debit(),
         debit(amount_micros=INT64_MAX),
         debit(organization_id="A-Za_z0.9:" + "x" * 118),
-        debit(description="d" * 1000, metadata={"k" * 64: "v" * 500}),
+        debit(description="d" * 1000, metadata={"k" * 64: "v" * 1936}),
         wallet_service_pb2.ListEntriesRequest(organization_id="org-1", page_size=500),
         wallet_service_pb2.FreezeWalletRequest(
             organization_id="org-1", reason=wallet_pb2.FREEZE_REASON_OPERATOR
@@ -63,11 +63,12 @@ def test_what_keeps_the_rules_passes(request_: wallet_service_pb2.DebitRequest) 
         ({"currency_code": "USDT"}, "currency_code"),
         ({"currency_code": ""}, "currency_code"),
         ({"description": "d" * 1001}, "description"),
+        ({"description": "\u00e9" * 501}, "description"),
         ({"description": "nul\0"}, "description"),
         ({"metadata": {str(n): "" for n in range(21)}}, "metadata"),
         ({"metadata": {"": "v"}}, "metadata"),
         ({"metadata": {"k" * 65: "v"}}, "metadata"),
-        ({"metadata": {"k": "v" * 501}}, "metadata"),
+        ({"metadata": {"k": "v" * 2000}}, "metadata"),
         ({"metadata": {"k": "\0"}}, "metadata"),
     ],
 )

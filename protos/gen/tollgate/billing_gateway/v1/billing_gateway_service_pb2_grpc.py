@@ -72,7 +72,8 @@ class BillingGatewayServiceServicer:
         """LinkSubscription says whose a provider's subscription and customer are, and settles the events that
         were parked for them. With a currency_code it also opens the wallet, if there is none
         (CURRENCY_MISMATCH if it stands in another; SERVICE_UNAVAILABLE if the wallet cannot be asked).
-        Idempotent; another organization's: ALREADY_LINKED.
+        Idempotent; another organization's subscription or customer: ALREADY_LINKED; another customer than
+        the subscription's: REFERENCE_CONFLICT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -22,7 +22,8 @@ class BillingGatewayServiceStub:
     """LinkSubscription says whose a provider's subscription and customer are, and settles the events that
     were parked for them. With a currency_code it also opens the wallet, if there is none
     (CURRENCY_MISMATCH if it stands in another; SERVICE_UNAVAILABLE if the wallet cannot be asked).
-    Idempotent; another organization's: ALREADY_LINKED.
+    Idempotent; another organization's subscription or customer: ALREADY_LINKED; another customer than
+    the subscription's: REFERENCE_CONFLICT.
     """
     GetSubscription: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_pb2.GetSubscriptionRequest, _billing_gateway_service_pb2.GetSubscriptionResponse]
     """GetSubscription answers the organization's subscriptions and its level, or SUBSCRIPTION_NOT_FOUND."""
@@ -47,7 +48,8 @@ class BillingGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         """LinkSubscription says whose a provider's subscription and customer are, and settles the events that
         were parked for them. With a currency_code it also opens the wallet, if there is none
         (CURRENCY_MISMATCH if it stands in another; SERVICE_UNAVAILABLE if the wallet cannot be asked).
-        Idempotent; another organization's: ALREADY_LINKED.
+        Idempotent; another organization's subscription or customer: ALREADY_LINKED; another customer than
+        the subscription's: REFERENCE_CONFLICT.
         """
 
     @_abc_1.abstractmethod

@@ -61,7 +61,7 @@ class Payment(_message.Message):
     acknowledged_revision: _builtins.int
     """acknowledged_revision is the revision that the wallet has taken; lower than revision while it has not."""
     last_error: _builtins.str
-    """last_error of telling the wallet; empty when it has taken the level."""
+    """last_error of telling the wallet, the last time that it was told; empty if it took it."""
     @_builtins.property
     def event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """event_ids of the webhook events behind it."""

@@ -32,7 +32,7 @@ class ReportSubscriptionRequest(_message.Message):
     organization_id: _builtins.str
     """organization_id whose standing it is."""
     revision: _builtins.int
-    """revision of the level; at least 1. It counts for the organization, not for one of its subscriptions."""
+    """revision of the level; from 1 to 2^62. It counts for the organization, not for one of its subscriptions."""
     state: _subscription_pb2.SubscriptionState.ValueType
     """state of the deciding subscription, for people."""
     good_standing: _builtins.bool

@@ -129,7 +129,7 @@ Global___Subscription: _TypeAlias = Subscription  # noqa: Y015
 
 @_typing.final
 class OrganizationLevel(_message.Message):
-    """OrganizationLevel is the organization's standing as it is announced to the observers."""
+    """OrganizationLevel is the organization's standing: what the observers are told, seen now."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -142,10 +142,10 @@ class OrganizationLevel(_message.Message):
     state: Global___SubscriptionState.ValueType
     """state of the deciding subscription."""
     good_standing: _builtins.bool
-    """good_standing if any subscription is, until good_until."""
+    """good_standing now: any subscription is, and good_until has not passed."""
     @_builtins.property
     def good_until(self) -> _timestamp_pb2.Timestamp:
-        """good_until: end of the paid period and some slack; unset if not in good standing."""
+        """good_until: end of the paid period and some slack; unset if no subscription is in a good state."""
 
     def __init__(
         self,

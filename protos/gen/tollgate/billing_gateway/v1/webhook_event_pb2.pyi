@@ -36,7 +36,9 @@ class _WebhookEventStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Web
     WEBHOOK_EVENT_STATE_IGNORED: _WebhookEventState.ValueType  # 3
     """WEBHOOK_EVENT_STATE_IGNORED: nothing in it concerns Tollgate."""
     WEBHOOK_EVENT_STATE_PARKED: _WebhookEventState.ValueType  # 4
-    """WEBHOOK_EVENT_STATE_PARKED: it is not known whose it is; LinkSubscription settles it."""
+    """WEBHOOK_EVENT_STATE_PARKED: it is not known whose it is; last_error says why. LinkSubscription of
+    what it speaks of settles it.
+    """
     WEBHOOK_EVENT_STATE_DEAD: _WebhookEventState.ValueType  # 5
     """WEBHOOK_EVENT_STATE_DEAD: it cannot be handled; last_error says why."""
 
@@ -52,7 +54,9 @@ WEBHOOK_EVENT_STATE_DONE: WebhookEventState.ValueType  # 2
 WEBHOOK_EVENT_STATE_IGNORED: WebhookEventState.ValueType  # 3
 """WEBHOOK_EVENT_STATE_IGNORED: nothing in it concerns Tollgate."""
 WEBHOOK_EVENT_STATE_PARKED: WebhookEventState.ValueType  # 4
-"""WEBHOOK_EVENT_STATE_PARKED: it is not known whose it is; LinkSubscription settles it."""
+"""WEBHOOK_EVENT_STATE_PARKED: it is not known whose it is; last_error says why. LinkSubscription of
+what it speaks of settles it.
+"""
 WEBHOOK_EVENT_STATE_DEAD: WebhookEventState.ValueType  # 5
 """WEBHOOK_EVENT_STATE_DEAD: it cannot be handled; last_error says why."""
 Global___WebhookEventState: _TypeAlias = WebhookEventState  # noqa: Y015

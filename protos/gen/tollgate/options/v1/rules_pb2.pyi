@@ -4,8 +4,8 @@ isort:skip_file
 What a request field must look like, as data beside the field. One interceptor reads it; a request
 that breaks a rule is answered INVALID_ARGUMENT with google.rpc.BadRequest before anything is done.
 
-Rules that need no option: a string holds no NUL and at most 1000 characters, an enum has a value that
-the proto names, a map has at most 20 entries with keys up to 64 and values up to 500 characters, a
+Rules that need no option: a string holds no NUL and at most 1000 bytes, an enum has a value that the
+proto names, a map has at most 20 entries with keys of 1 to 64 characters and 2000 bytes in all, a
 Timestamp lies between the years 1 and 9999.
 """
 

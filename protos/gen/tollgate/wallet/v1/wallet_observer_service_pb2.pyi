@@ -36,7 +36,7 @@ class ReportWalletRequest(_message.Message):
     organization_id: _builtins.str
     """organization_id of the wallet."""
     revision: _builtins.int
-    """revision of the level; at least 1."""
+    """revision of the level; from 1 to 2^62."""
     frozen: _builtins.bool
     """frozen: nothing may be spent."""
     depleted: _builtins.bool

@@ -383,7 +383,7 @@ class ApplyPaymentRequest(_message.Message):
     payment_id: _builtins.str
     """payment_id is the gateway's name for the payment, such as `stripe:pi_123`."""
     revision: _builtins.int
-    """revision of the level; at least 1."""
+    """revision of the level; from 1 to 2^62."""
     currency_code: _builtins.str
     """currency_code must be the wallet's."""
     credited_micros: _builtins.int

@@ -124,8 +124,9 @@ class WalletServiceServicer:
         """ApplyPayment takes the level of one payment: absolute amounts at a revision, not a change. What is
         credited more than before is posted; a revision that is not newer does nothing. An organization
         without a wallet gets one if the payment is in the default currency of the service's settings,
-        otherwise WALLET_NOT_FOUND. The same revision with other content: REFERENCE_CONFLICT. Less credited
-        than before: INVALID_STATE.
+        otherwise WALLET_NOT_FOUND. In another currency than the wallet's: CURRENCY_MISMATCH. The same
+        revision with other content: REFERENCE_CONFLICT. Less credited than before: INVALID_STATE. Past the
+        range of int64: BALANCE_LIMIT_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,8 +39,9 @@ class WalletServiceStub:
     """ApplyPayment takes the level of one payment: absolute amounts at a revision, not a change. What is
     credited more than before is posted; a revision that is not newer does nothing. An organization
     without a wallet gets one if the payment is in the default currency of the service's settings,
-    otherwise WALLET_NOT_FOUND. The same revision with other content: REFERENCE_CONFLICT. Less credited
-    than before: INVALID_STATE.
+    otherwise WALLET_NOT_FOUND. In another currency than the wallet's: CURRENCY_MISMATCH. The same
+    revision with other content: REFERENCE_CONFLICT. Less credited than before: INVALID_STATE. Past the
+    range of int64: BALANCE_LIMIT_EXCEEDED.
     """
     FreezeWallet: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.FreezeWalletRequest, _wallet_service_pb2.FreezeWalletResponse]
     """FreezeWallet sets one freeze. Already set: OK, nothing done."""
@@ -104,8 +105,9 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         """ApplyPayment takes the level of one payment: absolute amounts at a revision, not a change. What is
         credited more than before is posted; a revision that is not newer does nothing. An organization
         without a wallet gets one if the payment is in the default currency of the service's settings,
-        otherwise WALLET_NOT_FOUND. The same revision with other content: REFERENCE_CONFLICT. Less credited
-        than before: INVALID_STATE.
+        otherwise WALLET_NOT_FOUND. In another currency than the wallet's: CURRENCY_MISMATCH. The same
+        revision with other content: REFERENCE_CONFLICT. Less credited than before: INVALID_STATE. Past the
+        range of int64: BALANCE_LIMIT_EXCEEDED.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,88 @@
+"""Settings: all problems at once, each by its name, and no secret among them."""
+
+import pytest
+
+from libs.config import load_settings
+from services.billing_gateway.config import BillingGatewaySettings
+from services.billing_gateway.domain.crediting import (
+    CreditAllowance,
+    CreditAmountPaid,
+    CreditNothing,
+)
+
+GOOD = {
+    "BILLING_GATEWAY_DATABASE_URL": "postgresql://gateway:hunter2@127.0.0.1:5432/billing_gateway",
+    "BILLING_GATEWAY_SUBSCRIPTION_OBSERVERS": "wallet=127.0.0.1:50051,campaign=campaign:50052",
+    "WALLET_ADDRESS": "[::1]:50051",
+    "STRIPE_WEBHOOK_SECRETS": "whsec_hunter2, whsec_other",
+}
+
+
+def load(monkeypatch: pytest.MonkeyPatch, **changes: str) -> BillingGatewaySettings:
+    for name, value in {**GOOD, **changes}.items():
+        monkeypatch.setenv(name, value)
+    return load_settings(BillingGatewaySettings)
+
+
+def problems(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], **changes: str
+) -> list[str]:
+    with pytest.raises(SystemExit) as caught:
+        load(monkeypatch, **changes)
+    assert caught.value.code == 2
+    printed = capsys.readouterr().err
+    assert "hunter2" not in printed
+    assert "Traceback" not in printed
+    return [line.removeprefix("setting ").split(":")[0] for line in printed.splitlines()]
+
+
+def test_what_is_right_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    plans = (
+        '{"pro": {"allowance_micros": 5000000, "currency_code": "USD"},'
+        ' "free": "nothing", "basic": "amount_paid"}'
+    )
+    settings = load(monkeypatch, BILLING_GATEWAY_PLAN_CREDITS=plans)
+    assert settings.subscription_observers["campaign"] == "campaign:50052"
+    assert len(settings.stripe_webhook_secrets) == 2
+    assert settings.plans == {
+        "pro": CreditAllowance(5_000_000, "USD"),
+        "free": CreditNothing(),
+        "basic": CreditAmountPaid(),
+    }
+    assert "hunter2" not in repr(settings)
+
+
+def test_all_that_is_missing_is_said_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in GOOD:
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(SystemExit):
+        load_settings(BillingGatewaySettings)
+    printed = capsys.readouterr().err
+    assert all(f"setting {name}:" in printed for name in GOOD)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BILLING_GATEWAY_DATABASE_URL", "postgresql://gateway:hunter2/x@h:5432/db"),
+        ("BILLING_GATEWAY_DATABASE_URL", "mysql://gateway:hunter2@h/db"),
+        ("BILLING_GATEWAY_SUBSCRIPTION_OBSERVERS", ""),
+        ("BILLING_GATEWAY_SUBSCRIPTION_OBSERVERS", "a=h:1,a=h:2"),
+        ("BILLING_GATEWAY_SUBSCRIPTION_OBSERVERS", "a=nonsense"),
+        ("BILLING_GATEWAY_LISTEN_ADDRESS", "nonsense"),
+        ("BILLING_GATEWAY_PLAN_CREDITS", "{bad"),
+        ("BILLING_GATEWAY_PLAN_CREDITS", '{"pro": {"allowance_micros": -1}}'),
+        ("BILLING_GATEWAY_PERIOD_SLACK_SECONDS", "inf"),
+        ("BILLING_GATEWAY_PERIOD_SLACK_SECONDS", "-1"),
+        ("STRIPE_SIGNATURE_TOLERANCE_SECONDS", "1e15"),
+        ("STRIPE_WEBHOOK_SECRETS", " , "),
+        ("LOG_LEVEL", "LOUD"),
+        ("WALLET_ADDRESS", "http://wallet:50051"),
+    ],
+)
+def test_what_is_wrong_is_said_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
+) -> None:
+    assert name in {each.split(".")[0] for each in problems(monkeypatch, capsys, **{name: value})}
