@@ -85,6 +85,13 @@ def subscription_level_of(row: Row) -> SubscriptionLevel | None:
     )
 
 
+def subscription_columns(level: SubscriptionLevel | None) -> tuple[object, ...]:
+    """Return what subscription_level_of reads: revision, state, good_standing, good_until."""
+    if level is None:
+        return None, None, None, None
+    return level.revision, level.state, level.good_standing, level.good_until
+
+
 def wallet_level_of(row: Row) -> WalletLevel | None:
     """Read the level that an observer keeps in its organization's row."""
     if row["wallet_revision"] is None:
@@ -96,4 +103,18 @@ def wallet_level_of(row: Row) -> WalletLevel | None:
         depleted=row["wallet_depleted"],
         depleted_since=row["wallet_depleted_since"],
         currency_code=row["wallet_currency_code"],
+    )
+
+
+def wallet_columns(level: WalletLevel | None) -> tuple[object, ...]:
+    """Return what wallet_level_of reads: revision to currency_code, in the order of the fields."""
+    if level is None:
+        return (None,) * 6
+    return (
+        level.revision,
+        level.frozen,
+        level.freeze_reasons,
+        level.depleted,
+        level.depleted_since,
+        level.currency_code,
     )

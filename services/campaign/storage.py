@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from libs.database import Connection, Record
-from libs.levels import subscription_level_of, wallet_level_of
+from libs.levels import subscription_columns, subscription_level_of, wallet_columns, wallet_level_of
 from services.campaign.domain.commands import CreateCampaign
 from services.campaign.domain.values import (
     Campaign,
@@ -80,21 +80,12 @@ WHERE organization_id = $1
 
 async def save_organization(connection: Connection, organization: Organization) -> None:
     """Write the row that is locked."""
-    subscription, wallet = organization.subscription, organization.wallet
     await connection.execute(
         SAVE_ORGANIZATION,
         organization.organization_id,
         *_pause_columns(organization.pause),
-        subscription.revision if subscription else None,
-        subscription.state if subscription else None,
-        subscription.good_standing if subscription else None,
-        subscription.good_until if subscription else None,
-        wallet.revision if wallet else None,
-        wallet.frozen if wallet else None,
-        wallet.freeze_reasons if wallet else None,
-        wallet.depleted if wallet else None,
-        wallet.depleted_since if wallet else None,
-        wallet.currency_code if wallet else None,
+        *subscription_columns(organization.subscription),
+        *wallet_columns(organization.wallet),
         organization.reevaluate_time,
     )
 

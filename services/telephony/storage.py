@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from libs.database import Connection, Record
-from libs.levels import subscription_level_of, wallet_level_of
+from libs.levels import subscription_columns, subscription_level_of, wallet_columns, wallet_level_of
 from services.telephony.domain.decision import standing_at
 from services.telephony.domain.reconciling import states_to_drive
 from services.telephony.domain.values import (
@@ -62,24 +62,15 @@ WHERE organization_id = $1
 
 async def save_organization(connection: Connection, organization: Organization) -> None:
     """Write the row that is locked."""
-    block, subscription = organization.operator_block, organization.subscription
-    wallet = organization.wallet
+    block = organization.operator_block
     await connection.execute(
         SAVE_ORGANIZATION,
         organization.organization_id,
         block.note if block else None,
         block.actor if block else None,
         block.create_time if block else None,
-        subscription.revision if subscription else None,
-        subscription.state if subscription else None,
-        subscription.good_standing if subscription else None,
-        subscription.good_until if subscription else None,
-        wallet.revision if wallet else None,
-        wallet.frozen if wallet else None,
-        wallet.freeze_reasons if wallet else None,
-        wallet.depleted if wallet else None,
-        wallet.depleted_since if wallet else None,
-        wallet.currency_code if wallet else None,
+        *subscription_columns(organization.subscription),
+        *wallet_columns(organization.wallet),
         organization.reevaluate_time,
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from libs.announcing.ports import CurrentLevel, LevelKey
 from libs.database import Connection, Record
-from libs.levels import subscription_level_of
+from libs.levels import subscription_columns, subscription_level_of
 from services.wallet.domain.values import (
     Entry,
     EntryFilter,
@@ -68,7 +68,6 @@ WHERE organization_id = $1
 
 async def save_wallet(connection: Connection, wallet: Wallet) -> None:
     """Write the row that is locked."""
-    subscription = wallet.subscription
     await connection.execute(
         SAVE_WALLET,
         wallet.organization_id,
@@ -78,10 +77,7 @@ async def save_wallet(connection: Connection, wallet: Wallet) -> None:
         [_freeze_to_json(freeze) for freeze in wallet.freezes],
         wallet.level_revision,
         wallet.depleted_since,
-        subscription.revision if subscription else None,
-        subscription.state if subscription else None,
-        subscription.good_standing if subscription else None,
-        subscription.good_until if subscription else None,
+        *subscription_columns(wallet.subscription),
         wallet.reevaluate_time,
         wallet.create_time,
         wallet.update_time,

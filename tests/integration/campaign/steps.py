@@ -1,37 +1,17 @@
 """What tests do with a campaign service, in few words."""
 
-from datetime import UTC, datetime
-from itertools import count
-
 import grpc
 
-from libs.rpc.times import to_timestamp
-from tollgate.billing_gateway.v1 import (
-    subscription_observer_service_pb2,
-    subscription_observer_service_pb2_grpc,
-    subscription_pb2,
-)
+from tests.support.level_steps import ORGANIZATION, LevelSteps
 from tollgate.campaign.v1 import campaign_pb2, campaign_service_pb2, campaign_service_pb2_grpc
-from tollgate.wallet.v1 import (
-    wallet_observer_service_pb2,
-    wallet_observer_service_pb2_grpc,
-    wallet_pb2,
-)
-
-ORGANIZATION = "org-1"
-FAR_FUTURE = datetime(2999, 1, 1, tzinfo=UTC)
 
 
-class CampaignSteps:
+class CampaignSteps(LevelSteps):
     """Speaks to a campaign service as backends, the gateway and the wallet do."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
+        super().__init__(channel)
         self.campaigns = campaign_service_pb2_grpc.CampaignServiceStub(channel)
-        self.subscriptions = subscription_observer_service_pb2_grpc.SubscriptionObserverServiceStub(
-            channel
-        )
-        self.wallets = wallet_observer_service_pb2_grpc.WalletObserverServiceStub(channel)
-        self._revisions = count(1)
 
     async def create(
         self,
@@ -91,42 +71,6 @@ class CampaignSteps:
     async def list_ids(self, request: campaign_service_pb2.ListCampaignsRequest) -> list[str]:
         answer = await self.campaigns.ListCampaigns(request)
         return [campaign.campaign_id for campaign in answer.campaigns]
-
-    async def report_subscription(
-        self,
-        *,
-        good: bool,
-        until: datetime = FAR_FUTURE,
-        organization_id: str = ORGANIZATION,
-        revision: int | None = None,
-    ) -> int:
-        state = "SUBSCRIPTION_STATE_ACTIVE" if good else "SUBSCRIPTION_STATE_SUSPENDED"
-        request = subscription_observer_service_pb2.ReportSubscriptionRequest(
-            organization_id=organization_id,
-            revision=revision or next(self._revisions),
-            state=subscription_pb2.SubscriptionState.Value(state),
-            good_standing=good,
-            good_until=to_timestamp(until),
-        )
-        return (await self.subscriptions.ReportSubscription(request)).stored_revision
-
-    async def report_wallet(
-        self,
-        *,
-        frozen: bool = False,
-        depleted: bool = False,
-        organization_id: str = ORGANIZATION,
-        revision: int | None = None,
-    ) -> int:
-        request = wallet_observer_service_pb2.ReportWalletRequest(
-            organization_id=organization_id,
-            revision=revision or next(self._revisions),
-            frozen=frozen,
-            freeze_reasons=[wallet_pb2.FREEZE_REASON_OPERATOR] if frozen else [],
-            depleted=depleted,
-            ledger_currency_code="USD",
-        )
-        return (await self.wallets.ReportWallet(request)).stored_revision
 
     async def make_eligible(self, organization_id: str = ORGANIZATION) -> None:
         await self.report_subscription(good=True, organization_id=organization_id)

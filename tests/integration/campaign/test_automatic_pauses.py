@@ -4,8 +4,9 @@ import grpc
 import pytest
 from asyncpg import Connection, Record
 
-from tests.integration.campaign.steps import ORGANIZATION, CampaignSteps, blockers_of, state_of
+from tests.integration.campaign.steps import CampaignSteps, blockers_of, state_of
 from tests.support.errors import refusal
+from tests.support.level_steps import ORGANIZATION
 from tollgate.campaign.v1 import campaign_service_pb2
 
 CAMPAIGN_COUNT = 10_000

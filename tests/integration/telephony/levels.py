@@ -4,7 +4,7 @@ from datetime import datetime
 
 from libs.levels import SubscriptionLevel, SubscriptionState, WalletLevel
 from services.telephony.operations import TelephonyOperations
-from tests.integration.telephony.steps import FAR_FUTURE
+from tests.support.level_steps import FAR_FUTURE
 
 
 def subscription_level(*, revision: int, good_until: datetime = FAR_FUTURE) -> SubscriptionLevel:

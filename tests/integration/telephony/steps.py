@@ -1,25 +1,15 @@
 """What tests do with a telephony service and its Twilio, in few words."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import count
 
 import grpc
 
 from dev.twilio_simulator import TwilioSimulator
-from libs.rpc.times import to_timestamp
+from tests.support.level_steps import ORGANIZATION, LevelSteps
 from tests.support.waiting import eventually
-from tollgate.billing_gateway.v1 import subscription_observer_service_pb2, subscription_pb2
-from tollgate.billing_gateway.v1.subscription_observer_service_pb2_grpc import (
-    SubscriptionObserverServiceStub,
-)
 from tollgate.telephony.v1 import subaccount_pb2, telephony_service_pb2
 from tollgate.telephony.v1.telephony_service_pb2_grpc import TelephonyServiceStub
-from tollgate.wallet.v1 import wallet_observer_service_pb2, wallet_pb2
-from tollgate.wallet.v1.wallet_observer_service_pb2_grpc import WalletObserverServiceStub
 
-ORGANIZATION = "org-1"
-FAR_FUTURE = datetime(2999, 1, 1, tzinfo=UTC)
 ONE, TWO, THREE = (f"AC{digit * 32}" for digit in "123")
 
 
@@ -42,15 +32,13 @@ ACTIVE = Sight("ACTIVE", "ACTIVE", "active", settled=True)
 SUSPENDED = Sight("SUSPENDED", "SUSPENDED", "suspended", settled=True)
 
 
-class TelephonySteps:
+class TelephonySteps(LevelSteps):
     """Speaks to a telephony service as backends, the gateway and the wallet do."""
 
     def __init__(self, channel: grpc.aio.Channel, twilio: TwilioSimulator) -> None:
+        super().__init__(channel)
         self.telephony = TelephonyServiceStub(channel)
         self.twilio = twilio
-        self._subscriptions = SubscriptionObserverServiceStub(channel)
-        self._wallets = WalletObserverServiceStub(channel)
-        self._revisions = count(1)
 
     async def register(
         self, account_sid: str = ONE, organization_id: str = ORGANIZATION, brand_id: str = ""
@@ -95,42 +83,6 @@ class TelephonySteps:
         answer = await self.telephony.CanOrganizationSend(request)
         assert answer.allowed == (not answer.blockers)
         return [blocker_name(each) for each in answer.blockers]
-
-    async def report_subscription(
-        self,
-        *,
-        good: bool,
-        until: datetime = FAR_FUTURE,
-        organization_id: str = ORGANIZATION,
-        revision: int | None = None,
-    ) -> int:
-        state = "SUBSCRIPTION_STATE_ACTIVE" if good else "SUBSCRIPTION_STATE_PAST_DUE"
-        request = subscription_observer_service_pb2.ReportSubscriptionRequest(
-            organization_id=organization_id,
-            revision=revision or next(self._revisions),
-            state=subscription_pb2.SubscriptionState.Value(state),
-            good_standing=good,
-            good_until=to_timestamp(until),
-        )
-        return (await self._subscriptions.ReportSubscription(request)).stored_revision
-
-    async def report_wallet(
-        self,
-        *,
-        frozen: bool = False,
-        depleted: bool = False,
-        organization_id: str = ORGANIZATION,
-        revision: int | None = None,
-    ) -> int:
-        request = wallet_observer_service_pb2.ReportWalletRequest(
-            organization_id=organization_id,
-            revision=revision or next(self._revisions),
-            frozen=frozen,
-            freeze_reasons=[wallet_pb2.FREEZE_REASON_OPERATOR] if frozen else [],
-            depleted=depleted,
-            ledger_currency_code="USD",
-        )
-        return (await self._wallets.ReportWallet(request)).stored_revision
 
     async def make_good(self, organization_id: str = ORGANIZATION) -> None:
         await self.report_subscription(good=True, organization_id=organization_id)

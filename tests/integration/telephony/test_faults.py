@@ -28,7 +28,6 @@ from tests.integration.telephony.levels import wallet_level
 from tests.integration.telephony.steps import (
     ACTIVE,
     ONE,
-    ORGANIZATION,
     SUSPENDED,
     THREE,
     TWO,
@@ -38,6 +37,7 @@ from tests.integration.telephony.steps import (
     observed_name,
 )
 from tests.support.databases import ServiceDatabase, ServiceDatabases
+from tests.support.level_steps import ORGANIZATION
 from tests.support.services import running
 from tests.support.waiting import eventually
 

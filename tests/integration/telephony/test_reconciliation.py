@@ -9,7 +9,8 @@ from dev.twilio_simulator.faults import Hang, Latency
 from services.telephony.domain.values import Blocker, Due, ObservedState
 from tests.integration.telephony.conftest import Parts
 from tests.integration.telephony.levels import make_good, subscription_level, wallet_level
-from tests.integration.telephony.steps import ONE, ORGANIZATION, THREE, TWO
+from tests.integration.telephony.steps import ONE, THREE, TWO
+from tests.support.level_steps import ORGANIZATION
 from tests.support.waiting import eventually
 
 DUE = Due(ONE, ORGANIZATION, urgent=False)

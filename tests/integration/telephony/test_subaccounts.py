@@ -9,7 +9,6 @@ from dev.twilio_simulator.faults import Refusal
 from tests.integration.telephony.steps import (
     ACTIVE,
     ONE,
-    ORGANIZATION,
     SUSPENDED,
     THREE,
     TWO,
@@ -18,6 +17,7 @@ from tests.integration.telephony.steps import (
     many_sids,
 )
 from tests.support.errors import refusal
+from tests.support.level_steps import ORGANIZATION
 from tests.support.stack import TWILIO_SID
 from tests.support.waiting import eventually
 from tollgate.telephony.v1 import subaccount_pb2
