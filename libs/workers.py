@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
 from libs.database import DatabaseUnavailableError
@@ -63,6 +63,17 @@ class PollingWorker:
             return False
         self._failures_in_a_row = 0
         return more
+
+
+async def do_for_each(
+    organization_ids: Iterable[str], work: Callable[[str], Awaitable[object]]
+) -> None:
+    """Do the work for each; an organization that is held up does not keep the others waiting."""
+    for organization_id in organization_ids:
+        try:
+            await work(organization_id)
+        except DatabaseUnavailableError:
+            get_logger().warning("organization_is_held_up", organization_id=organization_id)
 
 
 async def wait_for_any(*events: asyncio.Event, timeout_seconds: float) -> None:

@@ -7,6 +7,7 @@ from libs.database import Connection, Database
 from libs.levels import SubscriptionLevel, WalletLevel
 from libs.logs import get_logger
 from libs.paging import Page, decode_page_token, encode_page_token, page_limit
+from libs.workers import do_for_each
 from services.campaign import storage
 from services.campaign.domain.commands import (
     CampaignCommand,
@@ -116,10 +117,12 @@ class CampaignOperations:
         organization_ids = await self._database.run(
             storage.list_due_organizations, REEVALUATE_BATCH
         )
-        for organization_id in organization_ids:
-            settlement = await self._database.transact(_reevaluate, organization_id)
-            _log_settlement(settlement, "the subscription's good standing has expired")
+        await do_for_each(organization_ids, self._reevaluate)
         return len(organization_ids) == REEVALUATE_BATCH
+
+    async def _reevaluate(self, organization_id: str) -> None:
+        settlement = await self._database.transact(_reevaluate, organization_id)
+        _log_settlement(settlement, "the subscription's good standing has expired")
 
     async def _decide_and_settle(
         self, connection: Connection, organization_id: str, command: OrganizationCommand

@@ -10,7 +10,7 @@ from libs.errors import invalid_field
 from libs.levels import SubscriptionLevel, WalletLevel
 from libs.logs import get_logger
 from libs.paging import Page, decode_page_token, encode_page_token, page_limit
-from libs.workers import back_off_seconds
+from libs.workers import back_off_seconds, do_for_each
 from services.telephony import storage
 from services.telephony.domain.commands import (
     Command,
@@ -123,8 +123,7 @@ class TelephonyOperations:
         organization_ids = await self._database.run(
             storage.list_lapsed_organizations, REEVALUATE_BATCH
         )
-        for organization_id in organization_ids:
-            await self.change_organization(organization_id, Reevaluate())
+        await do_for_each(organization_ids, self._reevaluate)
         return len(organization_ids) == REEVALUATE_BATCH
 
     async def register_subaccount(
@@ -166,6 +165,9 @@ class TelephonyOperations:
         """Return what forbids an organization to send, with one brand's subaccounts or with all."""
         scope = await self._database.run(storage.read_sending_scope, organization_id, brand_id)
         return sending_blockers(scope.organization, scope.observed_states, scope.now)
+
+    async def _reevaluate(self, organization_id: str) -> None:
+        await self.change_organization(organization_id, Reevaluate())
 
     async def _list_of_organization(self, organization_id: str) -> list[Standing]:
         which = SubaccountFilter(organization_id=organization_id)

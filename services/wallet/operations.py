@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from libs.announcing.announcer import Announcer
 from libs.announcing.ports import CurrentLevel, LevelKey
-from libs.database import Connection, Database, DatabaseUnavailableError
+from libs.database import Connection, Database
 from libs.levels import SubscriptionLevel, WalletLevel
-from libs.logs import get_logger
 from libs.paging import Page, decode_page_token, encode_page_token, page_limit
+from libs.workers import do_for_each
 from services.wallet import storage
 from services.wallet.domain.commands import (
     FIRST_COMMANDS,
@@ -94,16 +94,11 @@ class WalletOperations:
         organization_ids = await self._database.run(
             storage.list_due_organizations, REEVALUATE_BATCH
         )
-        for organization_id in organization_ids:
-            await self._reevaluate(organization_id)
+        await do_for_each(organization_ids, self._reevaluate)
         return len(organization_ids) == REEVALUATE_BATCH
 
     async def _reevaluate(self, organization_id: str) -> None:
-        """One wallet that is held up does not keep the others from freezing."""
-        try:
-            await self.execute(organization_id, Reevaluate())
-        except DatabaseUnavailableError:
-            get_logger().warning("lapse_waits_for_wallet", organization_id=organization_id)
+        await self.execute(organization_id, Reevaluate())
 
     async def _decide_and_append(
         self, connection: Connection, organization_id: str, command: Command
