@@ -1,6 +1,7 @@
 """Settings come from the environment, and all that is missing or wrong is reported at once."""
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from typing import Annotated, Literal, NoReturn, TypeVar
@@ -17,7 +18,7 @@ SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 SECONDS_MAX = 31_536_000.0
 
 
-ADDRESS = r"(?:[^\s:\[\]=,]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}"
+ADDRESS = re.compile(r"(?:[^\s:\[\]=,/]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}")
 
 
 def _split_list(value: object) -> object:
@@ -55,7 +56,13 @@ def _require_postgres_url(value: SecretStr) -> SecretStr:
     return value
 
 
-Address = Annotated[str, Field(pattern=f"^{ADDRESS}$")]
+def _require_address(value: str) -> str:
+    if not ADDRESS.fullmatch(value):
+        raise ValueError("expected host:port")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_require_address)]
 NamedAddresses = Annotated[Mapping[str, Address], NoDecode, BeforeValidator(_split_addresses)]
 CommaSeparatedSecrets = Annotated[
     tuple[SecretStr, ...], Field(min_length=1), NoDecode, BeforeValidator(_split_list)

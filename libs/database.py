@@ -32,6 +32,9 @@ TRANSIENT_ERRORS: tuple[type[Exception], ...] = (
     asyncpg.DeadlockDetectedError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InvalidCachedStatementError,
+    # A schema that is still being migrated.
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,

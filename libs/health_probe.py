@@ -6,10 +6,13 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 TIMEOUT_SECONDS = 3.0
+ARGUMENT_COUNT = 2
 
 
 def main() -> None:
     """Ask once."""
+    if len(sys.argv) != ARGUMENT_COUNT:
+        raise SystemExit("usage: python -m libs.health_probe HOST:PORT")
     with grpc.insecure_channel(sys.argv[1]) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         try:

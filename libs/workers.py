@@ -9,6 +9,7 @@ from libs.database import DatabaseUnavailableError
 from libs.logs import get_logger
 
 FAILURES_MAX = 10
+ORGANIZATIONS_AT_ONCE = 4
 
 
 class Worker(Protocol):
@@ -65,15 +66,22 @@ class PollingWorker:
         return more
 
 
-async def do_for_each(
+async def for_each_organization(
     organization_ids: Iterable[str], work: Callable[[str], Awaitable[object]]
 ) -> None:
-    """Do the work for each; an organization that is held up does not keep the others waiting."""
-    for organization_id in organization_ids:
-        try:
-            await work(organization_id)
-        except DatabaseUnavailableError:
-            get_logger().warning("organization_is_held_up", organization_id=organization_id)
+    """Do the work for each, a few at a time; trouble with one does not keep the others waiting."""
+    room = asyncio.Semaphore(ORGANIZATIONS_AT_ONCE)
+
+    async def contained(organization_id: str) -> None:
+        async with room:
+            try:
+                await work(organization_id)
+            except DatabaseUnavailableError:
+                get_logger().warning("organization_is_held_up", organization_id=organization_id)
+            except Exception:  # noqa: BLE001 - whatever it is, other organizations go on
+                get_logger().exception("organization_failed", organization_id=organization_id)
+
+    await asyncio.gather(*(contained(organization_id) for organization_id in organization_ids))
 
 
 async def wait_for_any(*events: asyncio.Event, timeout_seconds: float) -> None:

@@ -59,6 +59,8 @@ class Feed(Generic[LevelT]):
         self._in_hand: set[LevelKey] = set()
         self._again: set[LevelKey] = set()
         self._jumps: Counter[LevelKey] = Counter()
+        # More is due than was claimed: the poller is woken as soon as there is room.
+        self._backlog = False
         name = f"announce_{level}_to_{observer.name}"
         self._poller = PollingWorker(name, self._poll, timing.poll_interval_seconds)
 
@@ -83,13 +85,15 @@ class Feed(Generic[LevelT]):
     async def _poll(self) -> bool:
         room = CLAIMS_MAX - self._queue.qsize()
         if room <= 0:
+            self._backlog = True
             return False
         claimed = 0
         for key in await self._database.run(storage.list_due, self._line, room):
             if await self._database.run(storage.claim, self._line, key, LEASE_SECONDS):
                 self.wake(key)
                 claimed += 1
-        return claimed == room
+        self._backlog = claimed == room
+        return False
 
     async def _deliver_for_ever(self) -> None:
         while True:
@@ -104,6 +108,8 @@ class Feed(Generic[LevelT]):
             if key in self._again:
                 self._again.discard(key)
                 self.wake(key)
+            if self._backlog and self._queue.qsize() < DELIVERIES_MAX:
+                self._poller.wake()
 
     async def _deliver_or_postpone(self, key: LevelKey) -> None:
         try:

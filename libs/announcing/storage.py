@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from libs.announcing.ports import CurrentLevel, Delivery, LevelKey
 from libs.database import Connection
+from libs.text import storable_text
+
+ERROR_LENGTH_MAX = 500
 
 MARK = """
 INSERT INTO announcements (organization_id, level, key, observer, revision, due_time)
@@ -116,7 +119,7 @@ async def postpone(
         back_off.base_seconds,
         back_off.max_seconds,
         back_off.jitter,
-        error[:500],
+        storable_text(error, ERROR_LENGTH_MAX),
     )
 
 

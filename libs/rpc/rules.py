@@ -9,6 +9,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from libs.currencies import ISO_4217
 from libs.errors import FieldViolation, InvalidArgumentError
 from tollgate.options.v1 import rules_pb2
 
@@ -17,8 +18,9 @@ STRING_BYTES_MAX = 1000
 MAP_BYTES_MAX = 2000
 MAP_ENTRIES_MAX = 20
 MAP_KEY_LENGTH_MAX = 64
-TIMESTAMP_SECONDS_MIN = -62_135_596_800
-TIMESTAMP_SECONDS_MAX = 253_402_300_799
+# The years 1900 to 9998: at both ends of its own range PostgreSQL's driver reads infinities.
+TIMESTAMP_SECONDS_MIN = -2_208_988_800
+TIMESTAMP_SECONDS_MAX = 253_370_764_799
 NANOS_PER_SECOND = 1_000_000_000
 
 PATTERNS = {
@@ -26,7 +28,10 @@ PATTERNS = {
         re.compile(r"[A-Za-z0-9._:-]{1,128}"),
         "must be 1 to 128 characters of A-Z a-z 0-9 . _ : -",
     ),
-    rules_pb2.FORMAT_CURRENCY_CODE: (re.compile(r"[A-Z]{3}"), "must be three capital letters"),
+    rules_pb2.FORMAT_CURRENCY_CODE: (
+        re.compile("|".join(sorted(ISO_4217))),
+        "must be a currency code of ISO 4217, such as USD",
+    ),
     rules_pb2.FORMAT_ACCOUNT_SID: (
         re.compile(r"AC[0-9a-fA-F]{32}"),
         "must be AC and 32 hex digits",
@@ -94,7 +99,8 @@ def _check_text(value: str) -> str | None:
 def _enum_check(field: FieldDescriptor) -> Check:
     known = frozenset(field.enum_type.values_by_number) if field.enum_type else frozenset()
     if field.is_repeated:
-        return lambda values: None if known.issuperset(values) else "has an unknown value"
+        named = known - {0}
+        return lambda values: None if named.issuperset(values) else "has an unknown value"
     return lambda value: None if value in known else "is an unknown value"
 
 
@@ -128,4 +134,4 @@ def _check_timestamp(value: Timestamp) -> str | None:
     in_range = TIMESTAMP_SECONDS_MIN <= value.seconds <= TIMESTAMP_SECONDS_MAX
     if in_range and 0 <= value.nanos < NANOS_PER_SECOND:
         return None
-    return "must lie between the years 1 and 9999"
+    return "must lie in the years 1900 to 9998"

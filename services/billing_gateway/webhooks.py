@@ -22,7 +22,7 @@ class BodyTooLargeError(Exception):
 
 
 class Webhooks:
-    """Answers providers: 200 kept, 400 not theirs, 413 too large, 503 send it again."""
+    """Answers providers: 200 kept, 400 not theirs, 413 too large, 408 too slow, 503 again."""
 
     def __init__(self, intake: Intake, metrics: ServiceMetrics) -> None:
         self._intake = intake
@@ -43,32 +43,32 @@ class Webhooks:
 
     def _receive_from(self, provider: Provider) -> Handler:
         async def receive(request: web.Request) -> web.Response:
-            status = await self._receive(provider, request)
+            status, text = await self._receive(provider, request)
             self._answers.labels(provider, status).inc()
-            return web.Response(status=status)
+            return web.Response(status=status, text=text)
 
         return receive
 
-    async def _receive(self, provider: Provider, request: web.Request) -> int:
+    async def _receive(self, provider: Provider, request: web.Request) -> tuple[int, str]:
         try:
             body = await asyncio.wait_for(_read_body(request), BODY_SECONDS_MAX)
             await self._intake.receive(provider, request.headers, body)
         except BodyTooLargeError:
-            return 413
+            return 413, f"a body is at most {BODY_BYTES_MAX} bytes"
         except TimeoutError:
-            return 408
+            return 408, f"a body is to be sent within {BODY_SECONDS_MAX:g} seconds"
         except web.RequestPayloadError:
-            return 400
+            return 400, "the body is malformed"
         except DeliveryRefusedError as refused:
             get_logger().warning("webhook_refused", provider=provider, error=str(refused))
-            return 400
+            return 400, str(refused)
         except DatabaseUnavailableError:
             get_logger().warning("webhook_not_stored", provider=provider)
-            return 503
+            return 503, "not stored; send it again"
         except Exception:  # noqa: BLE001 - it is not stored, so it must be sent again
             get_logger().exception("webhook_failed", provider=provider)
-            return 503
-        return 200
+            return 503, "not stored; send it again"
+        return 200, ""
 
     async def _answer_health(self, _: web.Request) -> web.Response:
         return web.Response(text="alive")

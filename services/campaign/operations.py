@@ -7,7 +7,7 @@ from libs.database import Connection, Database
 from libs.levels import SubscriptionLevel, WalletLevel
 from libs.logs import get_logger
 from libs.paging import Page, decode_page_token, encode_page_token, page_limit
-from libs.workers import do_for_each
+from libs.workers import for_each_organization
 from services.campaign import storage
 from services.campaign.domain.commands import (
     CampaignCommand,
@@ -117,11 +117,11 @@ class CampaignOperations:
         organization_ids = await self._database.run(
             storage.list_due_organizations, REEVALUATE_BATCH
         )
-        await do_for_each(organization_ids, self._reevaluate)
+        await for_each_organization(organization_ids, self._reevaluate)
         return len(organization_ids) == REEVALUATE_BATCH
 
     async def _reevaluate(self, organization_id: str) -> None:
-        settlement = await self._database.transact(_reevaluate, organization_id)
+        settlement = await self._database.transact(_settle_lapse, organization_id)
         _log_settlement(settlement, "the subscription's good standing has expired")
 
     async def _decide_and_settle(
@@ -168,7 +168,7 @@ async def _lock_as_of_now(connection: Connection, organization_id: str) -> Organ
     return replace(row, organization=settlement.organization)
 
 
-async def _reevaluate(connection: Connection, organization_id: str) -> Settlement:
+async def _settle_lapse(connection: Connection, organization_id: str) -> Settlement:
     return await _let_time_pass(connection, await _lock(connection, organization_id))
 
 

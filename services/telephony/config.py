@@ -12,6 +12,13 @@ from services.telephony.domain.reconciling import ReconcileTiming
 CALL_TIMES_IN_LEASE = 4
 
 
+# The parent's token goes there: never in clear, but to this machine.
+API_BASE = (
+    r"^(?:https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?"
+    r"|http://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?)/?$"
+)
+
+
 class TelephonySettings(ServiceSettings):
     """Read from the environment, prefix TELEPHONY_, but for Twilio's own names."""
 
@@ -26,7 +33,7 @@ class TelephonySettings(ServiceSettings):
     twilio_api_base: str = Field(
         default="https://api.twilio.com",
         validation_alias="TWILIO_API_BASE",
-        pattern=r"^https?://[^/]+/?$",
+        pattern=API_BASE,
     )
     # One is for suspensions only, so that activations cannot hold them up.
     twilio_concurrency: int = Field(default=5, ge=2, le=100)

@@ -1,16 +1,16 @@
 """What the service does: one write path for organizations, the reads, and driving Twilio."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from libs.database import Connection, Database
+from libs.database import Connection, Database, DatabaseUnavailableError
 from libs.errors import invalid_field
 from libs.levels import SubscriptionLevel, WalletLevel
 from libs.logs import get_logger
 from libs.paging import Page, decode_page_token, encode_page_token, page_limit
-from libs.workers import back_off_seconds, do_for_each
+from libs.workers import back_off_seconds, for_each_organization
 from services.telephony import storage
 from services.telephony.domain.commands import (
     Command,
@@ -40,6 +40,7 @@ from services.telephony.domain.reconciling import (
 from services.telephony.domain.values import (
     Blocker,
     Due,
+    DueSearch,
     ObservedState,
     Organization,
     Standing,
@@ -56,6 +57,8 @@ from services.telephony.ports import (
 )
 
 REEVALUATE_BATCH = 100
+# As many as a page may have.
+LISTED_MAX = 500
 BACK_OFF_BASE_SECONDS = 0.5
 REFUSED_BACK_OFF_BASE_SECONDS = 10.0
 # However long Twilio asks to wait: a suspension is not put off for ever.
@@ -123,7 +126,7 @@ class TelephonyOperations:
         organization_ids = await self._database.run(
             storage.list_lapsed_organizations, REEVALUATE_BATCH
         )
-        await do_for_each(organization_ids, self._reevaluate)
+        await for_each_organization(organization_ids, self._reevaluate)
         return len(organization_ids) == REEVALUATE_BATCH
 
     async def register_subaccount(
@@ -171,7 +174,7 @@ class TelephonyOperations:
 
     async def _list_of_organization(self, organization_id: str) -> list[Standing]:
         which = SubaccountFilter(organization_id=organization_id)
-        return await self._database.run(storage.list_subaccounts, which, "", None)
+        return await self._database.run(storage.list_subaccounts, which, "", LISTED_MAX)
 
     async def _register(
         self, connection: Connection, organization_id: str, brand_id: str, account_sid: str
@@ -208,9 +211,9 @@ class Reconciliation:
         self._back_off_max_seconds = back_off_max_seconds
         self._refused_back_off_max_seconds = refused_back_off_max_seconds
 
-    async def list_due(self, busy: Collection[str], limit: int) -> list[Due]:
-        """Return what is to be driven now, suspensions first, without those that are under way."""
-        return await self._database.run(storage.list_due, busy, limit)
+    async def list_due(self, search: DueSearch) -> list[Due]:
+        """Return what is to be driven now."""
+        return await self._database.run(storage.list_due, search)
 
     async def reconcile(self, due: Due) -> None:
         """Drive one subaccount once, if nobody else does."""
@@ -220,7 +223,7 @@ class Reconciliation:
             return
         # Measured from before the claim: when the lease ends, no call of it is under way.
         deadline = start_time + self._timing.lease.total_seconds()
-        answer = await self._drive_until(deadline, claimed)
+        answer = await self._drive_or_explain(deadline, claimed)
         recorded = await self._database.transact(self._record, claimed, answer)
         event = "twilio_answer_recorded" if recorded else "twilio_answer_too_late"
         get_logger().info(event, observed=answer.observed, **_names(claimed))
@@ -234,6 +237,13 @@ class Reconciliation:
         await storage.save_subaccount(connection, claimed)
         return claimed
 
+    async def _is_still_wanted(self, connection: Connection, claimed: Subaccount) -> bool:
+        await _settle(connection, claimed.organization_id, Reevaluate())
+        subaccount = await storage.find_subaccount(connection, claimed.account_sid)
+        if subaccount is None or not subaccount.is_held_by(claimed):
+            return False
+        return subaccount.wanted is claimed.wanted
+
     async def _record(self, connection: Connection, claimed: Subaccount, answer: Answer) -> bool:
         settlement = await _settle(connection, claimed.organization_id, Reevaluate())
         subaccount = await storage.find_subaccount(connection, claimed.account_sid)
@@ -242,6 +252,17 @@ class Reconciliation:
         recorded = record(subaccount, claimed, answer, self._timing, settlement.now)
         await storage.save_subaccount(connection, recorded)
         return True
+
+    async def _drive_or_explain(self, deadline: float, claimed: Subaccount) -> Answer:
+        """A defect with one subaccount is a failure of that one; it holds up no other."""
+        try:
+            return await self._drive_until(deadline, claimed)
+        except DatabaseUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, other subaccounts go on
+            get_logger().exception("reconcile_defect", **_names(claimed))
+            failure = TwilioUnavailableError(f"internal error: {type(error).__name__}")
+            return self._failure(claimed, failure, ObservedState.UNKNOWN)
 
     async def _drive_until(self, deadline: float, claimed: Subaccount) -> Answer:
         try:
@@ -258,6 +279,9 @@ class Reconciliation:
         if claimed.wanted is None or looked.observed is None:
             return looked
         if not needs_driving(claimed.wanted, looked.observed):
+            return looked
+        # The look took its time; what was committed meanwhile counts.
+        if not await self._database.transact(self._is_still_wanted, claimed):
             return looked
         return await self._change(claimed, claimed.wanted)
 

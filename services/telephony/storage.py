@@ -1,6 +1,5 @@
 """The subaccounts' SQL: each statement above the one function that sends it."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +9,7 @@ from services.telephony.domain.decision import standing_at
 from services.telephony.domain.reconciling import states_to_drive
 from services.telephony.domain.values import (
     Due,
+    DueSearch,
     ObservedState,
     OperatorBlock,
     Organization,
@@ -91,7 +91,9 @@ async def list_lapsed_organizations(connection: Connection, limit: int) -> list[
 WANT = """
 UPDATE subaccounts
 SET wanted = $2::text,
-    next_attempt_time = CASE WHEN observed = ANY ($3::text[]) THEN $4 ELSE recheck_time END
+    next_attempt_time = CASE WHEN observed = ANY ($3::text[]) THEN $4 ELSE recheck_time END,
+    last_error = CASE WHEN observed = ANY ($3::text[]) THEN last_error ELSE '' END,
+    attempt_count = CASE WHEN observed = ANY ($3::text[]) THEN attempt_count ELSE 0 END
 WHERE organization_id = $1 AND wanted IS DISTINCT FROM $2::text
 """
 
@@ -231,20 +233,25 @@ async def read_sending_scope(
     return SendingScope(_to_organization(row), states, row["now"])
 
 
+# What was tried in vain comes behind what was never tried, so that it starves nobody.
 LIST_DUE = """
 SELECT account_sid, organization_id, wanted IS NOT DISTINCT FROM 'SUSPENDED' AS urgent
 FROM subaccounts
 WHERE next_attempt_time <= now()
   AND (lease_end_time IS NULL OR lease_end_time <= now())
-  AND account_sid <> ALL ($1::text[])
-ORDER BY urgent DESC, next_attempt_time
-LIMIT $2
+  AND (wanted IS NOT DISTINCT FROM 'SUSPENDED') = $1
+  AND account_sid <> ALL ($2::text[])
+  AND organization_id <> ALL ($3::text[])
+ORDER BY attempt_count > 0, next_attempt_time
+LIMIT $4
 """
 
 
-async def list_due(connection: Connection, busy: Collection[str], limit: int) -> list[Due]:
-    """Return what is to be driven and is not being driven, the urgent first."""
-    rows = await connection.fetch(LIST_DUE, list(busy), limit)
+async def list_due(connection: Connection, search: DueSearch) -> list[Due]:
+    """Return what is to be driven and is not being driven."""
+    rows = await connection.fetch(
+        LIST_DUE, search.urgent, search.busy_sids, search.held_up_organization_ids, search.limit
+    )
     return [Due(row["account_sid"], row["organization_id"], row["urgent"]) for row in rows]
 
 

@@ -20,6 +20,7 @@ from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
+from libs.text import storable_text
 from services.telephony.domain.values import ObservedState, WantedState
 from services.telephony.ports import (
     TwilioBusyError,
@@ -76,7 +77,7 @@ class HttpClient(AsyncHttpClient):  # type: ignore[misc]
                 headers={**(headers or {}), **credentials},
                 allow_redirects=allow_redirects,
             ) as answer:
-                text = await answer.text(errors="replace")
+                text = (await answer.read()).decode(errors="replace")
         except (ClientError, TimeoutError, OSError) as error:
             # By its type only: the text of some errors quotes what was received.
             raise TwilioUnavailableError(f"no answer: {type(error).__name__}") from error
@@ -156,7 +157,7 @@ async def _answer(account_sid: str, request: Awaitable[Any]) -> ObservedState:
 def _refusal(error: TwilioRestException | TwilioServiceException) -> TwilioRefusedError:
     message = error.title if isinstance(error, TwilioServiceException) else error.msg
     code = error.code if isinstance(error.code, int) else error.status
-    return TwilioRefusedError(code, str(message)[:MESSAGE_LENGTH_MAX])
+    return TwilioRefusedError(code, storable_text(str(message), MESSAGE_LENGTH_MAX))
 
 
 def _require_an_answer(status: int, headers: Mapping[str, str], text: str) -> None:

@@ -6,14 +6,18 @@ from libs.database import DatabaseUnavailableError
 from libs.logs import get_logger
 from libs.workers import PollingWorker, Worker
 from services.telephony.config import TelephonySettings
-from services.telephony.domain.values import Due
+from services.telephony.domain.values import Due, DueSearch
 from services.telephony.operations import Reconciliation, TelephonyOperations
+
+# How long an organization whose row somebody holds is left aside.
+HELD_UP_SECONDS = 5.0
 
 
 class Reconciler:
     """Drives several subaccounts at a time and none twice, as many as Twilio may be asked at once.
 
-    One slot is only for suspensions: they are urgent, whatever the activations wait for.
+    One slot is only for suspensions, which are urgent, and one for all else, so that neither waits
+    for ever behind the other.
     """
 
     name = "reconcile"
@@ -22,7 +26,8 @@ class Reconciler:
         self._reconciliation = reconciliation
         self._slot_count = settings.twilio_concurrency
         self._queue: asyncio.Queue[Due] = asyncio.Queue()
-        self._busy: set[str] = set()
+        self._busy: dict[str, Due] = {}
+        self._held_up: dict[str, float] = {}
         self._poller = PollingWorker(self.name, self._fill_slots, settings.poll_interval_seconds)
 
     def wake(self) -> None:
@@ -42,16 +47,21 @@ class Reconciler:
                 slot.cancel()
 
     async def _fill_slots(self) -> bool:
-        free_count = self._slot_count - len(self._busy)
-        if free_count == 0:
-            return False
-        dues = await self._reconciliation.list_due(self._busy, free_count)
-        urgent = [due for due in dues if due.urgent]
-        others = [due for due in dues if not due.urgent]
-        for due in urgent + others[: max(0, free_count - len(urgent) - 1)]:
-            self._busy.add(due.account_sid)
-            self._queue.put_nowait(due)
+        for urgent in (True, False):
+            for due in await self._list_due(urgent=urgent):
+                self._busy[due.account_sid] = due
+                self._queue.put_nowait(due)
         return False
+
+    async def _list_due(self, *, urgent: bool) -> list[Due]:
+        now = asyncio.get_running_loop().time()
+        self._held_up = {name: until for name, until in self._held_up.items() if until > now}
+        same_kind_count = sum(1 for due in self._busy.values() if due.urgent is urgent)
+        room = min(self._slot_count - len(self._busy), self._slot_count - 1 - same_kind_count)
+        if room <= 0:
+            return []
+        search = DueSearch(urgent, list(self._busy), list(self._held_up), room)
+        return await self._reconciliation.list_due(search)
 
     async def _drive_for_ever(self) -> None:
         while True:
@@ -59,9 +69,13 @@ class Reconciler:
             try:
                 await self._reconciliation.reconcile(due)
             except DatabaseUnavailableError:
-                get_logger().warning("worker_waits_for_database", worker=self.name)
+                get_logger().warning(
+                    "subaccount_waits_for_database", organization_id=due.organization_id
+                )
+                until = asyncio.get_running_loop().time() + HELD_UP_SECONDS
+                self._held_up[due.organization_id] = until
             finally:
-                self._busy.discard(due.account_sid)
+                del self._busy[due.account_sid]
                 self._queue.task_done()
                 self._poller.wake()
 

@@ -8,7 +8,7 @@ from libs.announcing.ports import CurrentLevel, LevelKey
 from libs.database import Connection, Database
 from libs.levels import SubscriptionLevel, WalletLevel
 from libs.paging import Page, decode_page_token, encode_page_token, page_limit
-from libs.workers import do_for_each
+from libs.workers import for_each_organization
 from services.wallet import storage
 from services.wallet.domain.commands import (
     FIRST_COMMANDS,
@@ -94,7 +94,7 @@ class WalletOperations:
         organization_ids = await self._database.run(
             storage.list_due_organizations, REEVALUATE_BATCH
         )
-        await do_for_each(organization_ids, self._reevaluate)
+        await for_each_organization(organization_ids, self._reevaluate)
         return len(organization_ids) == REEVALUATE_BATCH
 
     async def _reevaluate(self, organization_id: str) -> None:

@@ -60,3 +60,12 @@ def test_shows_the_default_that_holds() -> None:
 def test_sets_nothing_when_it_is_copied() -> None:
     lines = (CHECKOUT / ".env.example").read_text().splitlines()
     assert not [line for line in lines if line and not line.startswith("#")]
+
+
+def test_compose_passes_on_every_setting_of_a_service() -> None:
+    compose = (CHECKOUT / "docker-compose.yml").read_text()
+    given = set(re.findall(r"^      ([A-Z][A-Z_]*):", compose, re.MULTILINE))
+    of_services = {
+        name for type_ in SETTINGS_TYPES.values() for name in setting_names(type_).values()
+    }
+    assert of_services <= given, of_services - given

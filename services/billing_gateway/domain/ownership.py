@@ -35,7 +35,8 @@ def find_owner(owners: Owners, *, trust_claims: bool) -> str | Unowned:
             return Unowned(f"its customer is of several organizations: {_listed(candidates)}")
         if candidates:
             return next(iter(candidates))
-    return Unowned("no organization is linked to any of its objects")
+    ignored = f"; that it is {owners.claimed}'s is not trusted" if owners.claimed else ""
+    return Unowned(f"no organization is linked to its subscription or customer{ignored}")
 
 
 def _listed(organization_ids: Iterable[str]) -> str:

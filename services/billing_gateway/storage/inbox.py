@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from libs.database import Connection, Record
+from libs.text import storable_text
 from services.billing_gateway.domain.values import (
     EventFilter,
     EventState,
@@ -12,10 +13,13 @@ from services.billing_gateway.domain.values import (
     WebhookEvent,
 )
 
+ERROR_LENGTH_MAX = 500
+
 INSERT = """
 INSERT INTO webhook_events (provider, event_id, event_type, body, state, last_error)
 VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (provider, event_id) DO NOTHING
+ON CONFLICT (provider, event_id) DO UPDATE SET state = 'RECEIVED', next_attempt_time = now()
+WHERE webhook_events.state IN ('PARKED', 'DEAD')
 """
 
 
@@ -32,7 +36,11 @@ class Delivery:
 
 
 async def insert(connection: Connection, delivery: Delivery) -> bool:
-    """Keep a delivery; answer whether it is the first of its event."""
+    """Keep a delivery; answer whether its event is to be settled.
+
+    A redelivery ("Resend" in a dashboard) settles anew what is parked or dead: settings
+    or links may have been mended since. What is settled stays.
+    """
     tag = await connection.execute(
         INSERT,
         delivery.provider,
@@ -101,7 +109,7 @@ async def save_outcome(connection: Connection, event: WebhookEvent, outcome: Out
         outcome.organization_id,
         list(outcome.object_ids),
         list(outcome.observations),
-        outcome.last_error[:500],
+        storable_text(outcome.last_error, ERROR_LENGTH_MAX),
         outcome.retry_in_seconds,
         outcome.is_attempt,
     )

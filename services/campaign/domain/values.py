@@ -79,8 +79,8 @@ class Organization:
         return Eligibility(self, tuple(reason for reason in PauseReason if holds.get(reason)))
 
     def is_due_at(self, now: datetime) -> bool:
-        """Tell whether its good news has expired since it was settled."""
-        return self.reevaluate_time is not None and self.reevaluate_time <= now
+        """Tell whether time has changed it since it was settled; a clock may step back, too."""
+        return self.settled_at(now) != self
 
     def change_time_at(self, now: datetime) -> datetime:
         """Return when that which holds now began: in the past if time alone brought it."""

@@ -80,6 +80,11 @@ def record(
         recheck_time=_recheck_time(subaccount, answer, timing, now),
         observe_time=now if answer.learned else subaccount.observe_time,
     )
+    if recorded.wanted is not claimed.wanted and not needs_driving(
+        recorded.wanted, recorded.observed
+    ):
+        # It stands as is wanted now: what went wrong with what was wanted then is over.
+        recorded = replace(recorded, last_error="", attempt_count=0)
     next_attempt_time = _next_attempt_time(recorded, claimed, answer, now)
     return replace(recorded, next_attempt_time=next_attempt_time)
 

@@ -141,3 +141,13 @@ class Due:
     account_sid: str
     organization_id: str
     urgent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DueSearch:
+    """Which subaccounts to look for: suspensions or all else, and what to leave out."""
+
+    urgent: bool
+    busy_sids: list[str]
+    held_up_organization_ids: list[str]
+    limit: int

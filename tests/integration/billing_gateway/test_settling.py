@@ -199,6 +199,32 @@ async def test_what_an_event_claims_counts_only_where_a_setting_says_so(
     assert (await wallet_of(stopped_stack, "org-1")).organization_id == ""
 
 
+async def test_a_redelivery_settles_what_was_parked_or_dead_and_nothing_twice(
+    stopped_stack: Stack,
+) -> None:
+    parked = top_up_event(CUSTOMER, 2_500, now())
+    dead = top_up_event(CUSTOMER, 100, now())
+    stopped_stack.gateway_settings = {
+        "trust_claimed_organizations": False,
+        "stripe_livemode": True,
+    }
+    await stopped_stack.start("wallet", "billing_gateway")
+    parked["livemode"] = True
+    for event, state in ((parked, PARKED), (dead, DEAD)):
+        await stopped_stack.deliver(event)
+        found = await settled(stopped_stack, event)
+        assert found.state == state
+    await stopped_stack.stop("billing_gateway")
+    stopped_stack.gateway_settings = {"stripe_livemode": False}
+    await stopped_stack.start("billing_gateway")
+
+    for _ in range(3):
+        assert await stopped_stack.deliver(dead) == 200
+        await eventually(lambda: settled(stopped_stack, dead), lambda it: it.state == DONE)
+
+    await balance_reaches(stopped_stack, "org-1", 1_000_000)
+
+
 async def test_our_own_link_comes_before_what_an_event_claims(stack: Stack) -> None:
     await stack.gateway.LinkSubscription(link(CUSTOMER, "org-9"))
     await stack.deliver(top_up_event(CUSTOMER, 2_500, now()))

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import asyncpg
 import pytest
 
 from dev.twilio_simulator import TwilioSimulator
@@ -111,6 +112,30 @@ async def test_activations_that_hang_do_not_hold_up_suspensions(
     await steps.report_wallet(frozen=True)
     await steps.reach(SUSPENDED)
     assert (await steps.get(hanging[-1])).drifted
+
+
+async def test_an_organization_that_is_held_up_does_not_hold_up_suspensions_of_others(
+    steps: TelephonySteps, database: ServiceDatabase
+) -> None:
+    held = many_sids(8)
+    await steps.let_send(ONE)
+    await steps.make_good("org-held")
+    for account_sid in held:
+        await steps.register(account_sid, "org-held")
+    await steps.reach(ACTIVE, *held)
+    connection = await asyncpg.connect(database.superuser_url)
+    async with connection.transaction():
+        await connection.execute(
+            "UPDATE subaccounts SET wanted = 'SUSPENDED', next_attempt_time = now() "
+            "WHERE organization_id = 'org-held'"
+        )
+    async with connection.transaction():
+        await connection.execute(
+            "SELECT FROM organizations WHERE organization_id = 'org-held' FOR UPDATE"
+        )
+        await steps.report_wallet(frozen=True)
+        await steps.reach(SUSPENDED, ONE)
+    await connection.close()
 
 
 async def test_a_twilio_that_hangs_holds_up_no_rpc(

@@ -5,8 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 from dev.twilio_simulator import TwilioSimulator
 from dev.twilio_simulator.accounts import AccountStatus
-from dev.twilio_simulator.faults import Hang, Latency
-from services.telephony.domain.values import Blocker, Due, ObservedState
+from dev.twilio_simulator.faults import Hang, Latency, Refusal
+from libs.database import Database
+from services.telephony.config import TelephonySettings
+from services.telephony.domain.values import Blocker, Due, DueSearch, ObservedState, WantedState
+from services.telephony.operations import Reconciliation
 from tests.integration.telephony.conftest import Parts
 from tests.integration.telephony.levels import make_good, subscription_level, wallet_level
 from tests.integration.telephony.steps import ONE, THREE, TWO
@@ -16,23 +19,27 @@ from tests.support.waiting import eventually
 DUE = Due(ONE, ORGANIZATION, urgent=False)
 
 
-async def due_sids(parts: Parts, busy: tuple[str, ...] = (), limit: int = 10) -> list[str]:
-    return [due.account_sid for due in await parts.reconciliation.list_due(busy, limit)]
+async def due_sids(
+    parts: Parts, *, urgent: bool, busy: tuple[str, ...] = (), held_up: tuple[str, ...] = ()
+) -> list[str]:
+    search = DueSearch(urgent, list(busy), list(held_up), limit=10)
+    return [due.account_sid for due in await parts.reconciliation.list_due(search)]
 
 
 async def observed(parts: Parts) -> ObservedState:
     return (await parts.operations.get_subaccount(ONE)).subaccount.observed
 
 
-async def test_suspensions_come_first_and_what_is_under_way_not_at_all(parts: Parts) -> None:
+async def test_suspensions_are_listed_apart_and_what_is_under_way_not_at_all(parts: Parts) -> None:
     for account_sid in (ONE, TWO):
         await make_good(parts.operations, ORGANIZATION)
         await parts.operations.register_subaccount(ORGANIZATION, "", account_sid)
     await parts.operations.register_subaccount("org-2", "", THREE)
     await parts.operations.block("org-2", "", "")
-    assert await due_sids(parts) == [THREE, ONE, TWO]
-    assert await due_sids(parts, limit=1) == [THREE]
-    assert await due_sids(parts, busy=(THREE, ONE)) == [TWO]
+    assert await due_sids(parts, urgent=True) == [THREE]
+    assert await due_sids(parts, urgent=False) == [ONE, TWO]
+    assert await due_sids(parts, urgent=False, busy=(THREE, ONE)) == [TWO]
+    assert await due_sids(parts, urgent=False, held_up=(ORGANIZATION,)) == []
 
 
 async def test_an_activation_is_not_sent_once_its_good_news_has_expired(
@@ -75,7 +82,74 @@ async def test_what_is_under_way_is_not_due_even_if_it_is_wanted_otherwise(
     await twilio.wait_for_requests(1)
     bad_news = wallet_level(revision=2, frozen=True)
     await parts.operations.observe_wallet(ORGANIZATION, bad_news)
-    assert await due_sids(parts) == []
+    assert await due_sids(parts, urgent=True) == []
     twilio.heal()
     await driving
-    assert await due_sids(parts) == [ONE]
+    assert await due_sids(parts, urgent=True) == [ONE]
+
+
+async def test_an_activation_is_not_sent_if_bad_news_came_while_it_looked(
+    parts: Parts, twilio: TwilioSimulator
+) -> None:
+    await make_good(parts.operations, ORGANIZATION)
+    await parts.operations.register_subaccount(ORGANIZATION, "", ONE)
+    twilio.set_status(ONE, AccountStatus.SUSPENDED)
+    twilio.fail(Latency(300), ONE, times=1)
+    driving = asyncio.create_task(parts.reconciliation.reconcile(DUE))
+    await twilio.wait_for_requests(1)
+
+    await parts.operations.observe_wallet(ORGANIZATION, wallet_level(revision=2, frozen=True))
+    await driving
+
+    assert [request.status_asked for request in twilio.requests] == [None]
+    assert await observed(parts) is ObservedState.SUSPENDED
+
+
+class Defective:
+    """A vendor's room with a defect in it."""
+
+    async def fetch_status(self, account_sid: str) -> ObservedState:
+        """Fail as no caller expects."""
+        raise LookupError(account_sid)
+
+    async def set_status(self, account_sid: str, wanted: WantedState) -> ObservedState:
+        """Fail as no caller expects."""
+        raise LookupError(account_sid, wanted)
+
+
+async def test_a_defect_with_one_subaccount_is_that_ones_failure(
+    parts: Parts, settings: TelephonySettings
+) -> None:
+    await make_good(parts.operations, ORGANIZATION)
+    await parts.operations.register_subaccount(ORGANIZATION, "", ONE)
+    database = await Database.connect(settings.database_url, 2, "telephony")
+    defective = Reconciliation(
+        database,
+        Defective(),
+        settings.reconcile_timing,
+        back_off_max_seconds=0.1,
+        refused_back_off_max_seconds=0.1,
+    )
+    await defective.reconcile(DUE)
+    found = (await parts.operations.get_subaccount(ONE)).subaccount
+    assert found.last_error == "internal error: LookupError"
+    assert found.observed is ObservedState.UNKNOWN
+    await database.close()
+
+
+async def test_an_error_of_what_is_no_longer_wanted_is_forgotten(
+    parts: Parts, twilio: TwilioSimulator
+) -> None:
+    await make_good(parts.operations, ORGANIZATION)
+    await parts.operations.register_subaccount(ORGANIZATION, "", ONE)
+    await parts.reconciliation.reconcile(DUE)
+    await parts.operations.observe_wallet(ORGANIZATION, wallet_level(revision=2, frozen=True))
+    twilio.fail(Refusal(code=21475, http_status=400), ONE, times=1)
+    await parts.reconciliation.reconcile(DUE)
+    refused = (await parts.operations.get_subaccount(ONE)).subaccount
+    assert refused.last_error != ""
+
+    await parts.operations.observe_wallet(ORGANIZATION, wallet_level(revision=3, frozen=False))
+
+    forgotten = (await parts.operations.get_subaccount(ONE)).subaccount
+    assert (forgotten.last_error, forgotten.attempt_count) == ("", 0)

@@ -159,6 +159,7 @@ STRANGE_ANSWERS = [
     b'{"status": "active"}',
     json.dumps({"sid": TWILIO_SID, "status": "active"}).encode(),
     json.dumps({"sid": ONE, "status": "dormant"}).encode(),
+    b'{"code": 20404, "message": "a\\u0000b\\ud800"}',
     json.dumps({"sid": ONE, "status": ["active"]}).encode(),
     json.dumps({"sid": ONE, "status": "active", "date_created": 7}).encode(),
 ]
@@ -170,15 +171,18 @@ async def test_an_answer_that_makes_no_sense_is_an_error_of_the_port(
     status: int, body: bytes
 ) -> None:
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n"
+        head += "Content-Type: application/json; charset=hex\r\nConnection: close\r\n\r\n"
         writer.write(head.encode() + body)
         await writer.drain()
         writer.close()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         accounts = open_accounts(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        with pytest.raises(TwilioError):
+        with pytest.raises(TwilioError) as caught:
             await accounts.fetch_status(ONE)
+        assert "\0" not in str(caught.value)
+        assert str(caught.value).encode()
         await accounts.close()
 
 

@@ -49,7 +49,7 @@ def entry(**changes: object) -> str:
         (entry(organization="nobody"), "entries_wallet_exists"),
     ],
 )
-async def test_the_services_own_role_cannot_bend_the_ledger(
+async def test_the_database_refuses_what_the_service_must_never_ask_for(
     wallet: WalletServiceStub, database: ServiceDatabase, statement: str, defence: str
 ) -> None:
     await open_wallet(wallet)

@@ -18,6 +18,7 @@ from dev.stripe_simulator import (
     to_body,
     top_up_event,
 )
+from libs.currencies import ISO_4217
 from libs.levels import SubscriptionState
 from services.billing_gateway.domain.observations import (
     Ignored,
@@ -30,6 +31,7 @@ from services.billing_gateway.domain.observations import (
     Translation,
     Unreadable,
 )
+from services.billing_gateway.stripe.currencies import MICROS_PER_UNIT
 from services.billing_gateway.stripe.translation import OBSERVERS, STATES, translate_event
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -168,6 +170,10 @@ def test_amounts_are_converted_by_the_providers_own_table(
     found = observed(top_up_event(CUSTOMER, amount, NOW, currency=currency))
     assert isinstance(found, PaymentObserved)
     assert found.paid_micros == micros
+
+
+def test_what_is_converted_a_wallet_can_stand_in() -> None:
+    assert set(MICROS_PER_UNIT) <= ISO_4217
 
 
 def test_an_event_from_the_future_is_not_believed() -> None:

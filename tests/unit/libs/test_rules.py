@@ -61,6 +61,7 @@ def test_what_keeps_the_rules_passes(request_: wallet_service_pb2.DebitRequest) 
         ({"amount_micros": INT64_MIN}, "amount_micros"),
         ({"currency_code": "usd"}, "currency_code"),
         ({"currency_code": "USDT"}, "currency_code"),
+        ({"currency_code": "QQQ"}, "currency_code"),
         ({"currency_code": ""}, "currency_code"),
         ({"description": "d" * 1001}, "description"),
         ({"description": "\u00e9" * 501}, "description"),
@@ -102,6 +103,18 @@ def test_every_violation_is_named_at_once() -> None:
         ),
         (
             wallet_service_pb2.ListEntriesRequest(
+                organization_id="o", start_time=Timestamp(seconds=-62_135_596_800)
+            ),
+            "start_time",
+        ),
+        (
+            wallet_service_pb2.ListEntriesRequest(
+                organization_id="o", end_time=Timestamp(seconds=253_402_300_799)
+            ),
+            "end_time",
+        ),
+        (
+            wallet_service_pb2.ListEntriesRequest(
                 organization_id="o", end_time=Timestamp(nanos=-1)
             ),
             "end_time",
@@ -112,6 +125,15 @@ def test_every_violation_is_named_at_once() -> None:
                 organization_id="o",
                 revision=1,
                 freeze_reasons=[99],  # type: ignore[list-item]
+                ledger_currency_code="USD",
+            ),
+            "freeze_reasons",
+        ),
+        (
+            wallet_observer_service_pb2.ReportWalletRequest(
+                organization_id="o",
+                revision=1,
+                freeze_reasons=[wallet_pb2.FREEZE_REASON_UNSPECIFIED],
                 ledger_currency_code="USD",
             ),
             "freeze_reasons",

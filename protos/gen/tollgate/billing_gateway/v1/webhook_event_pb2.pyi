@@ -37,10 +37,10 @@ class _WebhookEventStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Web
     """WEBHOOK_EVENT_STATE_IGNORED: nothing in it concerns Tollgate."""
     WEBHOOK_EVENT_STATE_PARKED: _WebhookEventState.ValueType  # 4
     """WEBHOOK_EVENT_STATE_PARKED: it is not known whose it is; last_error says why. LinkSubscription of
-    what it speaks of settles it.
+    its subscription or customer settles it; so does a redelivery once what kept it is mended.
     """
     WEBHOOK_EVENT_STATE_DEAD: _WebhookEventState.ValueType  # 5
-    """WEBHOOK_EVENT_STATE_DEAD: it cannot be handled; last_error says why."""
+    """WEBHOOK_EVENT_STATE_DEAD: it cannot be handled; last_error says why. A redelivery tries it again."""
 
 class WebhookEventState(_WebhookEventState, metaclass=_WebhookEventStateEnumTypeWrapper):
     """WebhookEventState is where the handling of an event stands."""
@@ -55,10 +55,10 @@ WEBHOOK_EVENT_STATE_IGNORED: WebhookEventState.ValueType  # 3
 """WEBHOOK_EVENT_STATE_IGNORED: nothing in it concerns Tollgate."""
 WEBHOOK_EVENT_STATE_PARKED: WebhookEventState.ValueType  # 4
 """WEBHOOK_EVENT_STATE_PARKED: it is not known whose it is; last_error says why. LinkSubscription of
-what it speaks of settles it.
+its subscription or customer settles it; so does a redelivery once what kept it is mended.
 """
 WEBHOOK_EVENT_STATE_DEAD: WebhookEventState.ValueType  # 5
-"""WEBHOOK_EVENT_STATE_DEAD: it cannot be handled; last_error says why."""
+"""WEBHOOK_EVENT_STATE_DEAD: it cannot be handled; last_error says why. A redelivery tries it again."""
 Global___WebhookEventState: _TypeAlias = WebhookEventState  # noqa: Y015
 
 @_typing.final

@@ -6,7 +6,7 @@ that breaks a rule is answered INVALID_ARGUMENT with google.rpc.BadRequest befor
 
 Rules that need no option: a string holds no NUL and at most 1000 bytes, an enum has a value that the
 proto names, a map has at most 20 entries with keys of 1 to 64 characters and 2000 bytes in all, a
-Timestamp lies between the years 1 and 9999.
+Timestamp lies in the years 1900 to 9998.
 """
 
 from google.protobuf import descriptor as _descriptor
@@ -36,7 +36,7 @@ class _FormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Format.ValueTy
     FORMAT_ID: _Format.ValueType  # 1
     """FORMAT_ID: an id chosen by the caller: 1 to 128 characters of `A-Z a-z 0-9 . _ : -`."""
     FORMAT_CURRENCY_CODE: _Format.ValueType  # 2
-    """FORMAT_CURRENCY_CODE: three capital letters, as in ISO 4217."""
+    """FORMAT_CURRENCY_CODE: a code of ISO 4217, in capital letters."""
     FORMAT_ACCOUNT_SID: _Format.ValueType  # 3
     """FORMAT_ACCOUNT_SID: a Twilio account: `AC` and 32 hex digits."""
 
@@ -48,7 +48,7 @@ FORMAT_UNSPECIFIED: Format.ValueType  # 0
 FORMAT_ID: Format.ValueType  # 1
 """FORMAT_ID: an id chosen by the caller: 1 to 128 characters of `A-Z a-z 0-9 . _ : -`."""
 FORMAT_CURRENCY_CODE: Format.ValueType  # 2
-"""FORMAT_CURRENCY_CODE: three capital letters, as in ISO 4217."""
+"""FORMAT_CURRENCY_CODE: a code of ISO 4217, in capital letters."""
 FORMAT_ACCOUNT_SID: Format.ValueType  # 3
 """FORMAT_ACCOUNT_SID: a Twilio account: `AC` and 32 hex digits."""
 Global___Format: _TypeAlias = Format  # noqa: Y015

@@ -147,7 +147,7 @@ class Subaccount(_message.Message):
     wanted: Global___WantedState.ValueType
     """wanted state; unspecified means that Twilio is left as it is."""
     observed: Global___ObservedState.ValueType
-    """observed state: what Twilio said last."""
+    """observed state: what Twilio said last; UNKNOWN from before a change is sent until Twilio has answered."""
     drifted: _builtins.bool
     """drifted: Twilio is not known to stand as wanted."""
     last_error: _builtins.str
@@ -164,7 +164,7 @@ class Subaccount(_message.Message):
 
     @_builtins.property
     def observe_time(self) -> _timestamp_pb2.Timestamp:
-        """observe_time of `observed`; unset if never observed."""
+        """observe_time of the last state that Twilio told; unset if it never has."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:

@@ -112,7 +112,7 @@ class SuspendSubaccountsResponse(_message.Message):
     SUBACCOUNTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def subaccounts(self) -> _containers.RepeatedCompositeFieldContainer[_subaccount_pb2.Subaccount]:
-        """subaccounts of the organization, as they are known now."""
+        """subaccounts of the organization, as they are known now; the first 500 by account_sid."""
 
     def __init__(
         self,
@@ -166,7 +166,7 @@ class ReactivateSubaccountsResponse(_message.Message):
     SUBACCOUNTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def subaccounts(self) -> _containers.RepeatedCompositeFieldContainer[_subaccount_pb2.Subaccount]:
-        """subaccounts of the organization, as they are known now."""
+        """subaccounts of the organization, as they are known now; the first 500 by account_sid."""
 
     def __init__(
         self,
@@ -249,7 +249,7 @@ class ListSubaccountsRequest(_message.Message):
     drifted: _builtins.bool
     """drifted: only those that are, or are not, drifted."""
     failing: _builtins.bool
-    """failing: only those whose last call failed, or did not."""
+    """failing: only those with a last_error, or without."""
     wanted: _subaccount_pb2.WantedState.ValueType
     """wanted state of the subaccounts."""
     observed: _subaccount_pb2.ObservedState.ValueType

@@ -45,7 +45,7 @@ class ReportWalletRequest(_message.Message):
     """ledger_currency_code of the wallet."""
     @_builtins.property
     def freeze_reasons(self) -> _containers.RepeatedScalarFieldContainer[_wallet_pb2.FreezeReason.ValueType]:
-        """freeze_reasons, each once."""
+        """freeze_reasons, each once; none is UNSPECIFIED."""
 
     @_builtins.property
     def depleted_since(self) -> _timestamp_pb2.Timestamp:

@@ -1,0 +1,6 @@
+"""Text of others, made fit to be kept."""
+
+
+def storable_text(text: str, length_max: int) -> str:
+    """Return text that PostgreSQL takes: no NUL, no lone surrogates, bounded."""
+    return text.encode(errors="replace").decode().replace("\0", "?")[:length_max]
