@@ -1,0 +1,26 @@
+"""The README's own code, as it stands there, against a running stack."""
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+from tests.support.stack import Stack
+
+ROOT = Path(__file__).parents[3]
+CODE = re.compile(r"```python\n(?P<code>.*?)```", re.DOTALL)
+PROMISE = re.compile(r"print\(.*\)  # (.*)")
+
+
+async def test_the_code_in_the_readme_does_what_it_says(stack: Stack) -> None:
+    [code] = CODE.findall((ROOT / "README.md").read_text())
+    [promised] = PROMISE.findall(code)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        code.replace("127.0.0.1:50051", stack.addresses["wallet"]),
+        env={"PYTHONPATH": str(ROOT / "protos" / "gen")},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    printed, _ = await process.communicate()
+    assert printed.decode().strip() == promised
