@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
+import hypothesis
 import pytest
 
 from dev.postgres import EmbeddedPostgres
@@ -17,7 +18,13 @@ SETTINGS_PREFIXES = ("WALLET_", "CAMPAIGN_", "TELEPHONY_", "BILLING_GATEWAY_", "
 
 
 def pytest_configure() -> None:
-    """Tests give every setting themselves: what the shell has set must not reach them."""
+    """Tests give every setting themselves: what the shell has set must not reach them.
+
+    A busy machine is no defect: examples have no deadline of their own, tests have.
+    """
+    slow = [hypothesis.HealthCheck.too_slow]
+    hypothesis.settings.register_profile("tollgate", deadline=None, suppress_health_check=slow)
+    hypothesis.settings.load_profile("tollgate")
     for name in list(os.environ):
         if name.startswith(SETTINGS_PREFIXES):
             del os.environ[name]
