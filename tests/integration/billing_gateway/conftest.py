@@ -6,7 +6,13 @@ from tests.support.stack import Stack
 
 
 @pytest.fixture
-async def stack(stopped_stack: Stack) -> Stack:
-    """The gateway and the wallet; the other services are down, which must not matter."""
-    await stopped_stack.start("wallet", "billing_gateway")
+def stack_services() -> tuple[str, ...]:
+    """The other services are down, which must not matter."""
+    return "wallet", "billing_gateway"
+
+
+@pytest.fixture
+async def stack(stopped_stack: Stack, stack_services: tuple[str, ...]) -> Stack:
+    """The gateway and the wallet."""
+    await stopped_stack.start(*stack_services)
     return stopped_stack

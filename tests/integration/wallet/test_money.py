@@ -27,23 +27,29 @@ from tollgate.wallet.v1 import wallet_pb2, wallet_service_pb2
 from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
 ROUNDS = 1000
+LANES = 4
 OPENING_ROUNDS = 200
 
 
 async def test_two_debits_of_the_whole_balance_never_both_succeed(
     wallet: WalletServiceStub,
 ) -> None:
-    await open_wallet(wallet)
-    for number in range(ROUNDS):
-        await wallet.Credit(credit(7_500, f"in-{number}"))
+    await asyncio.gather(*(race_in_one_wallet(wallet, f"org-{lane}") for lane in range(LANES)))
+
+
+async def race_in_one_wallet(wallet: WalletServiceStub, organization_id: str) -> None:
+    await open_wallet(wallet, organization_id)
+    for number in range(ROUNDS // LANES):
+        await wallet.Credit(credit(7_500, f"in-{number}", organization_id))
         answers = await asyncio.gather(
-            wallet.Debit(debit(7_500, f"a-{number}")),
-            wallet.Debit(debit(7_500, f"b-{number}")),
+            wallet.Debit(debit(7_500, f"a-{number}", organization_id)),
+            wallet.Debit(debit(7_500, f"b-{number}", organization_id)),
             return_exceptions=True,
         )
         refused = [answer for answer in answers if isinstance(answer, grpc.aio.AioRpcError)]
         assert [error.code() for error in refused] == [grpc.StatusCode.FAILED_PRECONDITION]
-    assert (await wallet_now(wallet)).balance_micros == 0
+    request = wallet_service_pb2.GetWalletRequest(organization_id=organization_id)
+    assert (await wallet.GetWallet(request)).wallet.balance_micros == 0
 
 
 async def test_the_same_debit_many_times_at_once_is_charged_once(
