@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.currencies import ISO_4217
 from libs.errors import FieldViolation, InvalidArgumentError
+from libs.ids import ID
 from tollgate.options.v1 import rules_pb2
 
 # In bytes of UTF-8, so that a page of 500 stays below the 4 MiB that gRPC's clients take.
@@ -25,7 +26,7 @@ NANOS_PER_SECOND = 1_000_000_000
 
 PATTERNS = {
     rules_pb2.FORMAT_ID: (
-        re.compile(r"[A-Za-z0-9._:-]{1,128}"),
+        ID,
         "must be 1 to 128 characters of A-Z a-z 0-9 . _ : -",
     ),
     rules_pb2.FORMAT_CURRENCY_CODE: (

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
-ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+from libs.ids import ID
+
 EVENT_TYPE = re.compile(r"[a-z0-9_.]{1,100}")
 TIME_MAX = datetime(2100, 1, 1, tzinfo=UTC)
 
