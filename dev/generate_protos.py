@@ -40,8 +40,7 @@ def run_protoc(protos: list[str], *outputs: str) -> None:
     command = [
         *(sys.executable, "-m", "grpc_tools.protoc"),
         *(f"--plugin={scripts / name}" for name in ("protoc-gen-mypy", "protoc-gen-mypy_grpc")),
-        # google/protobuf comes with protoc, google/rpc with googleapis-common-protos.
-        *(f"--proto_path={PROTOS}", f"--proto_path={sysconfig.get_path('purelib')}"),
+        f"--proto_path={PROTOS}",
     ]
     subprocess.run([*command, *outputs, *protos], check=True)
 

@@ -14,18 +14,22 @@ class ErrorReason(StrEnum):
     SUBACCOUNT_NOT_FOUND = "SUBACCOUNT_NOT_FOUND"
     SUBSCRIPTION_NOT_FOUND = "SUBSCRIPTION_NOT_FOUND"
     EVENT_NOT_FOUND = "EVENT_NOT_FOUND"
+    HOLD_NOT_FOUND = "HOLD_NOT_FOUND"
     INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
     WALLET_FROZEN = "WALLET_FROZEN"
     CURRENCY_MISMATCH = "CURRENCY_MISMATCH"
     BALANCE_LIMIT_EXCEEDED = "BALANCE_LIMIT_EXCEEDED"
     NOT_ELIGIBLE = "NOT_ELIGIBLE"
     INVALID_STATE = "INVALID_STATE"
+    HOLD_NOT_OPEN = "HOLD_NOT_OPEN"
+    CAPTURE_EXCEEDS_HOLD = "CAPTURE_EXCEEDS_HOLD"
     REFERENCE_CONFLICT = "REFERENCE_CONFLICT"
     ALREADY_LINKED = "ALREADY_LINKED"
     INVALID_ARGUMENT = "INVALID_ARGUMENT"
     DATABASE_UNAVAILABLE = "DATABASE_UNAVAILABLE"
     PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"
     SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
+    OVERLOADED = "OVERLOADED"
 
 
 class DomainError(Exception):
@@ -53,6 +57,14 @@ class InvalidArgumentError(DomainError):
         message = "; ".join(f"{each.field}: {each.description}" for each in violations)
         super().__init__(ErrorReason.INVALID_ARGUMENT, message)
         self.violations = tuple(violations)
+
+
+class OverloadedError(DomainError):
+    """A request that was refused before anything was done, because too much is waiting already."""
+
+    def __init__(self, message: str, retry_after_seconds: float) -> None:
+        super().__init__(ErrorReason.OVERLOADED, message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 def invalid_field(field: str, description: str) -> InvalidArgumentError:

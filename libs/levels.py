@@ -42,6 +42,7 @@ class WalletLevel:
     freeze_reasons: tuple[str, ...]
     depleted: bool
     depleted_since: datetime | None
+    owing_micros: int
     currency_code: str
 
 
@@ -102,6 +103,7 @@ def wallet_level_of(row: Row) -> WalletLevel | None:
         freeze_reasons=tuple(row["wallet_freeze_reasons"]),
         depleted=row["wallet_depleted"],
         depleted_since=row["wallet_depleted_since"],
+        owing_micros=row["wallet_owing_micros"],
         currency_code=row["wallet_currency_code"],
     )
 
@@ -109,12 +111,13 @@ def wallet_level_of(row: Row) -> WalletLevel | None:
 def wallet_columns(level: WalletLevel | None) -> tuple[object, ...]:
     """Return what wallet_level_of reads: revision to currency_code, in the order of the fields."""
     if level is None:
-        return (None,) * 6
+        return (None,) * 7
     return (
         level.revision,
         level.frozen,
         level.freeze_reasons,
         level.depleted,
         level.depleted_since,
+        level.owing_micros,
         level.currency_code,
     )

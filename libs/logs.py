@@ -2,9 +2,24 @@
 
 import logging
 import sys
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, Final
 
 import structlog
+
+LOGGED_LENGTH_MAX: Final = 128
+LOGGED_FIELDS: Final = (
+    "organization_id",
+    "reference_id",
+    "hold_reference_id",
+    "payment_id",
+    "campaign_id",
+    "event_id",
+    "account_sid",
+)
+
+# The call that this task answers: its method and its request.
+_call: ContextVar[tuple[str, Any] | None] = ContextVar("call", default=None)
 
 
 def configure_logs(service: str, level: str) -> None:
@@ -12,6 +27,7 @@ def configure_logs(service: str, level: str) -> None:
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        _add_call,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
     ]
@@ -40,6 +56,25 @@ def _route_standard_library(shared: list[Any], level: int) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
+
+
+def enter_call(method: str, request: object) -> None:
+    """Let every line that this task logs from now on say which call it belongs to."""
+    _call.set((method, request))
+
+
+def _add_call(
+    _logger: Any, _level: str, line: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    # Only here is the request looked at: most calls log nothing.
+    call = _call.get()
+    if call is not None:
+        method, request = call
+        line.setdefault("method", method)
+        for name in LOGGED_FIELDS:
+            if hasattr(request, name):
+                line.setdefault(name, getattr(request, name)[:LOGGED_LENGTH_MAX])
+    return line
 
 
 def get_logger() -> structlog.typing.FilteringBoundLogger:

@@ -76,6 +76,7 @@ class WalletObserverServicer(wallet_observer_service_pb2_grpc.WalletObserverServ
             freeze_reasons=tuple(_reason(value) for value in request.freeze_reasons),
             depleted=request.depleted,
             depleted_since=optional_time(request, "depleted_since"),
+            owing_micros=request.owing_micros,
             currency_code=request.ledger_currency_code,
         )
         held = await self._operations.observe_wallet(request.organization_id, level)

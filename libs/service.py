@@ -18,7 +18,8 @@ from libs.rpc.reflection import add_reflection
 from libs.workers import PollingWorker, Worker
 
 HEALTH_INTERVAL_SECONDS = 1.0
-MESSAGE_BYTES_MAX = 1024 * 1024
+# What gRPC's clients take by default as well: 1000 debits with the longest texts fit in.
+MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,31 +1,31 @@
 """Stands between the wire and every servicer: rules, log context, metrics and errors."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from datetime import timedelta
 from time import perf_counter
 from typing import Any, Final
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError, Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
-from structlog.contextvars import bound_contextvars
 
-from libs.errors import DomainError, ErrorReason, InvalidArgumentError, invalid_field
-from libs.logs import get_logger
+from libs.errors import (
+    DomainError,
+    ErrorReason,
+    InvalidArgumentError,
+    OverloadedError,
+    invalid_field,
+)
+from libs.logs import enter_call, get_logger
 from libs.metrics import ServiceMetrics
 from libs.rpc.rules import check_request
 
 ERROR_DOMAIN: Final = "tollgate"
-LOGGED_LENGTH_MAX: Final = 128
-LOGGED_FIELDS: Final = (
-    "organization_id",
-    "reference_id",
-    "payment_id",
-    "campaign_id",
-    "event_id",
-    "account_sid",
-)
 
 CODES: Final = {
     ErrorReason.WALLET_NOT_FOUND: code_pb2.NOT_FOUND,
@@ -34,21 +34,26 @@ CODES: Final = {
     ErrorReason.SUBACCOUNT_NOT_FOUND: code_pb2.NOT_FOUND,
     ErrorReason.SUBSCRIPTION_NOT_FOUND: code_pb2.NOT_FOUND,
     ErrorReason.EVENT_NOT_FOUND: code_pb2.NOT_FOUND,
+    ErrorReason.HOLD_NOT_FOUND: code_pb2.NOT_FOUND,
     ErrorReason.INSUFFICIENT_FUNDS: code_pb2.FAILED_PRECONDITION,
     ErrorReason.WALLET_FROZEN: code_pb2.FAILED_PRECONDITION,
     ErrorReason.CURRENCY_MISMATCH: code_pb2.FAILED_PRECONDITION,
     ErrorReason.BALANCE_LIMIT_EXCEEDED: code_pb2.FAILED_PRECONDITION,
     ErrorReason.NOT_ELIGIBLE: code_pb2.FAILED_PRECONDITION,
     ErrorReason.INVALID_STATE: code_pb2.FAILED_PRECONDITION,
+    ErrorReason.HOLD_NOT_OPEN: code_pb2.FAILED_PRECONDITION,
+    ErrorReason.CAPTURE_EXCEEDS_HOLD: code_pb2.FAILED_PRECONDITION,
     ErrorReason.REFERENCE_CONFLICT: code_pb2.ALREADY_EXISTS,
     ErrorReason.ALREADY_LINKED: code_pb2.ALREADY_EXISTS,
     ErrorReason.INVALID_ARGUMENT: code_pb2.INVALID_ARGUMENT,
     ErrorReason.DATABASE_UNAVAILABLE: code_pb2.UNAVAILABLE,
     ErrorReason.PROVIDER_UNAVAILABLE: code_pb2.UNAVAILABLE,
     ErrorReason.SERVICE_UNAVAILABLE: code_pb2.UNAVAILABLE,
+    ErrorReason.OVERLOADED: code_pb2.RESOURCE_EXHAUSTED,
 }
 
 Behavior = Callable[[Any, Any], Awaitable[Any]]
+StreamingBehavior = Callable[[Any, Any], AsyncGenerator[Any, None]]
 
 
 class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[misc,type-arg,unused-ignore]
@@ -63,23 +68,20 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[misc,type-arg,unused
         method: str = handler_call_details.method
         if method not in self._handlers:
             handler = await continuation(handler_call_details)
-            if (
-                handler is None
-                or handler.unary_unary is None
-                or not method.startswith("/tollgate.")
-            ):
+            if handler is None or handler.request_streaming or not method.startswith("/tollgate."):
                 return handler
             self._handlers[method] = self._guard_handler(method, handler)
         return self._handlers[method]
 
     def _guard_handler(self, method: str, handler: Any) -> Any:
+        name = method.rpartition("/")[2]
+        decode, encode = handler.request_deserializer, handler.response_serializer
         # Requests are decoded within the guard, so that what cannot be decoded is answered as well.
-        return grpc.unary_unary_rpc_method_handler(
-            self._guard(
-                method.rpartition("/")[2], handler.request_deserializer, handler.unary_unary
-            ),
-            response_serializer=handler.response_serializer,
-        )
+        if handler.response_streaming:
+            guarded = self._guard(name, decode, _write_all(handler.unary_stream))
+            return grpc.unary_stream_rpc_method_handler(guarded, response_serializer=encode)
+        guarded = self._guard(name, decode, handler.unary_unary)
+        return grpc.unary_unary_rpc_method_handler(guarded, response_serializer=encode)
 
     def _guard(
         self, method: str, decode: Callable[[bytes], Message], behavior: Behavior
@@ -91,57 +93,61 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[misc,type-arg,unused
             started = perf_counter()
             try:
                 request = _decode(decode, body)
-                with bound_contextvars(method=method, **_logged_fields(request)):
-                    response = await self._answer(behavior, request, context)
+                enter_call(method, request)
+                check_request(request)
+                response = await behavior(request, context)
                 count_success()
                 return response
-            except _Refused as refused:
-                self._metrics.rpcs.labels(method, refused.reason).inc()
-                await context.abort_with_status(rpc_status.to_status(refused.status))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the client hears of it
+                refusal = self._refuse(method, error)
+                await context.abort_with_status(rpc_status.to_status(refusal))
             finally:
                 observe_seconds(perf_counter() - started)
 
         return guarded
 
-    async def _answer(self, behavior: Behavior, request: Message, context: Any) -> Any:
-        try:
-            check_request(request)
-            return await behavior(request, context)
-        except DomainError as error:
-            get_logger().info("rpc_refused", reason=error.reason, **error.metadata)
-            raise _Refused(error.reason, to_status(error)) from error
-        except Exception as error:
-            get_logger().exception("rpc_failed")
-            internal = status_pb2.Status(code=code_pb2.INTERNAL, message="internal error")
-            raise _Refused("INTERNAL", internal) from error
+    def _refuse(self, method: str, error: Exception) -> status_pb2.Status:
+        if isinstance(error, DomainError):
+            self._metrics.rpcs.labels(method, error.reason).inc()
+            get_logger().info(
+                "rpc_refused", method=method, reason=error.reason, metadata=error.metadata
+            )
+            return to_status(error)
+        self._metrics.rpcs.labels(method, "INTERNAL").inc()
+        get_logger().error("rpc_failed", exc_info=error)
+        return to_status(error)
 
 
-class _Refused(Exception):  # noqa: N818 - never leaves this module
-    def __init__(self, reason: str, status: status_pb2.Status) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.status = status
+def _write_all(behavior: StreamingBehavior) -> Behavior:
+    """Make a stream one answer to wait for, which ends the behavior at once when the call ends."""
+
+    async def write_all(request: Message, context: Any) -> None:
+        async with aclosing(behavior(request, context)) as responses:
+            async for response in responses:
+                await _write(context, response)
+
+    return write_all
+
+
+async def _write(context: Any, response: Message) -> None:
+    try:
+        await context.write(response)
+    except grpc.aio.BaseError as error:
+        # The client is gone or the server ends: nobody is left to answer.
+        raise asyncio.CancelledError from error
 
 
 def _decode(decode: Callable[[bytes], Message], body: bytes) -> Message:
     try:
         return decode(body)
     except DecodeError as error:
-        refusal = invalid_field("request", "cannot be decoded")
-        raise _Refused(refusal.reason, to_status(refusal)) from error
+        raise invalid_field("request", "cannot be decoded") from error
 
 
-def _logged_fields(request: Message) -> dict[str, str]:
-    present = request.DESCRIPTOR.fields_by_name
-    return {
-        name: getattr(request, name)[:LOGGED_LENGTH_MAX]
-        for name in LOGGED_FIELDS
-        if name in present
-    }
-
-
-def to_status(error: DomainError) -> status_pb2.Status:
-    """Return the status with its details that tells a client of the error."""
+def to_status(error: Exception) -> status_pb2.Status:
+    """Return the status with its details that tells a client of the error; of a defect, nothing."""
+    if not isinstance(error, DomainError):
+        return status_pb2.Status(code=code_pb2.INTERNAL, message="internal error")
     status = status_pb2.Status(code=CODES[error.reason], message=error.message)
     info = error_details_pb2.ErrorInfo(
         reason=error.reason, domain=ERROR_DOMAIN, metadata=error.metadata
@@ -149,6 +155,8 @@ def to_status(error: DomainError) -> status_pb2.Status:
     status.details.append(_pack(info))
     if isinstance(error, InvalidArgumentError):
         status.details.append(_pack(_bad_request(error)))
+    if isinstance(error, OverloadedError):
+        status.details.append(_pack(_retry_info(error)))
     return status
 
 
@@ -161,6 +169,12 @@ def _bad_request(error: InvalidArgumentError) -> error_details_pb2.BadRequest:
             for violation in error.violations
         ]
     )
+
+
+def _retry_info(error: OverloadedError) -> error_details_pb2.RetryInfo:
+    delay = Duration()
+    delay.FromTimedelta(timedelta(seconds=error.retry_after_seconds))
+    return error_details_pb2.RetryInfo(retry_delay=delay)
 
 
 def _pack(detail: Message) -> AnyMessage:

@@ -41,7 +41,8 @@ async def call(
 
 def _to_domain_error(service: str, error: grpc.aio.AioRpcError) -> DomainError:
     info = _error_info(error)
-    if info is not None and info.reason in ErrorReason.__members__:
+    # OVERLOADED promises that nothing was done; here, before this call, something may have been.
+    if info is not None and info.reason in set(ErrorReason) - {ErrorReason.OVERLOADED}:
         return DomainError(ErrorReason(info.reason), error.details() or "", **info.metadata)
     get_logger().warning(
         "service_did_not_answer", called=service, code=error.code().name, error=error.details()

@@ -1,11 +1,14 @@
 """Checks requests against the rules that stand beside their fields in the protos."""
 
+import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -16,85 +19,126 @@ from tollgate.options.v1 import rules_pb2
 
 # In bytes of UTF-8, so that a page of 500 stays below the 4 MiB that gRPC's clients take.
 STRING_BYTES_MAX = 1000
+BYTES_MAX = 1000
 MAP_BYTES_MAX = 2000
 MAP_ENTRIES_MAX = 20
 MAP_KEY_LENGTH_MAX = 64
 # The years 1900 to 9998: at both ends of its own range PostgreSQL's driver reads infinities.
 TIMESTAMP_SECONDS_MIN = -2_208_988_800
 TIMESTAMP_SECONDS_MAX = 253_370_764_799
+# What a Duration may hold: 10 000 years.
+DURATION_SECONDS_MIN = -315_576_000_000
+DURATION_SECONDS_MAX = 315_576_000_000
 NANOS_PER_SECOND = 1_000_000_000
 
-PATTERNS = {
+FORMATS: dict[rules_pb2.Format.ValueType, tuple[Callable[[str], object], str]] = {
     rules_pb2.FORMAT_ID: (
-        ID,
+        ID.fullmatch,
         "must be 1 to 128 characters of A-Z a-z 0-9 . _ : -",
     ),
     rules_pb2.FORMAT_CURRENCY_CODE: (
-        re.compile("|".join(sorted(ISO_4217))),
+        ISO_4217.__contains__,
         "must be a currency code of ISO 4217, such as USD",
     ),
     rules_pb2.FORMAT_ACCOUNT_SID: (
-        re.compile(r"AC[0-9a-fA-F]{32}"),
+        re.compile(r"AC[0-9a-fA-F]{32}").fullmatch,
         "must be AC and 32 hex digits",
     ),
 }
 
+# How a field's value is read; what is unset, where that can be told, is read as None.
+Read = Callable[[Any], Any]
 # A check looks at one field's value and answers what is wrong with it, or None.
 Check = Callable[[Any], str | None]
 
 
 def check_request(request: Message) -> None:
-    """Raise InvalidArgumentError with every violation, not only the first."""
+    """Raise InvalidArgumentError with every violation, not only the first.
+
+    Messages within the request are not looked into: whoever takes a list of them checks each item.
+    """
     violations = [
         FieldViolation(name, problem)
-        for name, check in _checks_of(request.DESCRIPTOR)
-        if (problem := check(getattr(request, name))) is not None
+        for name, read, check in _checks_of(request.DESCRIPTOR)
+        if (problem := check(read(request))) is not None
     ]
     if violations:
         raise InvalidArgumentError(violations)
 
 
 @cache
-def _checks_of(descriptor: Descriptor) -> tuple[tuple[str, Check], ...]:
-    return tuple((field.name, check) for field in descriptor.fields for check in _compile(field))
+def _checks_of(descriptor: Descriptor) -> tuple[tuple[str, Read, Check], ...]:
+    return tuple(
+        (field.name, _reader(field), check)
+        for field in descriptor.fields
+        if (check := _compile(field)) is not None
+    )
 
 
-def _compile(field: FieldDescriptor) -> Iterator[Check]:
+def _reader(field: FieldDescriptor) -> Read:
+    read = attrgetter(field.name)
+    if not field.has_presence:
+        return read
+    return lambda request: read(request) if request.HasField(field.name) else None
+
+
+def _compile(field: FieldDescriptor) -> Check | None:
     rules = field.GetOptions().Extensions[rules_pb2.rules]
-    if rules.required:
-        yield _check_required
+    check = _check_of(field, rules)
+    if check is not None and field.has_presence:
+        check = _unless_unset(check)
+    return _required(check) if rules.required else check
+
+
+def _required(check: Check | None) -> Check:
+    if check is None:
+        return lambda value: None if value else "is required"
+    return lambda value: check(value) if value else "is required"
+
+
+def _unless_unset(check: Check) -> Check:
+    return lambda value: None if value is None else check(value)
+
+
+def _check_of(field: FieldDescriptor, rules: rules_pb2.FieldRules) -> Check | None:
     if field.type == FieldDescriptor.TYPE_STRING:
-        yield _string_check(rules)
+        return _string_check(rules)
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return _check_bytes
     if field.type == FieldDescriptor.TYPE_ENUM:
-        yield _enum_check(field)
-    if rules.HasField("minimum") or rules.HasField("maximum"):
-        yield _range_check(rules)
+        return _enum_check(field)
     if field.message_type is not None:
-        yield from _compile_message(field.message_type)
+        return _message_check(field.message_type, rules)
+    return _range_check(rules)
 
 
-def _compile_message(message_type: Descriptor) -> Iterator[Check]:
+def _message_check(message_type: Descriptor, rules: rules_pb2.FieldRules) -> Check | None:
     if message_type.GetOptions().map_entry:
-        yield _check_map
-    elif message_type.full_name == Timestamp.DESCRIPTOR.full_name:
-        yield _check_timestamp
-
-
-def _check_required(value: Any) -> str | None:
-    return None if value else "is required"
+        return _check_map
+    if message_type.full_name == Timestamp.DESCRIPTOR.full_name:
+        return _check_timestamp
+    if message_type.full_name == Duration.DESCRIPTOR.full_name:
+        return _duration_check(rules)
+    return _items_check(rules.maximum_items) if rules.HasField("maximum_items") else None
 
 
 def _string_check(rules: rules_pb2.FieldRules) -> Check:
     if rules.format == rules_pb2.FORMAT_UNSPECIFIED:
         return _check_text
-    pattern, problem = PATTERNS[rules.format]
-    return lambda value: problem if value and not pattern.fullmatch(value) else None
+    matches, problem = FORMATS[rules.format]
+    return lambda value: None if not value or matches(value) else problem
 
 
 def _check_text(value: str) -> str | None:
+    if not value:
+        return None
     if len(value.encode()) > STRING_BYTES_MAX:
         return f"must be at most {STRING_BYTES_MAX} bytes"
     return "must not contain NUL" if "\0" in value else None
+
+
+def _check_bytes(value: bytes) -> str | None:
+    return f"must be at most {BYTES_MAX} bytes" if len(value) > BYTES_MAX else None
 
 
 def _enum_check(field: FieldDescriptor) -> Check:
@@ -105,21 +149,28 @@ def _enum_check(field: FieldDescriptor) -> Check:
     return lambda value: None if value in known else "is an unknown value"
 
 
-def _range_check(rules: rules_pb2.FieldRules) -> Check:
-    minimum = rules.minimum if rules.HasField("minimum") else None
-    maximum = rules.maximum if rules.HasField("maximum") else None
+def _range_check(rules: rules_pb2.FieldRules) -> Check | None:
+    minimum = rules.minimum if rules.HasField("minimum") else -math.inf
+    maximum = rules.maximum if rules.HasField("maximum") else math.inf
+    if minimum == -math.inf and maximum == math.inf:
+        return None
 
     def check(value: int) -> str | None:
-        if minimum is not None and value < minimum:
-            return f"must be at least {minimum}"
-        if maximum is not None and value > maximum:
-            return f"must be at most {maximum}"
-        return None
+        if minimum <= value <= maximum:
+            return None
+        return f"must be at least {minimum}" if value < minimum else f"must be at most {maximum}"
 
     return check
 
 
+def _items_check(maximum: int) -> Check:
+    problem = f"must have at most {maximum} items"
+    return lambda items: problem if len(items) > maximum else None
+
+
 def _check_map(value: dict[str, str]) -> str | None:
+    if not value:
+        return None
     if len(value) > MAP_ENTRIES_MAX:
         return f"must have at most {MAP_ENTRIES_MAX} entries"
     if any(not 0 < len(key) <= MAP_KEY_LENGTH_MAX for key in value):
@@ -136,3 +187,20 @@ def _check_timestamp(value: Timestamp) -> str | None:
     if in_range and 0 <= value.nanos < NANOS_PER_SECOND:
         return None
     return "must lie in the years 1900 to 9998"
+
+
+def _duration_check(rules: rules_pb2.FieldRules) -> Check:
+    minimum = rules.minimum_seconds if rules.HasField("minimum_seconds") else DURATION_SECONDS_MIN
+    maximum = rules.maximum_seconds if rules.HasField("maximum_seconds") else DURATION_SECONDS_MAX
+
+    def check(value: Duration) -> str | None:
+        if abs(value.nanos) >= NANOS_PER_SECOND or value.seconds * value.nanos < 0:
+            return "must have nanos below a second, of the same sign as its seconds"
+        exact = value.seconds * NANOS_PER_SECOND + value.nanos
+        if exact < minimum * NANOS_PER_SECOND:
+            return f"must be at least {minimum} seconds"
+        if exact > maximum * NANOS_PER_SECOND:
+            return f"must be at most {maximum} seconds"
+        return None
+
+    return check

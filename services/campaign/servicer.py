@@ -200,7 +200,10 @@ def _wallet_message(level: WalletLevel | None) -> campaign_pb2.WalletLevel | Non
     if level is None:
         return None
     return campaign_pb2.WalletLevel(
-        revision=level.revision, frozen=level.frozen, depleted=level.depleted
+        revision=level.revision,
+        frozen=level.frozen,
+        depleted=level.depleted,
+        owing_micros=level.owing_micros,
     )
 
 

@@ -55,7 +55,7 @@ SET operator_block_note = $2, operator_block_actor = $3, operator_block_time = $
     subscription_revision = $5, subscription_state = $6, subscription_good_standing = $7,
     subscription_good_until = $8, wallet_revision = $9, wallet_frozen = $10,
     wallet_freeze_reasons = $11, wallet_depleted = $12, wallet_depleted_since = $13,
-    wallet_currency_code = $14, reevaluate_time = $15
+    wallet_owing_micros = $14, wallet_currency_code = $15, reevaluate_time = $16
 WHERE organization_id = $1
 """
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2
+from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
+
+CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 @dataclass
@@ -29,10 +31,15 @@ async def refusal(call: Awaitable[Any]) -> Refusal:
 
 def read_refusal(error: grpc.aio.AioRpcError) -> Refusal:
     """Read the details of an error."""
-    found = Refusal(error.code())
     call: Any = error
     status = rpc_status.from_call(call)
-    for detail in status.details if status else ():
+    return read_status(status) if status else Refusal(error.code())
+
+
+def read_status(status: status_pb2.Status) -> Refusal:
+    """Read the details of an error that stands in an answer."""
+    found = Refusal(CODES[status.code])
+    for detail in status.details:
         info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
         if detail.Unpack(info):
             found.reason, found.metadata = info.reason, dict(info.metadata)

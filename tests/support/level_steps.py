@@ -48,6 +48,7 @@ class LevelSteps:
         *,
         frozen: bool = False,
         depleted: bool = False,
+        owing_micros: int = 0,
         organization_id: str = ORGANIZATION,
         revision: int | None = None,
     ) -> int:
@@ -57,6 +58,7 @@ class LevelSteps:
             frozen=frozen,
             freeze_reasons=[wallet_pb2.FREEZE_REASON_OPERATOR] if frozen else [],
             depleted=depleted,
+            owing_micros=owing_micros,
             ledger_currency_code="USD",
         )
         return (await self.wallets.ReportWallet(request)).stored_revision

@@ -26,7 +26,12 @@ from services.telephony.domain.values import (
 )
 
 SUSPENDING_BLOCKERS = frozenset(
-    {Blocker.SUBSCRIPTION_INACTIVE, Blocker.WALLET_FROZEN, Blocker.OPERATOR_BLOCK}
+    {
+        Blocker.SUBSCRIPTION_INACTIVE,
+        Blocker.WALLET_FROZEN,
+        Blocker.DEBT_OWED,
+        Blocker.OPERATOR_BLOCK,
+    }
 )
 
 
@@ -62,6 +67,7 @@ def blockers(organization: Organization, now: datetime) -> tuple[Blocker, ...]:
         and not subscription.is_good_at(now),
         Blocker.WALLET_FROZEN: wallet is not None and wallet.frozen,
         Blocker.WALLET_DEPLETED: wallet is not None and wallet.depleted,
+        Blocker.DEBT_OWED: wallet is not None and wallet.owing_micros > 0,
         Blocker.OPERATOR_BLOCK: organization.operator_block is not None,
         Blocker.LEVELS_MISSING: organization.levels_missing,
     }

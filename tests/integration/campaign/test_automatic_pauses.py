@@ -209,14 +209,22 @@ async def test_an_organization_that_nobody_has_told_of_is_not_eligible(
 
 async def test_eligibility_shows_the_levels_that_it_rests_on(steps: CampaignSteps) -> None:
     await steps.report_subscription(good=True, revision=7)
-    await steps.report_wallet(depleted=True, revision=3)
+    await steps.report_wallet(depleted=True, owing_micros=7, revision=3)
 
     found = await steps.eligibility()
 
     assert (found.subscription.revision, found.subscription.good_standing) == (7, True)
     assert found.subscription.good_until.ToDatetime().year == 2999
     assert (found.wallet.revision, found.wallet.frozen, found.wallet.depleted) == (3, False, True)
+    assert found.wallet.owing_micros == 7
     assert blockers_of(found) == ["WALLET_DEPLETED"]
+
+
+async def test_a_debt_alone_pauses_nothing(steps: CampaignSteps) -> None:
+    await steps.make_eligible()
+    await steps.create_running("spring")
+    await steps.report_wallet(owing_micros=7)
+    assert state_of(await steps.get()) == "RUNNING"
 
 
 async def test_a_level_that_comes_late_or_again_does_no_harm(steps: CampaignSteps) -> None:

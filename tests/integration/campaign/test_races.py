@@ -15,9 +15,9 @@ MAKE_ELIGIBLE_ORGANIZATIONS = """
 INSERT INTO organizations (
     organization_id, subscription_revision, subscription_state, subscription_good_standing,
     subscription_good_until, wallet_revision, wallet_frozen, wallet_freeze_reasons,
-    wallet_depleted, wallet_currency_code, reevaluate_time
+    wallet_depleted, wallet_owing_micros, wallet_currency_code, reevaluate_time
 )
-SELECT 'org-' || number, 1, 'ACTIVE', true, '2999-01-01Z', 1, false, '{}', false, 'USD',
+SELECT 'org-' || number, 1, 'ACTIVE', true, '2999-01-01Z', 1, false, '{}', false, 0, 'USD',
     '2999-01-01Z'
 FROM generate_series(1, $1::int) AS number
 """

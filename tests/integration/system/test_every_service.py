@@ -74,11 +74,11 @@ async def test_every_service_tells_its_health_by_name(stack: Stack) -> None:
 
 async def test_an_unknown_method_is_unimplemented_and_too_much_is_refused(stack: Stack) -> None:
     async with grpc.aio.insecure_channel(stack.addresses["wallet"]) as channel:
-        unknown: Any = channel.unary_unary("/tollgate.wallet.v1.WalletService/PlaceHold")
+        unknown: Any = channel.unary_unary("/tollgate.wallet.v1.WalletService/PrintMoney")
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await unknown(b"")
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
-    huge = wallet_service_pb2.GetWalletRequest(organization_id="x" * 2_000_000)
+    huge = wallet_service_pb2.GetWalletRequest(organization_id="x" * 5_000_000)
     assert (await refusal(stack.wallet.GetWallet(huge))).code is (
         grpc.StatusCode.RESOURCE_EXHAUSTED
     )

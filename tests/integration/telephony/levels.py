@@ -22,6 +22,7 @@ def wallet_level(*, revision: int, frozen: bool) -> WalletLevel:
         freeze_reasons=("OPERATOR",) if frozen else (),
         depleted=False,
         depleted_since=None,
+        owing_micros=0,
         currency_code="USD",
     )
 

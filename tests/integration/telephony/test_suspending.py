@@ -62,6 +62,17 @@ async def test_an_empty_wallet_forbids_to_send_and_suspends_nobody(steps: Teleph
     assert await steps.look() == ACTIVE
 
 
+async def test_a_debt_suspends_until_it_is_repaid(steps: TelephonySteps) -> None:
+    await steps.let_send(ONE)
+    await steps.report_wallet(owing_micros=1)
+    await steps.reach(SUSPENDED)
+    assert await steps.sending_blockers() == ["DEBT_OWED", "SUBACCOUNT_NOT_ACTIVE"]
+
+    await steps.report_wallet()
+    await steps.reach(ACTIVE)
+    assert await steps.sending_blockers() == []
+
+
 async def test_another_organization_is_left_alone(steps: TelephonySteps) -> None:
     await steps.make_good("org-2")
     await steps.register(TWO, "org-2")

@@ -41,8 +41,10 @@ def subscription(
     return SubscriptionLevel(revision, state, good, until)
 
 
-def wallet(*, frozen: bool = False, depleted: bool = False, revision: int = 1) -> WalletLevel:
-    return WalletLevel(revision, frozen, (), depleted, None, "USD")
+def wallet(
+    *, frozen: bool = False, depleted: bool = False, owing_micros: int = 0, revision: int = 1
+) -> WalletLevel:
+    return WalletLevel(revision, frozen, (), depleted, None, owing_micros, "USD")
 
 
 def campaign(stage: Stage = Stage.STARTED, manual_pause: Pause | None = None) -> Campaign:
@@ -74,6 +76,7 @@ SUBSCRIPTIONS = [
 WALLETS = [
     (None, ["WALLET_DEPLETED"]),
     (wallet(), []),
+    (wallet(owing_micros=1), []),
     (wallet(frozen=True), ["WALLET_FROZEN"]),
     (wallet(depleted=True), ["WALLET_DEPLETED"]),
     (wallet(frozen=True, depleted=True), ["WALLET_FROZEN", "WALLET_DEPLETED"]),

@@ -1,8 +1,8 @@
 """The reasons in code and in the contract are the same, and each has its status code."""
 
-from google.rpc import code_pb2
+from google.rpc import code_pb2, error_details_pb2
 
-from libs.errors import DomainError, ErrorReason
+from libs.errors import DomainError, ErrorReason, OverloadedError
 from libs.rpc.boundary import CODES, to_status
 from tollgate.errors.v1 import error_reason_pb2
 
@@ -23,3 +23,11 @@ def test_an_error_carries_reason_and_values() -> None:
     status = to_status(error)
     assert status.code == code_pb2.FAILED_PRECONDITION
     assert len(status.details) == 1
+
+
+def test_an_overload_says_when_to_come_again() -> None:
+    status = to_status(OverloadedError("too much is waiting", retry_after_seconds=0.25))
+    assert status.code == code_pb2.RESOURCE_EXHAUSTED
+    retry = error_details_pb2.RetryInfo()
+    assert status.details[1].Unpack(retry)
+    assert retry.retry_delay.ToTimedelta().total_seconds() == 0.25

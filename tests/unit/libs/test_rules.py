@@ -1,12 +1,20 @@
 """Requests against the rules that stand beside their fields."""
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.errors import InvalidArgumentError
 from libs.rpc.rules import check_request
 from tollgate.telephony.v1 import telephony_service_pb2
-from tollgate.wallet.v1 import wallet_observer_service_pb2, wallet_pb2, wallet_service_pb2
+from tollgate.wallet.v1 import (
+    ledger_pb2,
+    wallet_observer_service_pb2,
+    wallet_pb2,
+    wallet_service_holds_pb2,
+    wallet_service_ledger_pb2,
+    wallet_service_pb2,
+)
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
@@ -21,6 +29,20 @@ def debit(**changes: object) -> wallet_service_pb2.DebitRequest:
     assert isinstance(metadata, dict)
     request.metadata.update(metadata)
     return request
+
+
+def hold(ttl: Duration | None) -> wallet_service_holds_pb2.PlaceHoldRequest:
+    return wallet_service_holds_pb2.PlaceHoldRequest(
+        organization_id="org-1",
+        amount_micros=1,
+        currency_code="USD",
+        reference_id="msg-1",
+        ttl=ttl,
+    )
+
+
+def batch(count: int) -> wallet_service_pb2.BatchDebitRequest:
+    return wallet_service_pb2.BatchDebitRequest(debits=[debit()] * count)
 
 
 def violations(request: object) -> list[str]:
@@ -40,6 +62,16 @@ def violations(request: object) -> list[str]:
         wallet_service_pb2.FreezeWalletRequest(
             organization_id="org-1", reason=wallet_pb2.FREEZE_REASON_OPERATOR
         ),
+        wallet_service_pb2.UpdateWalletRequest(organization_id="org-1"),
+        wallet_service_pb2.UpdateWalletRequest(organization_id="org-1", resume_above_micros=1),
+        hold(Duration(seconds=1)),
+        hold(Duration(seconds=86_400)),
+        hold(Duration(seconds=1, nanos=999_999_999)),
+        batch(1),
+        batch(1000),
+        wallet_service_pb2.BatchDebitRequest(debits=[wallet_service_pb2.DebitRequest()]),
+        ledger_pb2.ChainHead(organization_id="org-1", sequence=1, chain=b"\0" * 1000),
+        wallet_service_ledger_pb2.GetBalanceAtRequest(organization_id="org-1", time=Timestamp()),
     ],
 )
 def test_what_keeps_the_rules_passes(request_: wallet_service_pb2.DebitRequest) -> None:
@@ -137,6 +169,28 @@ def test_every_violation_is_named_at_once() -> None:
                 ledger_currency_code="USD",
             ),
             "freeze_reasons",
+        ),
+        (hold(None), "ttl"),
+        (hold(Duration()), "ttl"),
+        (hold(Duration(nanos=999_999_999)), "ttl"),
+        (hold(Duration(seconds=-1)), "ttl"),
+        (hold(Duration(seconds=86_400, nanos=1)), "ttl"),
+        (hold(Duration(seconds=365 * 86_400)), "ttl"),
+        (hold(Duration(seconds=2, nanos=-1)), "ttl"),
+        (hold(Duration(seconds=1, nanos=1_000_000_000)), "ttl"),
+        (hold(Duration(seconds=INT64_MAX)), "ttl"),
+        (batch(0), "debits"),
+        (batch(1001), "debits"),
+        (
+            wallet_service_pb2.UpdateWalletRequest(organization_id="o", resume_above_micros=0),
+            "resume_above_micros",
+        ),
+        (ledger_pb2.ChainHead(organization_id="o", sequence=1), "chain"),
+        (ledger_pb2.ChainHead(organization_id="o", sequence=1, chain=b"c" * 1001), "chain"),
+        (wallet_service_ledger_pb2.GetBalanceAtRequest(organization_id="o"), "time"),
+        (
+            wallet_service_ledger_pb2.VerifyLedgerRequest(heads=[ledger_pb2.ChainHead()] * 1001),
+            "heads",
         ),
         (telephony_service_pb2.GetSubaccountRequest(account_sid="AC" + "g" * 32), "account_sid"),
     ],

@@ -44,13 +44,16 @@ def subscription(
     return SubscriptionLevel(revision, state, good_standing, good_until)
 
 
-def wallet(*, frozen: bool = False, depleted: bool = False, revision: int = 1) -> WalletLevel:
+def wallet(
+    *, frozen: bool = False, depleted: bool = False, owing_micros: int = 0, revision: int = 1
+) -> WalletLevel:
     return WalletLevel(
         revision=revision,
         frozen=frozen,
         freeze_reasons=("OPERATOR",) if frozen else (),
         depleted=depleted,
         depleted_since=NOW if depleted else None,
+        owing_micros=owing_micros,
         currency_code="USD",
     )
 
@@ -69,6 +72,7 @@ GOOD, BAD, LAPSED = (
     subscription(good_until=NOW),
 )
 RICH, FROZEN, EMPTY = wallet(), wallet(frozen=True), wallet(depleted=True)
+OWING = wallet(owing_micros=1)
 ACTIVE, SUSPENDED = WantedState.ACTIVE, WantedState.SUSPENDED
 
 TRUTH_TABLE = [
@@ -80,6 +84,8 @@ TRUTH_TABLE = [
     (organization(GOOD, EMPTY), ACTIVE, (Blocker.WALLET_DEPLETED,)),
     (organization(GOOD, FROZEN), SUSPENDED, (Blocker.WALLET_FROZEN,)),
     (organization(None, FROZEN), SUSPENDED, (Blocker.WALLET_FROZEN, Blocker.LEVELS_MISSING)),
+    (organization(GOOD, OWING), SUSPENDED, (Blocker.DEBT_OWED,)),
+    (organization(None, OWING), SUSPENDED, (Blocker.DEBT_OWED, Blocker.LEVELS_MISSING)),
     (organization(BAD, RICH), SUSPENDED, (Blocker.SUBSCRIPTION_INACTIVE,)),
     (organization(BAD), SUSPENDED, (Blocker.SUBSCRIPTION_INACTIVE, Blocker.LEVELS_MISSING)),
     (organization(LAPSED, RICH), SUSPENDED, (Blocker.SUBSCRIPTION_INACTIVE,)),
@@ -95,12 +101,13 @@ TRUTH_TABLE = [
         (Blocker.OPERATOR_BLOCK, Blocker.LEVELS_MISSING),
     ),
     (
-        organization(BAD, wallet(frozen=True, depleted=True), BLOCK),
+        organization(BAD, wallet(frozen=True, depleted=True, owing_micros=5), BLOCK),
         SUSPENDED,
         (
             Blocker.SUBSCRIPTION_INACTIVE,
             Blocker.WALLET_FROZEN,
             Blocker.WALLET_DEPLETED,
+            Blocker.DEBT_OWED,
             Blocker.OPERATOR_BLOCK,
         ),
     ),
@@ -138,7 +145,9 @@ subscriptions = st.builds(
     good_standing=st.booleans(),
     good_until=st.sampled_from([None, BEFORE, NOW, LATER]),
 )
-wallets = st.builds(wallet, frozen=st.booleans(), depleted=st.booleans())
+wallets = st.builds(
+    wallet, frozen=st.booleans(), depleted=st.booleans(), owing_micros=st.sampled_from([0, 1])
+)
 organizations = st.builds(
     organization,
     st.none() | subscriptions,

@@ -245,22 +245,26 @@ class WalletLevel(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     FROZEN_FIELD_NUMBER: _builtins.int
     DEPLETED_FIELD_NUMBER: _builtins.int
+    OWING_MICROS_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """revision that is held."""
     frozen: _builtins.bool
     """frozen as reported."""
     depleted: _builtins.bool
     """depleted as reported."""
+    owing_micros: _builtins.int
+    """owing_micros as reported; a debt pauses no campaign by itself."""
     def __init__(
         self,
         *,
         revision: _builtins.int = ...,
         frozen: _builtins.bool = ...,
         depleted: _builtins.bool = ...,
+        owing_micros: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["depleted", b"depleted", "frozen", b"frozen", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["depleted", b"depleted", "frozen", b"frozen", "owing_micros", b"owing_micros", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

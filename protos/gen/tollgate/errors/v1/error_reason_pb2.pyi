@@ -50,6 +50,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ERROR_REASON_EVENT_NOT_FOUND (NOT_FOUND): no such webhook event was received.
     Example: {"reason": "EVENT_NOT_FOUND", "domain": "tollgate", "metadata": {"eventId": "evt_1"}}
     """
+    ERROR_REASON_HOLD_NOT_FOUND: _ErrorReason.ValueType  # 19
+    """ERROR_REASON_HOLD_NOT_FOUND (NOT_FOUND): the organization never placed such a hold.
+    Example: {"reason": "HOLD_NOT_FOUND", "domain": "tollgate", "metadata": {"holdReferenceId": "msg-1"}}
+    """
     ERROR_REASON_INSUFFICIENT_FUNDS: _ErrorReason.ValueType  # 7
     """ERROR_REASON_INSUFFICIENT_FUNDS (FAILED_PRECONDITION): the wallet does not hold the amount.
     Example: {"reason": "INSUFFICIENT_FUNDS", "domain": "tollgate",
@@ -79,6 +83,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ERROR_REASON_INVALID_STATE (FAILED_PRECONDITION): the resource's state does not allow the command.
     Example: {"reason": "INVALID_STATE", "domain": "tollgate", "metadata": {"state": "COMPLETED"}}
     """
+    ERROR_REASON_HOLD_NOT_OPEN: _ErrorReason.ValueType  # 20
+    """ERROR_REASON_HOLD_NOT_OPEN (FAILED_PRECONDITION): the hold has ended, and cannot be captured or released.
+    Example: {"reason": "HOLD_NOT_OPEN", "domain": "tollgate",
+              "metadata": {"holdReferenceId": "msg-1", "state": "RELEASED"}}
+    """
+    ERROR_REASON_CAPTURE_EXCEEDS_HOLD: _ErrorReason.ValueType  # 21
+    """ERROR_REASON_CAPTURE_EXCEEDS_HOLD (FAILED_PRECONDITION): the hold has less left than is to be captured.
+    Example: {"reason": "CAPTURE_EXCEEDS_HOLD", "domain": "tollgate",
+              "metadata": {"remainingMicros": "7000", "requestedMicros": "7500"}}
+    """
     ERROR_REASON_REFERENCE_CONFLICT: _ErrorReason.ValueType  # 13
     """ERROR_REASON_REFERENCE_CONFLICT (ALREADY_EXISTS): the reference, id or revision was used with other
     content; nothing was done.
@@ -105,6 +119,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ERROR_REASON_SERVICE_UNAVAILABLE (UNAVAILABLE): another service of Tollgate, which this command needs,
     did not answer; try again with the same reference.
     Example: {"reason": "SERVICE_UNAVAILABLE", "domain": "tollgate", "metadata": {"service": "wallet"}}
+    """
+    ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 22
+    """ERROR_REASON_OVERLOADED (RESOURCE_EXHAUSTED): too much is waiting already; refused before anything was
+    done. google.rpc.RetryInfo says after how long to try again, with the same reference.
+    Example: {"reason": "OVERLOADED", "domain": "tollgate"}
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -136,6 +155,10 @@ ERROR_REASON_EVENT_NOT_FOUND: ErrorReason.ValueType  # 6
 """ERROR_REASON_EVENT_NOT_FOUND (NOT_FOUND): no such webhook event was received.
 Example: {"reason": "EVENT_NOT_FOUND", "domain": "tollgate", "metadata": {"eventId": "evt_1"}}
 """
+ERROR_REASON_HOLD_NOT_FOUND: ErrorReason.ValueType  # 19
+"""ERROR_REASON_HOLD_NOT_FOUND (NOT_FOUND): the organization never placed such a hold.
+Example: {"reason": "HOLD_NOT_FOUND", "domain": "tollgate", "metadata": {"holdReferenceId": "msg-1"}}
+"""
 ERROR_REASON_INSUFFICIENT_FUNDS: ErrorReason.ValueType  # 7
 """ERROR_REASON_INSUFFICIENT_FUNDS (FAILED_PRECONDITION): the wallet does not hold the amount.
 Example: {"reason": "INSUFFICIENT_FUNDS", "domain": "tollgate",
@@ -165,6 +188,16 @@ ERROR_REASON_INVALID_STATE: ErrorReason.ValueType  # 12
 """ERROR_REASON_INVALID_STATE (FAILED_PRECONDITION): the resource's state does not allow the command.
 Example: {"reason": "INVALID_STATE", "domain": "tollgate", "metadata": {"state": "COMPLETED"}}
 """
+ERROR_REASON_HOLD_NOT_OPEN: ErrorReason.ValueType  # 20
+"""ERROR_REASON_HOLD_NOT_OPEN (FAILED_PRECONDITION): the hold has ended, and cannot be captured or released.
+Example: {"reason": "HOLD_NOT_OPEN", "domain": "tollgate",
+          "metadata": {"holdReferenceId": "msg-1", "state": "RELEASED"}}
+"""
+ERROR_REASON_CAPTURE_EXCEEDS_HOLD: ErrorReason.ValueType  # 21
+"""ERROR_REASON_CAPTURE_EXCEEDS_HOLD (FAILED_PRECONDITION): the hold has less left than is to be captured.
+Example: {"reason": "CAPTURE_EXCEEDS_HOLD", "domain": "tollgate",
+          "metadata": {"remainingMicros": "7000", "requestedMicros": "7500"}}
+"""
 ERROR_REASON_REFERENCE_CONFLICT: ErrorReason.ValueType  # 13
 """ERROR_REASON_REFERENCE_CONFLICT (ALREADY_EXISTS): the reference, id or revision was used with other
 content; nothing was done.
@@ -191,5 +224,10 @@ ERROR_REASON_SERVICE_UNAVAILABLE: ErrorReason.ValueType  # 18
 """ERROR_REASON_SERVICE_UNAVAILABLE (UNAVAILABLE): another service of Tollgate, which this command needs,
 did not answer; try again with the same reference.
 Example: {"reason": "SERVICE_UNAVAILABLE", "domain": "tollgate", "metadata": {"service": "wallet"}}
+"""
+ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 22
+"""ERROR_REASON_OVERLOADED (RESOURCE_EXHAUSTED): too much is waiting already; refused before anything was
+done. google.rpc.RetryInfo says after how long to try again, with the same reference.
+Example: {"reason": "OVERLOADED", "domain": "tollgate"}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -4,9 +4,13 @@ isort:skip_file
 What a request field must look like, as data beside the field. One interceptor reads it; a request
 that breaks a rule is answered INVALID_ARGUMENT with google.rpc.BadRequest before anything is done.
 
-Rules that need no option: a string holds no NUL and at most 1000 bytes, an enum has a value that the
-proto names, a map has at most 20 entries with keys of 1 to 64 characters and 2000 bytes in all, a
-Timestamp lies in the years 1900 to 9998.
+Rules that need no option: a string holds no NUL and at most 1000 bytes, bytes are at most 1000, an enum
+has a value that the proto names, a map has at most 20 entries with keys of 1 to 64 characters and 2000
+bytes in all, a Timestamp lies in the years 1900 to 9998, a Duration is at most 10 000 years and its
+nanos have the sign of its seconds.
+
+The rules of a message within a request are not looked at by the interceptor: whoever takes a list of
+messages checks each by itself, and says which of them break a rule (see BatchDebit).
 """
 
 from google.protobuf import descriptor as _descriptor
@@ -63,14 +67,23 @@ class FieldRules(_message.Message):
     FORMAT_FIELD_NUMBER: _builtins.int
     MINIMUM_FIELD_NUMBER: _builtins.int
     MAXIMUM_FIELD_NUMBER: _builtins.int
+    MINIMUM_SECONDS_FIELD_NUMBER: _builtins.int
+    MAXIMUM_SECONDS_FIELD_NUMBER: _builtins.int
+    MAXIMUM_ITEMS_FIELD_NUMBER: _builtins.int
     required: _builtins.bool
-    """required: the field must be set: not empty, not zero, not UNSPECIFIED."""
+    """required: the field must be set: not empty, not zero, not UNSPECIFIED, a list not without items."""
     format: Global___Format.ValueType
     """format of a string; an empty string is left to `required`."""
     minimum: _builtins.int
-    """minimum of a number, inclusive."""
+    """minimum of a number, inclusive; an `optional` number that is unset is left to `required`."""
     maximum: _builtins.int
     """maximum of a number, inclusive."""
+    minimum_seconds: _builtins.int
+    """minimum_seconds of a Duration, inclusive; one that is unset is left to `required`."""
+    maximum_seconds: _builtins.int
+    """maximum_seconds of a Duration, inclusive."""
+    maximum_items: _builtins.int
+    """maximum_items of a list, inclusive."""
     def __init__(
         self,
         *,
@@ -78,19 +91,34 @@ class FieldRules(_message.Message):
         format: Global___Format.ValueType = ...,
         minimum: _builtins.int | None = ...,
         maximum: _builtins.int | None = ...,
+        minimum_seconds: _builtins.int | None = ...,
+        maximum_seconds: _builtins.int | None = ...,
+        maximum_items: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_maximum", b"_maximum", "_minimum", b"_minimum", "maximum", b"maximum", "minimum", b"minimum"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_maximum", b"_maximum", "_maximum_items", b"_maximum_items", "_maximum_seconds", b"_maximum_seconds", "_minimum", b"_minimum", "_minimum_seconds", b"_minimum_seconds", "maximum", b"maximum", "maximum_items", b"maximum_items", "maximum_seconds", b"maximum_seconds", "minimum", b"minimum", "minimum_seconds", b"minimum_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_maximum", b"_maximum", "_minimum", b"_minimum", "format", b"format", "maximum", b"maximum", "minimum", b"minimum", "required", b"required"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_maximum", b"_maximum", "_maximum_items", b"_maximum_items", "_maximum_seconds", b"_maximum_seconds", "_minimum", b"_minimum", "_minimum_seconds", b"_minimum_seconds", "format", b"format", "maximum", b"maximum", "maximum_items", b"maximum_items", "maximum_seconds", b"maximum_seconds", "minimum", b"minimum", "minimum_seconds", b"minimum_seconds", "required", b"required"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__maximum: _TypeAlias = _typing.Literal["maximum"]  # noqa: Y015
     _WhichOneofArgType__maximum: _TypeAlias = _typing.Literal["_maximum", b"_maximum"]  # noqa: Y015
+    _WhichOneofReturnType__maximum_items: _TypeAlias = _typing.Literal["maximum_items"]  # noqa: Y015
+    _WhichOneofArgType__maximum_items: _TypeAlias = _typing.Literal["_maximum_items", b"_maximum_items"]  # noqa: Y015
+    _WhichOneofReturnType__maximum_seconds: _TypeAlias = _typing.Literal["maximum_seconds"]  # noqa: Y015
+    _WhichOneofArgType__maximum_seconds: _TypeAlias = _typing.Literal["_maximum_seconds", b"_maximum_seconds"]  # noqa: Y015
     _WhichOneofReturnType__minimum: _TypeAlias = _typing.Literal["minimum"]  # noqa: Y015
     _WhichOneofArgType__minimum: _TypeAlias = _typing.Literal["_minimum", b"_minimum"]  # noqa: Y015
+    _WhichOneofReturnType__minimum_seconds: _TypeAlias = _typing.Literal["minimum_seconds"]  # noqa: Y015
+    _WhichOneofArgType__minimum_seconds: _TypeAlias = _typing.Literal["_minimum_seconds", b"_minimum_seconds"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__maximum) -> _WhichOneofReturnType__maximum | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__maximum_items) -> _WhichOneofReturnType__maximum_items | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__maximum_seconds) -> _WhichOneofReturnType__maximum_seconds | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__minimum) -> _WhichOneofReturnType__minimum | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__minimum_seconds) -> _WhichOneofReturnType__minimum_seconds | None: ...
 
 Global___FieldRules: _TypeAlias = FieldRules  # noqa: Y015
 

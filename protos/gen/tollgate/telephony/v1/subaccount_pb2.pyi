@@ -90,6 +90,8 @@ class _BlockerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Blocker.Value
     """BLOCKER_WALLET_FROZEN: nothing may be spent. Suspends."""
     BLOCKER_WALLET_DEPLETED: _Blocker.ValueType  # 3
     """BLOCKER_WALLET_DEPLETED: nothing is left to spend. Forbids sending, does not suspend."""
+    BLOCKER_DEBT_OWED: _Blocker.ValueType  # 4
+    """BLOCKER_DEBT_OWED: the wallet owes money. Suspends."""
     BLOCKER_OPERATOR_BLOCK: _Blocker.ValueType  # 5
     """BLOCKER_OPERATOR_BLOCK: an operator suspended the organization. Suspends."""
     BLOCKER_LEVELS_MISSING: _Blocker.ValueType  # 6
@@ -110,6 +112,8 @@ BLOCKER_WALLET_FROZEN: Blocker.ValueType  # 2
 """BLOCKER_WALLET_FROZEN: nothing may be spent. Suspends."""
 BLOCKER_WALLET_DEPLETED: Blocker.ValueType  # 3
 """BLOCKER_WALLET_DEPLETED: nothing is left to spend. Forbids sending, does not suspend."""
+BLOCKER_DEBT_OWED: Blocker.ValueType  # 4
+"""BLOCKER_DEBT_OWED: the wallet owes money. Suspends."""
 BLOCKER_OPERATOR_BLOCK: Blocker.ValueType  # 5
 """BLOCKER_OPERATOR_BLOCK: an operator suspended the organization. Suspends."""
 BLOCKER_LEVELS_MISSING: Blocker.ValueType  # 6

@@ -32,6 +32,7 @@ class ReportWalletRequest(_message.Message):
     FREEZE_REASONS_FIELD_NUMBER: _builtins.int
     DEPLETED_FIELD_NUMBER: _builtins.int
     DEPLETED_SINCE_FIELD_NUMBER: _builtins.int
+    OWING_MICROS_FIELD_NUMBER: _builtins.int
     LEDGER_CURRENCY_CODE_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """organization_id of the wallet."""
@@ -40,7 +41,9 @@ class ReportWalletRequest(_message.Message):
     frozen: _builtins.bool
     """frozen: nothing may be spent."""
     depleted: _builtins.bool
-    """depleted: nothing is left to spend."""
+    """depleted: the balance fell below the wallet's own limit and has not risen enough since."""
+    owing_micros: _builtins.int
+    """owing_micros is the wallet's debt; at least 0."""
     ledger_currency_code: _builtins.str
     """ledger_currency_code of the wallet."""
     @_builtins.property
@@ -60,11 +63,12 @@ class ReportWalletRequest(_message.Message):
         freeze_reasons: _abc.Iterable[_wallet_pb2.FreezeReason.ValueType] | None = ...,
         depleted: _builtins.bool = ...,
         depleted_since: _timestamp_pb2.Timestamp | None = ...,
+        owing_micros: _builtins.int = ...,
         ledger_currency_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["depleted_since", b"depleted_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["depleted", b"depleted", "depleted_since", b"depleted_since", "freeze_reasons", b"freeze_reasons", "frozen", b"frozen", "ledger_currency_code", b"ledger_currency_code", "organization_id", b"organization_id", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["depleted", b"depleted", "depleted_since", b"depleted_since", "freeze_reasons", b"freeze_reasons", "frozen", b"frozen", "ledger_currency_code", b"ledger_currency_code", "organization_id", b"organization_id", "owing_micros", b"owing_micros", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

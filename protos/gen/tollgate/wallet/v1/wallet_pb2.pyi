@@ -32,6 +32,10 @@ class _FreezeReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FreezeRe
     """FREEZE_REASON_OPERATOR: a person froze it."""
     FREEZE_REASON_DISPUTE: _FreezeReason.ValueType  # 2
     """FREEZE_REASON_DISPUTE: a payment is disputed."""
+    FREEZE_REASON_INTEGRITY: _FreezeReason.ValueType  # 3
+    """FREEZE_REASON_INTEGRITY: the ledger does not prove itself. Lifted by RepairWallet, or by UnfreezeWallet
+    after a clean verification of the wallet.
+    """
     FREEZE_REASON_SUBSCRIPTION_INACTIVE: _FreezeReason.ValueType  # 4
     """FREEZE_REASON_SUBSCRIPTION_INACTIVE: the subscription is not in good standing. Derived from the
     gateway's level; a caller can neither set nor lift it.
@@ -46,6 +50,10 @@ FREEZE_REASON_OPERATOR: FreezeReason.ValueType  # 1
 """FREEZE_REASON_OPERATOR: a person froze it."""
 FREEZE_REASON_DISPUTE: FreezeReason.ValueType  # 2
 """FREEZE_REASON_DISPUTE: a payment is disputed."""
+FREEZE_REASON_INTEGRITY: FreezeReason.ValueType  # 3
+"""FREEZE_REASON_INTEGRITY: the ledger does not prove itself. Lifted by RepairWallet, or by UnfreezeWallet
+after a clean verification of the wallet.
+"""
 FREEZE_REASON_SUBSCRIPTION_INACTIVE: FreezeReason.ValueType  # 4
 """FREEZE_REASON_SUBSCRIPTION_INACTIVE: the subscription is not in good standing. Derived from the
 gateway's level; a caller can neither set nor lift it.
@@ -61,39 +69,83 @@ class _EntryTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryType.V
     ENTRY_TYPE_UNSPECIFIED: _EntryType.ValueType  # 0
     """ENTRY_TYPE_UNSPECIFIED is never used."""
     ENTRY_TYPE_TOP_UP: _EntryType.ValueType  # 1
-    """ENTRY_TYPE_TOP_UP: money was added by another backend."""
+    """ENTRY_TYPE_TOP_UP (+): money was added by another backend."""
     ENTRY_TYPE_DEBIT: _EntryType.ValueType  # 2
-    """ENTRY_TYPE_DEBIT: money was spent."""
+    """ENTRY_TYPE_DEBIT (-): money was spent."""
     ENTRY_TYPE_REFUND: _EntryType.ValueType  # 3
-    """ENTRY_TYPE_REFUND: money that was spent came back."""
+    """ENTRY_TYPE_REFUND (+): money that was spent came back."""
     ENTRY_TYPE_PROMOTION: _EntryType.ValueType  # 4
-    """ENTRY_TYPE_PROMOTION: money was given away."""
+    """ENTRY_TYPE_PROMOTION (+): money was given away."""
     ENTRY_TYPE_PAYMENT: _EntryType.ValueType  # 5
-    """ENTRY_TYPE_PAYMENT: a provider's payment was credited."""
+    """ENTRY_TYPE_PAYMENT (+): a provider's payment was credited."""
     ENTRY_TYPE_FREEZE: _EntryType.ValueType  # 6
-    """ENTRY_TYPE_FREEZE: a freeze was set."""
+    """ENTRY_TYPE_FREEZE (0): a freeze was set."""
     ENTRY_TYPE_UNFREEZE: _EntryType.ValueType  # 7
-    """ENTRY_TYPE_UNFREEZE: a freeze was lifted."""
+    """ENTRY_TYPE_UNFREEZE (0): a freeze was lifted."""
+    ENTRY_TYPE_REVERSAL: _EntryType.ValueType  # 8
+    """ENTRY_TYPE_REVERSAL (-): a payment's money was taken back; what was not there is owed."""
+    ENTRY_TYPE_REVERSAL_RETURNED: _EntryType.ValueType  # 9
+    """ENTRY_TYPE_REVERSAL_RETURNED (+): money that was taken back came again; debt falls first."""
+    ENTRY_TYPE_AT_RISK: _EntryType.ValueType  # 10
+    """ENTRY_TYPE_AT_RISK (+): a payment is at risk, and so much of the balance is held for it."""
+    ENTRY_TYPE_AT_RISK_ENDED: _EntryType.ValueType  # 11
+    """ENTRY_TYPE_AT_RISK_ENDED (-): so much is no longer held for payments at risk."""
+    ENTRY_TYPE_HOLD: _EntryType.ValueType  # 12
+    """ENTRY_TYPE_HOLD (+): money was held for something under way."""
+    ENTRY_TYPE_CAPTURE: _EntryType.ValueType  # 13
+    """ENTRY_TYPE_CAPTURE (-): money was spent out of a hold; what was not there is owed."""
+    ENTRY_TYPE_RELEASE: _EntryType.ValueType  # 14
+    """ENTRY_TYPE_RELEASE (-): the rest of a hold is held no longer."""
+    ENTRY_TYPE_EXPIRY: _EntryType.ValueType  # 15
+    """ENTRY_TYPE_EXPIRY (-): a hold's time was up; its rest is held no longer."""
+    ENTRY_TYPE_DEBT_REPAYMENT: _EntryType.ValueType  # 16
+    """ENTRY_TYPE_DEBT_REPAYMENT (-): balance and debt fell by the same."""
+    ENTRY_TYPE_ADJUSTMENT: _EntryType.ValueType  # 17
+    """ENTRY_TYPE_ADJUSTMENT (+ or -): an operator's correction."""
+    ENTRY_TYPE_REPAIR: _EntryType.ValueType  # 18
+    """ENTRY_TYPE_REPAIR (0): what was broken is named, the values after it are set, the chain starts anew."""
 
 class EntryType(_EntryType, metaclass=_EntryTypeEnumTypeWrapper):
-    """EntryType is the kind of a change."""
+    """EntryType is the kind of a change, with the sign of its amount_micros."""
 
 ENTRY_TYPE_UNSPECIFIED: EntryType.ValueType  # 0
 """ENTRY_TYPE_UNSPECIFIED is never used."""
 ENTRY_TYPE_TOP_UP: EntryType.ValueType  # 1
-"""ENTRY_TYPE_TOP_UP: money was added by another backend."""
+"""ENTRY_TYPE_TOP_UP (+): money was added by another backend."""
 ENTRY_TYPE_DEBIT: EntryType.ValueType  # 2
-"""ENTRY_TYPE_DEBIT: money was spent."""
+"""ENTRY_TYPE_DEBIT (-): money was spent."""
 ENTRY_TYPE_REFUND: EntryType.ValueType  # 3
-"""ENTRY_TYPE_REFUND: money that was spent came back."""
+"""ENTRY_TYPE_REFUND (+): money that was spent came back."""
 ENTRY_TYPE_PROMOTION: EntryType.ValueType  # 4
-"""ENTRY_TYPE_PROMOTION: money was given away."""
+"""ENTRY_TYPE_PROMOTION (+): money was given away."""
 ENTRY_TYPE_PAYMENT: EntryType.ValueType  # 5
-"""ENTRY_TYPE_PAYMENT: a provider's payment was credited."""
+"""ENTRY_TYPE_PAYMENT (+): a provider's payment was credited."""
 ENTRY_TYPE_FREEZE: EntryType.ValueType  # 6
-"""ENTRY_TYPE_FREEZE: a freeze was set."""
+"""ENTRY_TYPE_FREEZE (0): a freeze was set."""
 ENTRY_TYPE_UNFREEZE: EntryType.ValueType  # 7
-"""ENTRY_TYPE_UNFREEZE: a freeze was lifted."""
+"""ENTRY_TYPE_UNFREEZE (0): a freeze was lifted."""
+ENTRY_TYPE_REVERSAL: EntryType.ValueType  # 8
+"""ENTRY_TYPE_REVERSAL (-): a payment's money was taken back; what was not there is owed."""
+ENTRY_TYPE_REVERSAL_RETURNED: EntryType.ValueType  # 9
+"""ENTRY_TYPE_REVERSAL_RETURNED (+): money that was taken back came again; debt falls first."""
+ENTRY_TYPE_AT_RISK: EntryType.ValueType  # 10
+"""ENTRY_TYPE_AT_RISK (+): a payment is at risk, and so much of the balance is held for it."""
+ENTRY_TYPE_AT_RISK_ENDED: EntryType.ValueType  # 11
+"""ENTRY_TYPE_AT_RISK_ENDED (-): so much is no longer held for payments at risk."""
+ENTRY_TYPE_HOLD: EntryType.ValueType  # 12
+"""ENTRY_TYPE_HOLD (+): money was held for something under way."""
+ENTRY_TYPE_CAPTURE: EntryType.ValueType  # 13
+"""ENTRY_TYPE_CAPTURE (-): money was spent out of a hold; what was not there is owed."""
+ENTRY_TYPE_RELEASE: EntryType.ValueType  # 14
+"""ENTRY_TYPE_RELEASE (-): the rest of a hold is held no longer."""
+ENTRY_TYPE_EXPIRY: EntryType.ValueType  # 15
+"""ENTRY_TYPE_EXPIRY (-): a hold's time was up; its rest is held no longer."""
+ENTRY_TYPE_DEBT_REPAYMENT: EntryType.ValueType  # 16
+"""ENTRY_TYPE_DEBT_REPAYMENT (-): balance and debt fell by the same."""
+ENTRY_TYPE_ADJUSTMENT: EntryType.ValueType  # 17
+"""ENTRY_TYPE_ADJUSTMENT (+ or -): an operator's correction."""
+ENTRY_TYPE_REPAIR: EntryType.ValueType  # 18
+"""ENTRY_TYPE_REPAIR (0): what was broken is named, the values after it are set, the chain starts anew."""
 Global___EntryType: _TypeAlias = EntryType  # noqa: Y015
 
 class _CounterpartyAccount:
@@ -103,25 +155,37 @@ class _CounterpartyAccount:
 class _CounterpartyAccountEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CounterpartyAccount.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     COUNTERPARTY_ACCOUNT_UNSPECIFIED: _CounterpartyAccount.ValueType  # 0
-    """COUNTERPARTY_ACCOUNT_UNSPECIFIED: no money moved."""
+    """COUNTERPARTY_ACCOUNT_UNSPECIFIED: no money came or went."""
     COUNTERPARTY_ACCOUNT_PROVIDER_CLEARING: _CounterpartyAccount.ValueType  # 1
     """COUNTERPARTY_ACCOUNT_PROVIDER_CLEARING: money on its way from a payment provider."""
     COUNTERPARTY_ACCOUNT_MESSAGE_REVENUE: _CounterpartyAccount.ValueType  # 2
     """COUNTERPARTY_ACCOUNT_MESSAGE_REVENUE: money earned by sending messages and calls."""
     COUNTERPARTY_ACCOUNT_PROMOTION: _CounterpartyAccount.ValueType  # 3
     """COUNTERPARTY_ACCOUNT_PROMOTION: money given away."""
+    COUNTERPARTY_ACCOUNT_RECEIVABLE: _CounterpartyAccount.ValueType  # 4
+    """COUNTERPARTY_ACCOUNT_RECEIVABLE: what organizations owe."""
+    COUNTERPARTY_ACCOUNT_ADJUSTMENT: _CounterpartyAccount.ValueType  # 5
+    """COUNTERPARTY_ACCOUNT_ADJUSTMENT: operators' corrections."""
+    COUNTERPARTY_ACCOUNT_WALLETS: _CounterpartyAccount.ValueType  # 6
+    """COUNTERPARTY_ACCOUNT_WALLETS: the wallets themselves; in GetTrialBalance only."""
 
 class CounterpartyAccount(_CounterpartyAccount, metaclass=_CounterpartyAccountEnumTypeWrapper):
     """CounterpartyAccount is the other side of an entry in double-entry terms."""
 
 COUNTERPARTY_ACCOUNT_UNSPECIFIED: CounterpartyAccount.ValueType  # 0
-"""COUNTERPARTY_ACCOUNT_UNSPECIFIED: no money moved."""
+"""COUNTERPARTY_ACCOUNT_UNSPECIFIED: no money came or went."""
 COUNTERPARTY_ACCOUNT_PROVIDER_CLEARING: CounterpartyAccount.ValueType  # 1
 """COUNTERPARTY_ACCOUNT_PROVIDER_CLEARING: money on its way from a payment provider."""
 COUNTERPARTY_ACCOUNT_MESSAGE_REVENUE: CounterpartyAccount.ValueType  # 2
 """COUNTERPARTY_ACCOUNT_MESSAGE_REVENUE: money earned by sending messages and calls."""
 COUNTERPARTY_ACCOUNT_PROMOTION: CounterpartyAccount.ValueType  # 3
 """COUNTERPARTY_ACCOUNT_PROMOTION: money given away."""
+COUNTERPARTY_ACCOUNT_RECEIVABLE: CounterpartyAccount.ValueType  # 4
+"""COUNTERPARTY_ACCOUNT_RECEIVABLE: what organizations owe."""
+COUNTERPARTY_ACCOUNT_ADJUSTMENT: CounterpartyAccount.ValueType  # 5
+"""COUNTERPARTY_ACCOUNT_ADJUSTMENT: operators' corrections."""
+COUNTERPARTY_ACCOUNT_WALLETS: CounterpartyAccount.ValueType  # 6
+"""COUNTERPARTY_ACCOUNT_WALLETS: the wallets themselves; in GetTrialBalance only."""
 Global___CounterpartyAccount: _TypeAlias = CounterpartyAccount  # noqa: Y015
 
 @_typing.final
@@ -142,21 +206,42 @@ class Wallet(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    HELD_MICROS_FIELD_NUMBER: _builtins.int
+    AVAILABLE_MICROS_FIELD_NUMBER: _builtins.int
+    OWED_MICROS_FIELD_NUMBER: _builtins.int
+    DEPLETED_BELOW_MICROS_FIELD_NUMBER: _builtins.int
+    RESUME_ABOVE_MICROS_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """organization_id owns the wallet; there is one wallet for each organization."""
     currency_code: _builtins.str
     """currency_code of every amount in the wallet, ISO 4217; it never changes."""
     balance_micros: _builtins.int
-    """balance_micros is what the organization owns; never negative."""
+    """balance_micros is what the organization owns, held money included; never negative."""
     depleted: _builtins.bool
-    """depleted: nothing is left to spend."""
+    """depleted: the balance fell below depleted_below_micros and has not reached resume_above_micros since."""
     frozen: _builtins.bool
     """frozen: nothing may be spent while any freeze is set."""
     entry_count: _builtins.int
     """entry_count is the number of entries in the ledger; the last entry has this sequence."""
     revision: _builtins.int
-    """revision of the level that is announced: it grows when frozen, the reasons or depleted change, not
-    with each debit.
+    """revision of the level that is announced: it grows when frozen, the reasons, depleted or owed change,
+    not with each debit.
+    """
+    held_micros: _builtins.int
+    """held_micros of the balance are kept back: for open holds, and at risk in payments; at most the balance."""
+    available_micros: _builtins.int
+    """available_micros may be spent: the balance without what is held; 0 while anything is owed. A frozen
+    wallet spends nothing, whatever stands here.
+    """
+    owed_micros: _builtins.int
+    """owed_micros is the debt: taken back or captured when the money was not there; at least 0. Credits and
+    released money repay it first.
+    """
+    depleted_below_micros: _builtins.int
+    """depleted_below_micros: depleted turns on when the balance falls below it; at least 1, the default."""
+    resume_above_micros: _builtins.int
+    """resume_above_micros: depleted turns off when the balance reaches it; at least depleted_below_micros,
+    the default.
     """
     @_builtins.property
     def freezes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Freeze]:
@@ -183,10 +268,15 @@ class Wallet(_message.Message):
         revision: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        held_micros: _builtins.int = ...,
+        available_micros: _builtins.int = ...,
+        owed_micros: _builtins.int = ...,
+        depleted_below_micros: _builtins.int = ...,
+        resume_above_micros: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balance_micros", b"balance_micros", "create_time", b"create_time", "currency_code", b"currency_code", "depleted", b"depleted", "entry_count", b"entry_count", "freezes", b"freezes", "frozen", b"frozen", "organization_id", b"organization_id", "revision", b"revision", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available_micros", b"available_micros", "balance_micros", b"balance_micros", "create_time", b"create_time", "currency_code", b"currency_code", "depleted", b"depleted", "depleted_below_micros", b"depleted_below_micros", "entry_count", b"entry_count", "freezes", b"freezes", "frozen", b"frozen", "held_micros", b"held_micros", "organization_id", b"organization_id", "owed_micros", b"owed_micros", "resume_above_micros", b"resume_above_micros", "revision", b"revision", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -271,6 +361,11 @@ class Entry(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     FREEZE_REASON_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    HELD_AFTER_MICROS_FIELD_NUMBER: _builtins.int
+    OWED_AFTER_MICROS_FIELD_NUMBER: _builtins.int
+    CHAIN_FIELD_NUMBER: _builtins.int
+    HOLD_REFERENCE_ID_FIELD_NUMBER: _builtins.int
+    CURRENCY_CODE_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """organization_id of the wallet."""
     sequence: _builtins.int
@@ -278,7 +373,10 @@ class Entry(_message.Message):
     type: Global___EntryType.ValueType
     """type of the change."""
     amount_micros: _builtins.int
-    """amount_micros is the signed change of the balance: negative for money that left. Zero for a freeze."""
+    """amount_micros is the signed change of what the organization owns less what it owes: negative for money
+    that left. For HOLD, RELEASE, EXPIRY, AT_RISK, AT_RISK_ENDED and DEBT_REPAYMENT, where no money comes or
+    goes, it is what was moved within the wallet; see EntryType. Zero for a freeze and a repair.
+    """
     balance_after_micros: _builtins.int
     """balance_after_micros is the balance after this entry."""
     reference_id: _builtins.str
@@ -286,13 +384,23 @@ class Entry(_message.Message):
     payment_id: _builtins.str
     """payment_id of the payment that it came from, if any."""
     counterparty_account: Global___CounterpartyAccount.ValueType
-    """counterparty_account is the other side of the change; unspecified for a freeze."""
+    """counterparty_account is the other side of the change; unspecified where there is none."""
     actor: _builtins.str
     """actor who caused it, where known."""
     description: _builtins.str
     """description given by the caller."""
     freeze_reason: Global___FreezeReason.ValueType
     """freeze_reason of a FREEZE or UNFREEZE."""
+    held_after_micros: _builtins.int
+    """held_after_micros is what is held after this entry."""
+    owed_after_micros: _builtins.int
+    """owed_after_micros is what is owed after this entry."""
+    chain: _builtins.bytes
+    """chain: 16 bytes that seal this entry and, through the entry before it, all that stand before it."""
+    hold_reference_id: _builtins.str
+    """hold_reference_id of the hold that it belongs to, if any."""
+    currency_code: _builtins.str
+    """currency_code of the amounts, the wallet's."""
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """metadata given by the caller."""
@@ -317,10 +425,15 @@ class Entry(_message.Message):
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         freeze_reason: Global___FreezeReason.ValueType = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        held_after_micros: _builtins.int = ...,
+        owed_after_micros: _builtins.int = ...,
+        chain: _builtins.bytes = ...,
+        hold_reference_id: _builtins.str = ...,
+        currency_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "amount_micros", b"amount_micros", "balance_after_micros", b"balance_after_micros", "counterparty_account", b"counterparty_account", "create_time", b"create_time", "description", b"description", "freeze_reason", b"freeze_reason", "metadata", b"metadata", "organization_id", b"organization_id", "payment_id", b"payment_id", "reference_id", b"reference_id", "sequence", b"sequence", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "amount_micros", b"amount_micros", "balance_after_micros", b"balance_after_micros", "chain", b"chain", "counterparty_account", b"counterparty_account", "create_time", b"create_time", "currency_code", b"currency_code", "description", b"description", "freeze_reason", b"freeze_reason", "held_after_micros", b"held_after_micros", "hold_reference_id", b"hold_reference_id", "metadata", b"metadata", "organization_id", b"organization_id", "owed_after_micros", b"owed_after_micros", "payment_id", b"payment_id", "reference_id", b"reference_id", "sequence", b"sequence", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -23,11 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from tollgate.options.v1 import rules_pb2 as tollgate_dot_options_dot_v1_dot_rules__pb2
 from tollgate.wallet.v1 import wallet_pb2 as tollgate_dot_wallet_dot_v1_dot_wallet__pb2
+from tollgate.wallet.v1 import wallet_service_holds_pb2 as tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2
+from tollgate.wallet.v1 import wallet_service_ledger_pb2 as tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'tollgate/wallet/v1/wallet_service.proto\x12\x12tollgate.wallet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ftollgate/options/v1/rules.proto\x1a\x1ftollgate/wallet/v1/wallet.proto\"Y\n\x13\x43reateWalletRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x1f\n\rcurrency_code\x18\x02 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x02\"B\n\x14\x43reateWalletResponse\x12*\n\x06wallet\x18\x01 \x01(\x0b\x32\x1a.tollgate.wallet.v1.Wallet\"5\n\x10GetWalletRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\"?\n\x11GetWalletResponse\x12*\n\x06wallet\x18\x01 \x01(\x0b\x32\x1a.tollgate.wallet.v1.Wallet\"\x99\x02\n\x0c\x44\x65\x62itRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x1d\n\ramount_micros\x18\x02 \x01(\x03\x42\x06\x8a\xb5\x18\x02\x18\x01\x12\x1f\n\rcurrency_code\x18\x03 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x02\x12\x1e\n\x0creference_id\x18\x04 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12@\n\x08metadata\x18\x06 \x03(\x0b\x32..tollgate.wallet.v1.DebitRequest.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"w\n\rDebitResponse\x12(\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x19.tollgate.wallet.v1.Entry\x12*\n\x06wallet\x18\x02 \x01(\x0b\x32\x1a.tollgate.wallet.v1.Wallet\x12\x10\n\x08replayed\x18\x03 \x01(\x08\"\xd1\x02\n\rCreditRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x1d\n\ramount_micros\x18\x02 \x01(\x03\x42\x06\x8a\xb5\x18\x02\x18\x01\x12\x1f\n\rcurrency_code\x18\x03 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x02\x12\x1e\n\x0creference_id\x18\x04 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x34\n\x04type\x18\x05 \x01(\x0e\x32\x1e.tollgate.wallet.v1.CreditTypeB\x06\x8a\xb5\x18\x02\x08\x01\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12\x41\n\x08metadata\x18\x07 \x03(\x0b\x32/.tollgate.wallet.v1.CreditRequest.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"z\n\x0e\x43reditResponse\x12*\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x19.tollgate.wallet.v1.Entry\x12*\n\x06wallet\x18\x02 \x01(\x0b\x32\x1a.tollgate.wallet.v1.Wallet\x12\x10\n\x08replayed\x18\x03 \x01(\x08\"\xcb\x02\n\x13\x41pplyPaymentRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x1c\n\npayment_id\x18\x02 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\"\n\x08revision\x18\x03 \x01(\x03\x42\x10\x8a\xb5\x18\x0c\x18\x01 \x80\x80\x80\x80\x80\x80\x80\x80@\x12\x1f\n\rcurrency_code\x18\x04 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x02\x12\x1f\n\x0f\x63redited_micros\x18\x05 \x01(\x03\x42\x06\x8a\xb5\x18\x02\x18\x00\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12G\n\x08metadata\x18\x07 \x03(\x0b\x32\x35.tollgate.wallet.v1.ApplyPaymentRequest.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x87\x01\n\x14\x41pplyPaymentResponse\x12\x17\n\x0fstored_revision\x18\x01 \x01(\x03\x12*\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x19.tollgate.wallet.v1.Entry\x12*\n\x06wallet\x18\x03 \x01(\x0b\x32\x1a.tollgate.wallet.v1.Wallet\"\xad\x01\n\x13\x46reezeWalletRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x38\n\x06reason\x18\x02 \x01(\x0e\x32 .tollgate.wallet.v1.FreezeReasonB\x06\x8a\xb5\x18\x02\x08\x01\x12\x1c\n\x0creference_id\x18\x03 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\"B\n\x14\x46reezeWalletResponse\x12*\n\x06wallet\x18\x01 \x01(\x0b\x32\x1a.tollgate.wallet.v1.Wallet\"\xaf\x01\n\x15UnfreezeWalletRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x38\n\x06reason\x18\x02 \x01(\x0e\x32 .tollgate.wallet.v1.FreezeReasonB\x06\x8a\xb5\x18\x02\x08\x01\x12\x1c\n\x0creference_id\x18\x03 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\"D\n\x16UnfreezeWalletResponse\x12*\n\x06wallet\x18\x01 \x01(\x0b\x32\x1a.tollgate.wallet.v1.Wallet\"\xbd\x02\n\x12ListEntriesRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x04type\x18\x04 \x01(\x0e\x32\x1d.tollgate.wallet.v1.EntryType\x12\x1c\n\x0creference_id\x18\x05 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x1a\n\npayment_id\x18\x06 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\r\n\x05\x61\x63tor\x18\x07 \x01(\t\x12\x1c\n\tpage_size\x18\x08 \x01(\x05\x42\t\x8a\xb5\x18\x05\x18\x00 \xf4\x03\x12\x12\n\npage_token\x18\t \x01(\t\"Z\n\x13ListEntriesResponse\x12*\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x19.tollgate.wallet.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*t\n\nCreditType\x12\x1b\n\x17\x43REDIT_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43REDIT_TYPE_TOP_UP\x10\x01\x12\x16\n\x12\x43REDIT_TYPE_REFUND\x10\x02\x12\x19\n\x15\x43REDIT_TYPE_PROMOTION\x10\x03\x32\xfa\x05\n\rWalletService\x12\x61\n\x0c\x43reateWallet\x12\'.tollgate.wallet.v1.CreateWalletRequest\x1a(.tollgate.wallet.v1.CreateWalletResponse\x12X\n\tGetWallet\x12$.tollgate.wallet.v1.GetWalletRequest\x1a%.tollgate.wallet.v1.GetWalletResponse\x12L\n\x05\x44\x65\x62it\x12 .tollgate.wallet.v1.DebitRequest\x1a!.tollgate.wallet.v1.DebitResponse\x12O\n\x06\x43redit\x12!.tollgate.wallet.v1.CreditRequest\x1a\".tollgate.wallet.v1.CreditResponse\x12\x61\n\x0c\x41pplyPayment\x12\'.tollgate.wallet.v1.ApplyPaymentRequest\x1a(.tollgate.wallet.v1.ApplyPaymentResponse\x12\x61\n\x0c\x46reezeWallet\x12\'.tollgate.wallet.v1.FreezeWalletRequest\x1a(.tollgate.wallet.v1.FreezeWalletResponse\x12g\n\x0eUnfreezeWallet\x12).tollgate.wallet.v1.UnfreezeWalletRequest\x1a*.tollgate.wallet.v1.UnfreezeWalletResponse\x12^\n\x0bListEntries\x12&.tollgate.wallet.v1.ListEntriesRequest\x1a\'.tollgate.wallet.v1.ListEntriesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'tollgate/wallet/v1/wallet_service.proto\x12\x12tollgate.wallet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1ftollgate/options/v1/rules.proto\x1a\x1ftollgate/wallet/v1/wallet.proto\x1a-tollgate/wallet/v1/wallet_service_holds.proto\x1a.tollgate/wallet/v1/wallet_service_ledger.proto\"Y\n\x13\x43reateWalletRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x1f\n\rcurrency_code\x18\x02 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x02\"B\n\x14\x43reateWalletResponse\x12*\n\x06wallet\x18\x01 \x01(\x0b\x32\x1a.tollgate.wallet.v1.Wallet\"5\n\x10GetWalletRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\"?\n\x11GetWalletResponse\x12*\n\x06wallet\x18\x01 \x01(\x0b\x32\x1a.tollgate.wallet.v1.Wallet\"\xc0\x01\n\x13UpdateWalletRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12*\n\x15\x64\x65pleted_below_micros\x18\x02 \x01(\x03\x42\x06\x8a\xb5\x18\x02\x18\x01H\x00\x88\x01\x01\x12(\n\x13resume_above_micros\x18\x03 \x01(\x03\x42\x06\x8a\xb5\x18\x02\x18\x01H\x01\x88\x01\x01\x42\x18\n\x16_depleted_below_microsB\x16\n\x14_resume_above_micros\"B\n\x14UpdateWalletResponse\x12*\n\x06wallet\x18\x01 \x01(\x0b\x32\x1a.tollgate.wallet.v1.Wallet\"\x94\x02\n\x12ListWalletsRequest\x12\x13\n\x06\x66rozen\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12\x12\n\x05owing\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12\x15\n\x08\x64\x65pleted\x18\x03 \x01(\x08H\x02\x88\x01\x01\x12\x37\n\rfreeze_reason\x18\x04 \x01(\x0e\x32 .tollgate.wallet.v1.FreezeReason\x12\x31\n\rfrozen_before\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\tpage_size\x18\x06 \x01(\x05\x42\t\x8a\xb5\x18\x05\x18\x00 \xf4\x03\x12\x12\n\npage_token\x18\x07 \x01(\tB\t\n\x07_frozenB\x08\n\x06_owingB\x0b\n\t_depleted\"[\n\x13ListWalletsResponse\x12+\n\x07wallets\x18\x01 \x03(\x0b\x32\x1a.tollgate.wallet.v1.Wallet\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x99\x02\n\x0c\x44\x65\x62itRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x1d\n\ramount_micros\x18\x02 \x01(\x03\x42\x06\x8a\xb5\x18\x02\x18\x01\x12\x1f\n\rcurrency_code\x18\x03 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x02\x12\x1e\n\x0creference_id\x18\x04 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12@\n\x08metadata\x18\x06 \x03(\x0b\x32..tollgate.wallet.v1.DebitRequest.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"w\n\rDebitResponse\x12(\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x19.tollgate.wallet.v1.Entry\x12*\n\x06wallet\x18\x02 \x01(\x0b\x32\x1a.tollgate.wallet.v1.Wallet\x12\x10\n\x08replayed\x18\x03 \x01(\x08\"P\n\x11\x42\x61tchDebitRequest\x12;\n\x06\x64\x65\x62its\x18\x01 \x03(\x0b\x32 .tollgate.wallet.v1.DebitRequestB\t\x8a\xb5\x18\x05\x08\x01\x38\xe8\x07\"K\n\x12\x42\x61tchDebitResponse\x12\x35\n\x07results\x18\x01 \x03(\x0b\x32$.tollgate.wallet.v1.BatchDebitResult\"y\n\x10\x42\x61tchDebitResult\x12\x35\n\x08response\x18\x01 \x01(\x0b\x32!.tollgate.wallet.v1.DebitResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"\xd1\x02\n\rCreditRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x1d\n\ramount_micros\x18\x02 \x01(\x03\x42\x06\x8a\xb5\x18\x02\x18\x01\x12\x1f\n\rcurrency_code\x18\x03 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x02\x12\x1e\n\x0creference_id\x18\x04 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x34\n\x04type\x18\x05 \x01(\x0e\x32\x1e.tollgate.wallet.v1.CreditTypeB\x06\x8a\xb5\x18\x02\x08\x01\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12\x41\n\x08metadata\x18\x07 \x03(\x0b\x32/.tollgate.wallet.v1.CreditRequest.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x96\x01\n\x0e\x43reditResponse\x12*\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x19.tollgate.wallet.v1.Entry\x12*\n\x06wallet\x18\x02 \x01(\x0b\x32\x1a.tollgate.wallet.v1.Wallet\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x12\x1a\n\x12\x64\x65\x62t_repaid_micros\x18\x04 \x01(\x03\"\xa5\x03\n\x13\x41pplyPaymentRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x1c\n\npayment_id\x18\x02 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\"\n\x08revision\x18\x03 \x01(\x03\x42\x10\x8a\xb5\x18\x0c\x18\x01 \x80\x80\x80\x80\x80\x80\x80\x80@\x12\x1f\n\rcurrency_code\x18\x04 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x02\x12\x1f\n\x0f\x63redited_micros\x18\x05 \x01(\x03\x42\x06\x8a\xb5\x18\x02\x18\x00\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12G\n\x08metadata\x18\x07 \x03(\x0b\x32\x35.tollgate.wallet.v1.ApplyPaymentRequest.MetadataEntry\x12\x1f\n\x0freversed_micros\x18\x08 \x01(\x03\x42\x06\x8a\xb5\x18\x02\x18\x00\x12\x1e\n\x0e\x61t_risk_micros\x18\t \x01(\x03\x42\x06\x8a\xb5\x18\x02\x18\x00\x12\x17\n\x0f\x62locks_spending\x18\n \x01(\x08\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb6\x01\n\x14\x41pplyPaymentResponse\x12\x17\n\x0fstored_revision\x18\x01 \x01(\x03\x12*\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x19.tollgate.wallet.v1.Entry\x12*\n\x06wallet\x18\x03 \x01(\x0b\x32\x1a.tollgate.wallet.v1.Wallet\x12\x18\n\x10\x63ollected_micros\x18\x04 \x01(\x03\x12\x13\n\x0bowed_micros\x18\x05 \x01(\x03\"\xc6\x01\n\x14\x41\x64justBalanceRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x1c\n\x0c\x64\x65lta_micros\x18\x02 \x01(\x03\x42\x06\x8a\xb5\x18\x02\x08\x01\x12\x1f\n\rcurrency_code\x18\x03 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x02\x12\x1e\n\x0creference_id\x18\x04 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x1d\n\rjustification\x18\x05 \x01(\tB\x06\x8a\xb5\x18\x02\x08\x01\x12\r\n\x05\x61\x63tor\x18\x06 \x01(\t\"\x81\x01\n\x15\x41\x64justBalanceResponse\x12*\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x19.tollgate.wallet.v1.Entry\x12*\n\x06wallet\x18\x02 \x01(\x0b\x32\x1a.tollgate.wallet.v1.Wallet\x12\x10\n\x08replayed\x18\x03 \x01(\x08\"\xad\x01\n\x13\x46reezeWalletRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x38\n\x06reason\x18\x02 \x01(\x0e\x32 .tollgate.wallet.v1.FreezeReasonB\x06\x8a\xb5\x18\x02\x08\x01\x12\x1c\n\x0creference_id\x18\x03 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\"B\n\x14\x46reezeWalletResponse\x12*\n\x06wallet\x18\x01 \x01(\x0b\x32\x1a.tollgate.wallet.v1.Wallet\"\xaf\x01\n\x15UnfreezeWalletRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x38\n\x06reason\x18\x02 \x01(\x0e\x32 .tollgate.wallet.v1.FreezeReasonB\x06\x8a\xb5\x18\x02\x08\x01\x12\x1c\n\x0creference_id\x18\x03 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\"D\n\x16UnfreezeWalletResponse\x12*\n\x06wallet\x18\x01 \x01(\x0b\x32\x1a.tollgate.wallet.v1.Wallet\"\xbb\x02\n\x12ListEntriesRequest\x12\x1f\n\x0forganization_id\x18\x01 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x04type\x18\x04 \x01(\x0e\x32\x1d.tollgate.wallet.v1.EntryType\x12\x1c\n\x0creference_id\x18\x05 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x1a\n\npayment_id\x18\x06 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\r\n\x05\x61\x63tor\x18\x07 \x01(\t\x12\x1c\n\tpage_size\x18\x08 \x01(\x05\x42\t\x8a\xb5\x18\x05\x18\x00 \xf4\x03\x12\x12\n\npage_token\x18\t \x01(\t\"Z\n\x13ListEntriesResponse\x12*\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x19.tollgate.wallet.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*t\n\nCreditType\x12\x1b\n\x17\x43REDIT_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43REDIT_TYPE_TOP_UP\x10\x01\x12\x16\n\x12\x43REDIT_TYPE_REFUND\x10\x02\x12\x19\n\x15\x43REDIT_TYPE_PROMOTION\x10\x03\x32\xd7\x10\n\rWalletService\x12\x61\n\x0c\x43reateWallet\x12\'.tollgate.wallet.v1.CreateWalletRequest\x1a(.tollgate.wallet.v1.CreateWalletResponse\x12X\n\tGetWallet\x12$.tollgate.wallet.v1.GetWalletRequest\x1a%.tollgate.wallet.v1.GetWalletResponse\x12\x61\n\x0cUpdateWallet\x12\'.tollgate.wallet.v1.UpdateWalletRequest\x1a(.tollgate.wallet.v1.UpdateWalletResponse\x12^\n\x0bListWallets\x12&.tollgate.wallet.v1.ListWalletsRequest\x1a\'.tollgate.wallet.v1.ListWalletsResponse\x12L\n\x05\x44\x65\x62it\x12 .tollgate.wallet.v1.DebitRequest\x1a!.tollgate.wallet.v1.DebitResponse\x12[\n\nBatchDebit\x12%.tollgate.wallet.v1.BatchDebitRequest\x1a&.tollgate.wallet.v1.BatchDebitResponse\x12O\n\x06\x43redit\x12!.tollgate.wallet.v1.CreditRequest\x1a\".tollgate.wallet.v1.CreditResponse\x12\x61\n\x0c\x41pplyPayment\x12\'.tollgate.wallet.v1.ApplyPaymentRequest\x1a(.tollgate.wallet.v1.ApplyPaymentResponse\x12\x64\n\rAdjustBalance\x12(.tollgate.wallet.v1.AdjustBalanceRequest\x1a).tollgate.wallet.v1.AdjustBalanceResponse\x12X\n\tPlaceHold\x12$.tollgate.wallet.v1.PlaceHoldRequest\x1a%.tollgate.wallet.v1.PlaceHoldResponse\x12^\n\x0b\x43\x61ptureHold\x12&.tollgate.wallet.v1.CaptureHoldRequest\x1a\'.tollgate.wallet.v1.CaptureHoldResponse\x12^\n\x0bReleaseHold\x12&.tollgate.wallet.v1.ReleaseHoldRequest\x1a\'.tollgate.wallet.v1.ReleaseHoldResponse\x12R\n\x07GetHold\x12\".tollgate.wallet.v1.GetHoldRequest\x1a#.tollgate.wallet.v1.GetHoldResponse\x12X\n\tListHolds\x12$.tollgate.wallet.v1.ListHoldsRequest\x1a%.tollgate.wallet.v1.ListHoldsResponse\x12\x61\n\x0c\x46reezeWallet\x12\'.tollgate.wallet.v1.FreezeWalletRequest\x1a(.tollgate.wallet.v1.FreezeWalletResponse\x12g\n\x0eUnfreezeWallet\x12).tollgate.wallet.v1.UnfreezeWalletRequest\x1a*.tollgate.wallet.v1.UnfreezeWalletResponse\x12^\n\x0bListEntries\x12&.tollgate.wallet.v1.ListEntriesRequest\x1a\'.tollgate.wallet.v1.ListEntriesResponse\x12\x61\n\x0cGetBalanceAt\x12\'.tollgate.wallet.v1.GetBalanceAtRequest\x1a(.tollgate.wallet.v1.GetBalanceAtResponse\x12\x63\n\x0cVerifyLedger\x12\'.tollgate.wallet.v1.VerifyLedgerRequest\x1a(.tollgate.wallet.v1.VerifyLedgerResponse0\x01\x12\x61\n\x0cRepairWallet\x12\'.tollgate.wallet.v1.RepairWalletRequest\x1a(.tollgate.wallet.v1.RepairWalletResponse\x12j\n\x0fGetTrialBalance\x12*.tollgate.wallet.v1.GetTrialBalanceRequest\x1a+.tollgate.wallet.v1.GetTrialBalanceResponse\x12v\n\x13GetLedgerStatistics\x12..tollgate.wallet.v1.GetLedgerStatisticsRequest\x1a/.tollgate.wallet.v1.GetLedgerStatisticsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,6 +43,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEWALLETREQUEST'].fields_by_name['currency_code']._serialized_options = b'\212\265\030\004\010\001\020\002'
   _globals['_GETWALLETREQUEST'].fields_by_name['organization_id']._loaded_options = None
   _globals['_GETWALLETREQUEST'].fields_by_name['organization_id']._serialized_options = b'\212\265\030\004\010\001\020\001'
+  _globals['_UPDATEWALLETREQUEST'].fields_by_name['organization_id']._loaded_options = None
+  _globals['_UPDATEWALLETREQUEST'].fields_by_name['organization_id']._serialized_options = b'\212\265\030\004\010\001\020\001'
+  _globals['_UPDATEWALLETREQUEST'].fields_by_name['depleted_below_micros']._loaded_options = None
+  _globals['_UPDATEWALLETREQUEST'].fields_by_name['depleted_below_micros']._serialized_options = b'\212\265\030\002\030\001'
+  _globals['_UPDATEWALLETREQUEST'].fields_by_name['resume_above_micros']._loaded_options = None
+  _globals['_UPDATEWALLETREQUEST'].fields_by_name['resume_above_micros']._serialized_options = b'\212\265\030\002\030\001'
+  _globals['_LISTWALLETSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTWALLETSREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\265\030\005\030\000 \364\003'
   _globals['_DEBITREQUEST_METADATAENTRY']._loaded_options = None
   _globals['_DEBITREQUEST_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_DEBITREQUEST'].fields_by_name['organization_id']._loaded_options = None
@@ -50,6 +61,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DEBITREQUEST'].fields_by_name['currency_code']._serialized_options = b'\212\265\030\004\010\001\020\002'
   _globals['_DEBITREQUEST'].fields_by_name['reference_id']._loaded_options = None
   _globals['_DEBITREQUEST'].fields_by_name['reference_id']._serialized_options = b'\212\265\030\004\010\001\020\001'
+  _globals['_BATCHDEBITREQUEST'].fields_by_name['debits']._loaded_options = None
+  _globals['_BATCHDEBITREQUEST'].fields_by_name['debits']._serialized_options = b'\212\265\030\005\010\0018\350\007'
   _globals['_CREDITREQUEST_METADATAENTRY']._loaded_options = None
   _globals['_CREDITREQUEST_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_CREDITREQUEST'].fields_by_name['organization_id']._loaded_options = None
@@ -74,6 +87,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPLYPAYMENTREQUEST'].fields_by_name['currency_code']._serialized_options = b'\212\265\030\004\010\001\020\002'
   _globals['_APPLYPAYMENTREQUEST'].fields_by_name['credited_micros']._loaded_options = None
   _globals['_APPLYPAYMENTREQUEST'].fields_by_name['credited_micros']._serialized_options = b'\212\265\030\002\030\000'
+  _globals['_APPLYPAYMENTREQUEST'].fields_by_name['reversed_micros']._loaded_options = None
+  _globals['_APPLYPAYMENTREQUEST'].fields_by_name['reversed_micros']._serialized_options = b'\212\265\030\002\030\000'
+  _globals['_APPLYPAYMENTREQUEST'].fields_by_name['at_risk_micros']._loaded_options = None
+  _globals['_APPLYPAYMENTREQUEST'].fields_by_name['at_risk_micros']._serialized_options = b'\212\265\030\002\030\000'
+  _globals['_ADJUSTBALANCEREQUEST'].fields_by_name['organization_id']._loaded_options = None
+  _globals['_ADJUSTBALANCEREQUEST'].fields_by_name['organization_id']._serialized_options = b'\212\265\030\004\010\001\020\001'
+  _globals['_ADJUSTBALANCEREQUEST'].fields_by_name['delta_micros']._loaded_options = None
+  _globals['_ADJUSTBALANCEREQUEST'].fields_by_name['delta_micros']._serialized_options = b'\212\265\030\002\010\001'
+  _globals['_ADJUSTBALANCEREQUEST'].fields_by_name['currency_code']._loaded_options = None
+  _globals['_ADJUSTBALANCEREQUEST'].fields_by_name['currency_code']._serialized_options = b'\212\265\030\004\010\001\020\002'
+  _globals['_ADJUSTBALANCEREQUEST'].fields_by_name['reference_id']._loaded_options = None
+  _globals['_ADJUSTBALANCEREQUEST'].fields_by_name['reference_id']._serialized_options = b'\212\265\030\004\010\001\020\001'
+  _globals['_ADJUSTBALANCEREQUEST'].fields_by_name['justification']._loaded_options = None
+  _globals['_ADJUSTBALANCEREQUEST'].fields_by_name['justification']._serialized_options = b'\212\265\030\002\010\001'
   _globals['_FREEZEWALLETREQUEST'].fields_by_name['organization_id']._loaded_options = None
   _globals['_FREEZEWALLETREQUEST'].fields_by_name['organization_id']._serialized_options = b'\212\265\030\004\010\001\020\001'
   _globals['_FREEZEWALLETREQUEST'].fields_by_name['reason']._loaded_options = None
@@ -87,53 +114,71 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UNFREEZEWALLETREQUEST'].fields_by_name['reference_id']._loaded_options = None
   _globals['_UNFREEZEWALLETREQUEST'].fields_by_name['reference_id']._serialized_options = b'\212\265\030\002\020\001'
   _globals['_LISTENTRIESREQUEST'].fields_by_name['organization_id']._loaded_options = None
-  _globals['_LISTENTRIESREQUEST'].fields_by_name['organization_id']._serialized_options = b'\212\265\030\004\010\001\020\001'
+  _globals['_LISTENTRIESREQUEST'].fields_by_name['organization_id']._serialized_options = b'\212\265\030\002\020\001'
   _globals['_LISTENTRIESREQUEST'].fields_by_name['reference_id']._loaded_options = None
   _globals['_LISTENTRIESREQUEST'].fields_by_name['reference_id']._serialized_options = b'\212\265\030\002\020\001'
   _globals['_LISTENTRIESREQUEST'].fields_by_name['payment_id']._loaded_options = None
   _globals['_LISTENTRIESREQUEST'].fields_by_name['payment_id']._serialized_options = b'\212\265\030\002\020\001'
   _globals['_LISTENTRIESREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTENTRIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\265\030\005\030\000 \364\003'
-  _globals['_CREDITTYPE']._serialized_start=2686
-  _globals['_CREDITTYPE']._serialized_end=2802
-  _globals['_CREATEWALLETREQUEST']._serialized_start=162
-  _globals['_CREATEWALLETREQUEST']._serialized_end=251
-  _globals['_CREATEWALLETRESPONSE']._serialized_start=253
-  _globals['_CREATEWALLETRESPONSE']._serialized_end=319
-  _globals['_GETWALLETREQUEST']._serialized_start=321
-  _globals['_GETWALLETREQUEST']._serialized_end=374
-  _globals['_GETWALLETRESPONSE']._serialized_start=376
-  _globals['_GETWALLETRESPONSE']._serialized_end=439
-  _globals['_DEBITREQUEST']._serialized_start=442
-  _globals['_DEBITREQUEST']._serialized_end=723
-  _globals['_DEBITREQUEST_METADATAENTRY']._serialized_start=676
-  _globals['_DEBITREQUEST_METADATAENTRY']._serialized_end=723
-  _globals['_DEBITRESPONSE']._serialized_start=725
-  _globals['_DEBITRESPONSE']._serialized_end=844
-  _globals['_CREDITREQUEST']._serialized_start=847
-  _globals['_CREDITREQUEST']._serialized_end=1184
-  _globals['_CREDITREQUEST_METADATAENTRY']._serialized_start=676
-  _globals['_CREDITREQUEST_METADATAENTRY']._serialized_end=723
-  _globals['_CREDITRESPONSE']._serialized_start=1186
-  _globals['_CREDITRESPONSE']._serialized_end=1308
-  _globals['_APPLYPAYMENTREQUEST']._serialized_start=1311
-  _globals['_APPLYPAYMENTREQUEST']._serialized_end=1642
-  _globals['_APPLYPAYMENTREQUEST_METADATAENTRY']._serialized_start=676
-  _globals['_APPLYPAYMENTREQUEST_METADATAENTRY']._serialized_end=723
-  _globals['_APPLYPAYMENTRESPONSE']._serialized_start=1645
-  _globals['_APPLYPAYMENTRESPONSE']._serialized_end=1780
-  _globals['_FREEZEWALLETREQUEST']._serialized_start=1783
-  _globals['_FREEZEWALLETREQUEST']._serialized_end=1956
-  _globals['_FREEZEWALLETRESPONSE']._serialized_start=1958
-  _globals['_FREEZEWALLETRESPONSE']._serialized_end=2024
-  _globals['_UNFREEZEWALLETREQUEST']._serialized_start=2027
-  _globals['_UNFREEZEWALLETREQUEST']._serialized_end=2202
-  _globals['_UNFREEZEWALLETRESPONSE']._serialized_start=2204
-  _globals['_UNFREEZEWALLETRESPONSE']._serialized_end=2272
-  _globals['_LISTENTRIESREQUEST']._serialized_start=2275
-  _globals['_LISTENTRIESREQUEST']._serialized_end=2592
-  _globals['_LISTENTRIESRESPONSE']._serialized_start=2594
-  _globals['_LISTENTRIESRESPONSE']._serialized_end=2684
-  _globals['_WALLETSERVICE']._serialized_start=2805
-  _globals['_WALLETSERVICE']._serialized_end=3567
+  _globals['_CREDITTYPE']._serialized_start=4220
+  _globals['_CREDITTYPE']._serialized_end=4336
+  _globals['_CREATEWALLETREQUEST']._serialized_start=282
+  _globals['_CREATEWALLETREQUEST']._serialized_end=371
+  _globals['_CREATEWALLETRESPONSE']._serialized_start=373
+  _globals['_CREATEWALLETRESPONSE']._serialized_end=439
+  _globals['_GETWALLETREQUEST']._serialized_start=441
+  _globals['_GETWALLETREQUEST']._serialized_end=494
+  _globals['_GETWALLETRESPONSE']._serialized_start=496
+  _globals['_GETWALLETRESPONSE']._serialized_end=559
+  _globals['_UPDATEWALLETREQUEST']._serialized_start=562
+  _globals['_UPDATEWALLETREQUEST']._serialized_end=754
+  _globals['_UPDATEWALLETRESPONSE']._serialized_start=756
+  _globals['_UPDATEWALLETRESPONSE']._serialized_end=822
+  _globals['_LISTWALLETSREQUEST']._serialized_start=825
+  _globals['_LISTWALLETSREQUEST']._serialized_end=1101
+  _globals['_LISTWALLETSRESPONSE']._serialized_start=1103
+  _globals['_LISTWALLETSRESPONSE']._serialized_end=1194
+  _globals['_DEBITREQUEST']._serialized_start=1197
+  _globals['_DEBITREQUEST']._serialized_end=1478
+  _globals['_DEBITREQUEST_METADATAENTRY']._serialized_start=1431
+  _globals['_DEBITREQUEST_METADATAENTRY']._serialized_end=1478
+  _globals['_DEBITRESPONSE']._serialized_start=1480
+  _globals['_DEBITRESPONSE']._serialized_end=1599
+  _globals['_BATCHDEBITREQUEST']._serialized_start=1601
+  _globals['_BATCHDEBITREQUEST']._serialized_end=1681
+  _globals['_BATCHDEBITRESPONSE']._serialized_start=1683
+  _globals['_BATCHDEBITRESPONSE']._serialized_end=1758
+  _globals['_BATCHDEBITRESULT']._serialized_start=1760
+  _globals['_BATCHDEBITRESULT']._serialized_end=1881
+  _globals['_CREDITREQUEST']._serialized_start=1884
+  _globals['_CREDITREQUEST']._serialized_end=2221
+  _globals['_CREDITREQUEST_METADATAENTRY']._serialized_start=1431
+  _globals['_CREDITREQUEST_METADATAENTRY']._serialized_end=1478
+  _globals['_CREDITRESPONSE']._serialized_start=2224
+  _globals['_CREDITRESPONSE']._serialized_end=2374
+  _globals['_APPLYPAYMENTREQUEST']._serialized_start=2377
+  _globals['_APPLYPAYMENTREQUEST']._serialized_end=2798
+  _globals['_APPLYPAYMENTREQUEST_METADATAENTRY']._serialized_start=1431
+  _globals['_APPLYPAYMENTREQUEST_METADATAENTRY']._serialized_end=1478
+  _globals['_APPLYPAYMENTRESPONSE']._serialized_start=2801
+  _globals['_APPLYPAYMENTRESPONSE']._serialized_end=2983
+  _globals['_ADJUSTBALANCEREQUEST']._serialized_start=2986
+  _globals['_ADJUSTBALANCEREQUEST']._serialized_end=3184
+  _globals['_ADJUSTBALANCERESPONSE']._serialized_start=3187
+  _globals['_ADJUSTBALANCERESPONSE']._serialized_end=3316
+  _globals['_FREEZEWALLETREQUEST']._serialized_start=3319
+  _globals['_FREEZEWALLETREQUEST']._serialized_end=3492
+  _globals['_FREEZEWALLETRESPONSE']._serialized_start=3494
+  _globals['_FREEZEWALLETRESPONSE']._serialized_end=3560
+  _globals['_UNFREEZEWALLETREQUEST']._serialized_start=3563
+  _globals['_UNFREEZEWALLETREQUEST']._serialized_end=3738
+  _globals['_UNFREEZEWALLETRESPONSE']._serialized_start=3740
+  _globals['_UNFREEZEWALLETRESPONSE']._serialized_end=3808
+  _globals['_LISTENTRIESREQUEST']._serialized_start=3811
+  _globals['_LISTENTRIESREQUEST']._serialized_end=4126
+  _globals['_LISTENTRIESRESPONSE']._serialized_start=4128
+  _globals['_LISTENTRIESRESPONSE']._serialized_end=4218
+  _globals['_WALLETSERVICE']._serialized_start=4339
+  _globals['_WALLETSERVICE']._serialized_end=6474
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.rpc import status_pb2 as _status_pb2
 from tollgate.wallet.v1 import wallet_pb2 as _wallet_pb2
 import builtins as _builtins
 import sys
@@ -146,6 +147,158 @@ class GetWalletResponse(_message.Message):
 Global___GetWalletResponse: _TypeAlias = GetWalletResponse  # noqa: Y015
 
 @_typing.final
+class UpdateWalletRequest(_message.Message):
+    """UpdateWalletRequest is the request of UpdateWallet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    DEPLETED_BELOW_MICROS_FIELD_NUMBER: _builtins.int
+    RESUME_ABOVE_MICROS_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """organization_id of the wallet."""
+    depleted_below_micros: _builtins.int
+    """depleted_below_micros: depleted turns on when the balance falls below it; at least 1. Set it to the
+    price of a message so that a campaign does not run on against refusals.
+    """
+    resume_above_micros: _builtins.int
+    """resume_above_micros: depleted turns off when the balance reaches it. Below depleted_below_micros:
+    INVALID_ARGUMENT. Until it is set it is the same as depleted_below_micros.
+    """
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        depleted_below_micros: _builtins.int | None = ...,
+        resume_above_micros: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_depleted_below_micros", b"_depleted_below_micros", "_resume_above_micros", b"_resume_above_micros", "depleted_below_micros", b"depleted_below_micros", "resume_above_micros", b"resume_above_micros"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_depleted_below_micros", b"_depleted_below_micros", "_resume_above_micros", b"_resume_above_micros", "depleted_below_micros", b"depleted_below_micros", "organization_id", b"organization_id", "resume_above_micros", b"resume_above_micros"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__depleted_below_micros: _TypeAlias = _typing.Literal["depleted_below_micros"]  # noqa: Y015
+    _WhichOneofArgType__depleted_below_micros: _TypeAlias = _typing.Literal["_depleted_below_micros", b"_depleted_below_micros"]  # noqa: Y015
+    _WhichOneofReturnType__resume_above_micros: _TypeAlias = _typing.Literal["resume_above_micros"]  # noqa: Y015
+    _WhichOneofArgType__resume_above_micros: _TypeAlias = _typing.Literal["_resume_above_micros", b"_resume_above_micros"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__depleted_below_micros) -> _WhichOneofReturnType__depleted_below_micros | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__resume_above_micros) -> _WhichOneofReturnType__resume_above_micros | None: ...
+
+Global___UpdateWalletRequest: _TypeAlias = UpdateWalletRequest  # noqa: Y015
+
+@_typing.final
+class UpdateWalletResponse(_message.Message):
+    """UpdateWalletResponse is the response of UpdateWallet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WALLET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def wallet(self) -> _wallet_pb2.Wallet:
+        """wallet as it stands now."""
+
+    def __init__(
+        self,
+        *,
+        wallet: _wallet_pb2.Wallet | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["wallet", b"wallet"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["wallet", b"wallet"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateWalletResponse: _TypeAlias = UpdateWalletResponse  # noqa: Y015
+
+@_typing.final
+class ListWalletsRequest(_message.Message):
+    """ListWalletsRequest is the request of ListWallets. Every filter is optional."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROZEN_FIELD_NUMBER: _builtins.int
+    OWING_FIELD_NUMBER: _builtins.int
+    DEPLETED_FIELD_NUMBER: _builtins.int
+    FREEZE_REASON_FIELD_NUMBER: _builtins.int
+    FROZEN_BEFORE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    frozen: _builtins.bool
+    """frozen wallets, or those that are not."""
+    owing: _builtins.bool
+    """owing wallets, or those without a debt."""
+    depleted: _builtins.bool
+    """depleted wallets, or those that are not."""
+    freeze_reason: _wallet_pb2.FreezeReason.ValueType
+    """freeze_reason that is set."""
+    page_size: _builtins.int
+    """page_size: at most so many wallets; default 50, at most 500."""
+    page_token: _builtins.str
+    """page_token of the page before."""
+    @_builtins.property
+    def frozen_before(self) -> _timestamp_pb2.Timestamp:
+        """frozen_before: wallets with a freeze, of freeze_reason if that is given, that was set before this time."""
+
+    def __init__(
+        self,
+        *,
+        frozen: _builtins.bool | None = ...,
+        owing: _builtins.bool | None = ...,
+        depleted: _builtins.bool | None = ...,
+        freeze_reason: _wallet_pb2.FreezeReason.ValueType = ...,
+        frozen_before: _timestamp_pb2.Timestamp | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_depleted", b"_depleted", "_frozen", b"_frozen", "_owing", b"_owing", "depleted", b"depleted", "frozen", b"frozen", "frozen_before", b"frozen_before", "owing", b"owing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_depleted", b"_depleted", "_frozen", b"_frozen", "_owing", b"_owing", "depleted", b"depleted", "freeze_reason", b"freeze_reason", "frozen", b"frozen", "frozen_before", b"frozen_before", "owing", b"owing", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__depleted: _TypeAlias = _typing.Literal["depleted"]  # noqa: Y015
+    _WhichOneofArgType__depleted: _TypeAlias = _typing.Literal["_depleted", b"_depleted"]  # noqa: Y015
+    _WhichOneofReturnType__frozen: _TypeAlias = _typing.Literal["frozen"]  # noqa: Y015
+    _WhichOneofArgType__frozen: _TypeAlias = _typing.Literal["_frozen", b"_frozen"]  # noqa: Y015
+    _WhichOneofReturnType__owing: _TypeAlias = _typing.Literal["owing"]  # noqa: Y015
+    _WhichOneofArgType__owing: _TypeAlias = _typing.Literal["_owing", b"_owing"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__depleted) -> _WhichOneofReturnType__depleted | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__frozen) -> _WhichOneofReturnType__frozen | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__owing) -> _WhichOneofReturnType__owing | None: ...
+
+Global___ListWalletsRequest: _TypeAlias = ListWalletsRequest  # noqa: Y015
+
+@_typing.final
+class ListWalletsResponse(_message.Message):
+    """ListWalletsResponse is the response of ListWallets."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WALLETS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """next_page_token, empty on the last page."""
+    @_builtins.property
+    def wallets(self) -> _containers.RepeatedCompositeFieldContainer[_wallet_pb2.Wallet]:
+        """wallets by organization_id."""
+
+    def __init__(
+        self,
+        *,
+        wallets: _abc.Iterable[_wallet_pb2.Wallet] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "wallets", b"wallets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWalletsResponse: _TypeAlias = ListWalletsResponse  # noqa: Y015
+
+@_typing.final
 class DebitRequest(_message.Message):
     """DebitRequest is the request of Debit."""
 
@@ -244,6 +397,86 @@ class DebitResponse(_message.Message):
 Global___DebitResponse: _TypeAlias = DebitResponse  # noqa: Y015
 
 @_typing.final
+class BatchDebitRequest(_message.Message):
+    """BatchDebitRequest is the request of BatchDebit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEBITS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def debits(self) -> _containers.RepeatedCompositeFieldContainer[Global___DebitRequest]:
+        """debits to do, from 1 to 1000. Each is checked by itself: see BatchDebitResult."""
+
+    def __init__(
+        self,
+        *,
+        debits: _abc.Iterable[Global___DebitRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["debits", b"debits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchDebitRequest: _TypeAlias = BatchDebitRequest  # noqa: Y015
+
+@_typing.final
+class BatchDebitResponse(_message.Message):
+    """BatchDebitResponse is the response of BatchDebit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchDebitResult]:
+        """results, one for each debit, in the same order."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___BatchDebitResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchDebitResponse: _TypeAlias = BatchDebitResponse  # noqa: Y015
+
+@_typing.final
+class BatchDebitResult(_message.Message):
+    """BatchDebitResult is what became of one debit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESPONSE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def response(self) -> Global___DebitResponse:
+        """response as Debit would have given it, but that wallet.freezes is left out (wallet.frozen says it)."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """error as Debit would have given it, with its ErrorInfo and, for a broken rule, its BadRequest."""
+
+    def __init__(
+        self,
+        *,
+        response: Global___DebitResponse | None = ...,
+        error: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "response", b"response"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "response", b"response"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["response", "error"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___BatchDebitResult: _TypeAlias = BatchDebitResult  # noqa: Y015
+
+@_typing.final
 class CreditRequest(_message.Message):
     """CreditRequest is the request of Credit."""
 
@@ -320,8 +553,11 @@ class CreditResponse(_message.Message):
     ENTRIES_FIELD_NUMBER: _builtins.int
     WALLET_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    DEBT_REPAID_MICROS_FIELD_NUMBER: _builtins.int
     replayed: _builtins.bool
     """replayed: the credit had been done before; nothing was done now."""
+    debt_repaid_micros: _builtins.int
+    """debt_repaid_micros of the credited money went into the wallet's debt, now or the first time."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_wallet_pb2.Entry]:
         """entries that were written, now or the first time."""
@@ -336,10 +572,11 @@ class CreditResponse(_message.Message):
         entries: _abc.Iterable[_wallet_pb2.Entry] | None = ...,
         wallet: _wallet_pb2.Wallet | None = ...,
         replayed: _builtins.bool = ...,
+        debt_repaid_micros: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["wallet", b"wallet"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "replayed", b"replayed", "wallet", b"wallet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["debt_repaid_micros", b"debt_repaid_micros", "entries", b"entries", "replayed", b"replayed", "wallet", b"wallet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -378,6 +615,9 @@ class ApplyPaymentRequest(_message.Message):
     CREDITED_MICROS_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
+    REVERSED_MICROS_FIELD_NUMBER: _builtins.int
+    AT_RISK_MICROS_FIELD_NUMBER: _builtins.int
+    BLOCKS_SPENDING_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """organization_id of the wallet."""
     payment_id: _builtins.str
@@ -387,9 +627,17 @@ class ApplyPaymentRequest(_message.Message):
     currency_code: _builtins.str
     """currency_code must be the wallet's."""
     credited_micros: _builtins.int
-    """credited_micros in all for this payment; at least 0."""
+    """credited_micros in all for this payment, before anything was reversed; at least 0."""
     description: _builtins.str
     """description for people; kept in the entries."""
+    reversed_micros: _builtins.int
+    """reversed_micros in all of this payment, by refunds and lost disputes; from 0 to credited_micros."""
+    at_risk_micros: _builtins.int
+    """at_risk_micros of this payment may yet be reversed, as by an open dispute, and are kept from being
+    spent as far as they are there; at least 0.
+    """
+    blocks_spending: _builtins.bool
+    """blocks_spending sets the freeze (DISPUTE, payment_id); without it the freeze is lifted."""
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """metadata for machines; kept in the entries."""
@@ -404,10 +652,13 @@ class ApplyPaymentRequest(_message.Message):
         credited_micros: _builtins.int = ...,
         description: _builtins.str = ...,
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        reversed_micros: _builtins.int = ...,
+        at_risk_micros: _builtins.int = ...,
+        blocks_spending: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credited_micros", b"credited_micros", "currency_code", b"currency_code", "description", b"description", "metadata", b"metadata", "organization_id", b"organization_id", "payment_id", b"payment_id", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_risk_micros", b"at_risk_micros", "blocks_spending", b"blocks_spending", "credited_micros", b"credited_micros", "currency_code", b"currency_code", "description", b"description", "metadata", b"metadata", "organization_id", b"organization_id", "payment_id", b"payment_id", "reversed_micros", b"reversed_micros", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -422,8 +673,14 @@ class ApplyPaymentResponse(_message.Message):
     STORED_REVISION_FIELD_NUMBER: _builtins.int
     ENTRIES_FIELD_NUMBER: _builtins.int
     WALLET_FIELD_NUMBER: _builtins.int
+    COLLECTED_MICROS_FIELD_NUMBER: _builtins.int
+    OWED_MICROS_FIELD_NUMBER: _builtins.int
     stored_revision: _builtins.int
     """stored_revision is the revision that the wallet holds now for the payment."""
+    collected_micros: _builtins.int
+    """collected_micros of what was reversed now were taken from the wallet."""
+    owed_micros: _builtins.int
+    """owed_micros of what was reversed now were not there and are owed."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_wallet_pb2.Entry]:
         """entries that were written now; none if the revision was not newer."""
@@ -438,14 +695,92 @@ class ApplyPaymentResponse(_message.Message):
         stored_revision: _builtins.int = ...,
         entries: _abc.Iterable[_wallet_pb2.Entry] | None = ...,
         wallet: _wallet_pb2.Wallet | None = ...,
+        collected_micros: _builtins.int = ...,
+        owed_micros: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["wallet", b"wallet"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "stored_revision", b"stored_revision", "wallet", b"wallet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collected_micros", b"collected_micros", "entries", b"entries", "owed_micros", b"owed_micros", "stored_revision", b"stored_revision", "wallet", b"wallet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ApplyPaymentResponse: _TypeAlias = ApplyPaymentResponse  # noqa: Y015
+
+@_typing.final
+class AdjustBalanceRequest(_message.Message):
+    """AdjustBalanceRequest is the request of AdjustBalance."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    DELTA_MICROS_FIELD_NUMBER: _builtins.int
+    CURRENCY_CODE_FIELD_NUMBER: _builtins.int
+    REFERENCE_ID_FIELD_NUMBER: _builtins.int
+    JUSTIFICATION_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """organization_id of the wallet."""
+    delta_micros: _builtins.int
+    """delta_micros to add, or to take if negative; not 0."""
+    currency_code: _builtins.str
+    """currency_code must be the wallet's."""
+    reference_id: _builtins.str
+    """reference_id of the command."""
+    justification: _builtins.str
+    """justification for people; kept in the entry."""
+    actor: _builtins.str
+    """actor who adjusts."""
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        delta_micros: _builtins.int = ...,
+        currency_code: _builtins.str = ...,
+        reference_id: _builtins.str = ...,
+        justification: _builtins.str = ...,
+        actor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "currency_code", b"currency_code", "delta_micros", b"delta_micros", "justification", b"justification", "organization_id", b"organization_id", "reference_id", b"reference_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdjustBalanceRequest: _TypeAlias = AdjustBalanceRequest  # noqa: Y015
+
+@_typing.final
+class AdjustBalanceResponse(_message.Message):
+    """AdjustBalanceResponse is the response of AdjustBalance."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    WALLET_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    replayed: _builtins.bool
+    """replayed: the adjustment had been done before; nothing was done now."""
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[_wallet_pb2.Entry]:
+        """entries that were written, now or the first time."""
+
+    @_builtins.property
+    def wallet(self) -> _wallet_pb2.Wallet:
+        """wallet as it stands now."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[_wallet_pb2.Entry] | None = ...,
+        wallet: _wallet_pb2.Wallet | None = ...,
+        replayed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["wallet", b"wallet"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "replayed", b"replayed", "wallet", b"wallet"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdjustBalanceResponse: _TypeAlias = AdjustBalanceResponse  # noqa: Y015
 
 @_typing.final
 class FreezeWalletRequest(_message.Message):
@@ -587,7 +922,9 @@ class ListEntriesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
-    """organization_id of the wallet."""
+    """organization_id of the wallet; empty: of all wallets, and then type, start_time and end_time are
+    required and at most 31 days apart.
+    """
     type: _wallet_pb2.EntryType.ValueType
     """type of the entries."""
     reference_id: _builtins.str

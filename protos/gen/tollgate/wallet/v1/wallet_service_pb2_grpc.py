@@ -3,6 +3,8 @@
 import grpc
 import warnings
 
+from tollgate.wallet.v1 import wallet_service_holds_pb2 as tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2
+from tollgate.wallet.v1 import wallet_service_ledger_pb2 as tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2
 from tollgate.wallet.v1 import wallet_service_pb2 as tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -30,7 +32,11 @@ class WalletServiceStub:
     reference_id that is unique for ever within its organization: the same reference with the same content
     answers as the first time (`replayed`), whatever the wallet's state is now; with other content it is
     REFERENCE_CONFLICT. A rejected command records nothing, so its reference may be used again.
-    Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
+    Every rpc may answer INVALID_ARGUMENT, DATABASE_UNAVAILABLE (safe to retry) and OVERLOADED (nothing was
+    done; retry after a while). A command on an organization without a wallet is WALLET_NOT_FOUND, but for
+    CreateWallet and ApplyPayment. Money past the range of int64 is BALANCE_LIMIT_EXCEEDED.
+    The examples are requests: grpcurl -plaintext -d '<example>' localhost:50051 <service>/<rpc>, where
+    <service> is tollgate.wallet.v1.WalletService.
     """
 
     def __init__(self, channel):
@@ -49,10 +55,25 @@ class WalletServiceStub:
                 request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.GetWalletRequest.SerializeToString,
                 response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.GetWalletResponse.FromString,
                 _registered_method=True)
+        self.UpdateWallet = channel.unary_unary(
+                '/tollgate.wallet.v1.WalletService/UpdateWallet',
+                request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.UpdateWalletRequest.SerializeToString,
+                response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.UpdateWalletResponse.FromString,
+                _registered_method=True)
+        self.ListWallets = channel.unary_unary(
+                '/tollgate.wallet.v1.WalletService/ListWallets',
+                request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ListWalletsRequest.SerializeToString,
+                response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ListWalletsResponse.FromString,
+                _registered_method=True)
         self.Debit = channel.unary_unary(
                 '/tollgate.wallet.v1.WalletService/Debit',
                 request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.DebitRequest.SerializeToString,
                 response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.DebitResponse.FromString,
+                _registered_method=True)
+        self.BatchDebit = channel.unary_unary(
+                '/tollgate.wallet.v1.WalletService/BatchDebit',
+                request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.BatchDebitRequest.SerializeToString,
+                response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.BatchDebitResponse.FromString,
                 _registered_method=True)
         self.Credit = channel.unary_unary(
                 '/tollgate.wallet.v1.WalletService/Credit',
@@ -63,6 +84,36 @@ class WalletServiceStub:
                 '/tollgate.wallet.v1.WalletService/ApplyPayment',
                 request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ApplyPaymentRequest.SerializeToString,
                 response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ApplyPaymentResponse.FromString,
+                _registered_method=True)
+        self.AdjustBalance = channel.unary_unary(
+                '/tollgate.wallet.v1.WalletService/AdjustBalance',
+                request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.AdjustBalanceRequest.SerializeToString,
+                response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.AdjustBalanceResponse.FromString,
+                _registered_method=True)
+        self.PlaceHold = channel.unary_unary(
+                '/tollgate.wallet.v1.WalletService/PlaceHold',
+                request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.PlaceHoldRequest.SerializeToString,
+                response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.PlaceHoldResponse.FromString,
+                _registered_method=True)
+        self.CaptureHold = channel.unary_unary(
+                '/tollgate.wallet.v1.WalletService/CaptureHold',
+                request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.CaptureHoldRequest.SerializeToString,
+                response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.CaptureHoldResponse.FromString,
+                _registered_method=True)
+        self.ReleaseHold = channel.unary_unary(
+                '/tollgate.wallet.v1.WalletService/ReleaseHold',
+                request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.ReleaseHoldRequest.SerializeToString,
+                response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.ReleaseHoldResponse.FromString,
+                _registered_method=True)
+        self.GetHold = channel.unary_unary(
+                '/tollgate.wallet.v1.WalletService/GetHold',
+                request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.GetHoldRequest.SerializeToString,
+                response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.GetHoldResponse.FromString,
+                _registered_method=True)
+        self.ListHolds = channel.unary_unary(
+                '/tollgate.wallet.v1.WalletService/ListHolds',
+                request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.ListHoldsRequest.SerializeToString,
+                response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.ListHoldsResponse.FromString,
                 _registered_method=True)
         self.FreezeWallet = channel.unary_unary(
                 '/tollgate.wallet.v1.WalletService/FreezeWallet',
@@ -79,6 +130,31 @@ class WalletServiceStub:
                 request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ListEntriesRequest.SerializeToString,
                 response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ListEntriesResponse.FromString,
                 _registered_method=True)
+        self.GetBalanceAt = channel.unary_unary(
+                '/tollgate.wallet.v1.WalletService/GetBalanceAt',
+                request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.GetBalanceAtRequest.SerializeToString,
+                response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.GetBalanceAtResponse.FromString,
+                _registered_method=True)
+        self.VerifyLedger = channel.unary_stream(
+                '/tollgate.wallet.v1.WalletService/VerifyLedger',
+                request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.VerifyLedgerRequest.SerializeToString,
+                response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.VerifyLedgerResponse.FromString,
+                _registered_method=True)
+        self.RepairWallet = channel.unary_unary(
+                '/tollgate.wallet.v1.WalletService/RepairWallet',
+                request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.RepairWalletRequest.SerializeToString,
+                response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.RepairWalletResponse.FromString,
+                _registered_method=True)
+        self.GetTrialBalance = channel.unary_unary(
+                '/tollgate.wallet.v1.WalletService/GetTrialBalance',
+                request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.GetTrialBalanceRequest.SerializeToString,
+                response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.GetTrialBalanceResponse.FromString,
+                _registered_method=True)
+        self.GetLedgerStatistics = channel.unary_unary(
+                '/tollgate.wallet.v1.WalletService/GetLedgerStatistics',
+                request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.GetLedgerStatisticsRequest.SerializeToString,
+                response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.GetLedgerStatisticsResponse.FromString,
+                _registered_method=True)
 
 
 class WalletServiceServicer:
@@ -86,12 +162,17 @@ class WalletServiceServicer:
     reference_id that is unique for ever within its organization: the same reference with the same content
     answers as the first time (`replayed`), whatever the wallet's state is now; with other content it is
     REFERENCE_CONFLICT. A rejected command records nothing, so its reference may be used again.
-    Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
+    Every rpc may answer INVALID_ARGUMENT, DATABASE_UNAVAILABLE (safe to retry) and OVERLOADED (nothing was
+    done; retry after a while). A command on an organization without a wallet is WALLET_NOT_FOUND, but for
+    CreateWallet and ApplyPayment. Money past the range of int64 is BALANCE_LIMIT_EXCEEDED.
+    The examples are requests: grpcurl -plaintext -d '<example>' localhost:50051 <service>/<rpc>, where
+    <service> is tollgate.wallet.v1.WalletService.
     """
 
     def CreateWallet(self, request, context):
         """CreateWallet opens the organization's wallet. Idempotent; with another currency than the wallet's:
         CURRENCY_MISMATCH.
+        Example: {"organizationId": "org-1", "currencyCode": "USD"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -99,34 +180,129 @@ class WalletServiceServicer:
 
     def GetWallet(self, request, context):
         """GetWallet answers the wallet as it stands now, or WALLET_NOT_FOUND.
+        Example: {"organizationId": "org-1"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateWallet(self, request, context):
+        """UpdateWallet changes the limits between which the wallet is depleted; what is unset stays. Idempotent.
+        Example: {"organizationId": "org-1", "depletedBelowMicros": "7500", "resumeAboveMicros": "1000000"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListWallets(self, request, context):
+        """ListWallets lists wallets by organization_id.
+        Example: {"frozen": true, "freezeReason": "FREEZE_REASON_DISPUTE", "pageSize": 100}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Debit(self, request, context):
-        """Debit spends money: the permission to send. Refused while frozen (WALLET_FROZEN) and when the money is
-        not there (INSUFFICIENT_FUNDS). Idempotent by reference_id.
+        """Debit spends money: the permission to send. Refused while frozen (WALLET_FROZEN), when the money is not
+        available (INSUFFICIENT_FUNDS), and in another currency (CURRENCY_MISMATCH). Idempotent by reference_id.
+        Example: {"organizationId": "org-1", "amountMicros": "7500", "currencyCode": "USD",
+        "referenceId": "msg-1", "description": "SMS to +1 555 0100"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchDebit(self, request, context):
+        """BatchDebit does many debits, of one wallet or of many. Each is a Debit of its own: one that is refused
+        does not touch its neighbours, one that breaks a rule is refused by itself. No debits, or more than
+        1000: INVALID_ARGUMENT. Idempotent by each reference_id.
+        Example: {"debits": [{"organizationId": "org-1", "amountMicros": "7500", "currencyCode": "USD",
+        "referenceId": "msg-1"}]}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Credit(self, request, context):
-        """Credit adds money, frozen or not. For other backends; providers' payments come by ApplyPayment.
-        Past the range of int64: BALANCE_LIMIT_EXCEEDED. Idempotent by reference_id.
+        """Credit adds money, frozen or not; debt is repaid first. For other backends; providers' payments come by
+        ApplyPayment. In another currency: CURRENCY_MISMATCH. Idempotent by reference_id.
+        Example: {"organizationId": "org-1", "amountMicros": "25000000", "currencyCode": "USD",
+        "referenceId": "invoice-1", "type": "CREDIT_TYPE_TOP_UP"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ApplyPayment(self, request, context):
-        """ApplyPayment takes the level of one payment: absolute amounts at a revision, not a change. What is
-        credited more than before is posted; a revision that is not newer does nothing. An organization
-        without a wallet gets one if the payment is in the default currency of the service's settings,
-        otherwise WALLET_NOT_FOUND. In another currency than the wallet's: CURRENCY_MISMATCH. The same
-        revision with other content: REFERENCE_CONFLICT. Less credited than before: INVALID_STATE. Past the
-        range of int64: BALANCE_LIMIT_EXCEEDED.
+        """ApplyPayment takes the level of one payment: absolute amounts at a revision, not a change. What differs
+        from the level before is posted, frozen or not: more credited is added; more reversed, or less credited,
+        is taken out of what is at risk, then out of what is available, and the rest is owed; less reversed
+        cancels debt first. What is at risk is held as far as it is there. A revision that is older does
+        nothing; the same revision with the same content does nothing, with other content it is
+        REFERENCE_CONFLICT. An organization without a wallet gets one if the payment is in the default currency
+        of the service's settings, otherwise WALLET_NOT_FOUND. In another currency than the wallet's:
+        CURRENCY_MISMATCH. Idempotent.
+        Example: {"organizationId": "org-1", "paymentId": "stripe:pi_1", "revision": "2", "currencyCode": "USD",
+        "creditedMicros": "25000000", "reversedMicros": "5000000"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AdjustBalance(self, request, context):
+        """AdjustBalance is an operator's correction, frozen or not. Adding repays debt first: that is how a debt
+        is written off. Taking more than is available: INSUFFICIENT_FUNDS. In another currency:
+        CURRENCY_MISMATCH. Idempotent by reference_id.
+        Example: {"organizationId": "org-1", "deltaMicros": "-500000", "currencyCode": "USD",
+        "referenceId": "ticket-1", "justification": "credited twice", "actor": "ann"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PlaceHold(self, request, context):
+        """PlaceHold keeps money back for something under way. Refused like a Debit. Idempotent by reference_id.
+        Example: {"organizationId": "org-1", "amountMicros": "15000", "currencyCode": "USD",
+        "referenceId": "msg-2", "ttl": "3600s"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CaptureHold(self, request, context):
+        """CaptureHold spends what is held, frozen or not: the message is sent already. Many captures may be taken
+        until a final one, which releases the rest. More than is left: CAPTURE_EXCEEDS_HOLD; with allow_excess
+        it is taken from what is available, and the rest is owed. After expire_time, until
+        late_capture_end_time, captures come out of what is available, and the rest is owed: in all no more than
+        the hold's amount (CAPTURE_EXCEEDS_HOLD). Later, or after the final capture or the release:
+        HOLD_NOT_OPEN. Unknown: HOLD_NOT_FOUND. Idempotent by reference_id.
+        Example: {"organizationId": "org-1", "holdReferenceId": "msg-2", "amountMicros": "7500",
+        "referenceId": "msg-2.delivered", "final": true}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseHold(self, request, context):
+        """ReleaseHold lets go of what a hold still holds, frozen or not. Idempotent: already released is OK.
+        After the final capture: HOLD_NOT_OPEN. Unknown: HOLD_NOT_FOUND.
+        Example: {"organizationId": "org-1", "holdReferenceId": "msg-2"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetHold(self, request, context):
+        """GetHold answers the hold as it stands now, or HOLD_NOT_FOUND.
+        Example: {"organizationId": "org-1", "holdReferenceId": "msg-2"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListHolds(self, request, context):
+        """ListHolds lists an organization's holds, newest first. An organization without a wallet has none.
+        Example: {"organizationId": "org-1", "state": "HOLD_STATE_OPEN"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,20 +310,69 @@ class WalletServiceServicer:
 
     def FreezeWallet(self, request, context):
         """FreezeWallet sets one freeze. Already set: OK, nothing done.
+        Example: {"organizationId": "org-1", "reason": "FREEZE_REASON_OPERATOR", "note": "fraud?", "actor": "ann"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UnfreezeWallet(self, request, context):
-        """UnfreezeWallet lifts that one freeze; others stay. Not set: OK, nothing done.
+        """UnfreezeWallet lifts that one freeze; others stay. Not set: OK, nothing done. INTEGRITY while the wallet
+        does not verify: INVALID_STATE.
+        Example: {"organizationId": "org-1", "reason": "FREEZE_REASON_OPERATOR", "actor": "ann"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListEntries(self, request, context):
-        """ListEntries lists an organization's entries, newest first. An organization without a wallet has none.
+        """ListEntries lists entries, newest first. An organization without a wallet has none.
+        Example: {"organizationId": "org-1", "referenceId": "msg-1"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetBalanceAt(self, request, context):
+        """GetBalanceAt answers how the wallet stood at a time, all zero before its first entry, or
+        WALLET_NOT_FOUND.
+        Example: {"organizationId": "org-1", "time": "2026-01-31T23:59:59.999999Z"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyLedger(self, request, context):
+        """VerifyLedger recomputes every balance and every chain from the entries, of one wallet or of all. It
+        changes nothing, and tells its progress and what it finds as it goes.
+        Example: {"organizationId": "org-1"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RepairWallet(self, request, context):
+        """RepairWallet recomputes the wallet from its entries, appends an entry that names what was broken,
+        restarts the chain there, and lifts the freeze INTEGRITY. VerifyLedger tells of it as repaired from then
+        on. Nothing broken: OK, nothing written.
+        Example: {"organizationId": "org-1", "justification": "row edited by hand, ticket-7", "actor": "ann"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTrialBalance(self, request, context):
+        """GetTrialBalance sums up all wallets of a currency by account; the sum of the sums is zero.
+        Example: {"currencyCode": "USD"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLedgerStatistics(self, request, context):
+        """GetLedgerStatistics counts and sums the entries of all wallets of a currency by hour or day.
+        Example: {"startTime": "2026-01-05T00:00:00Z", "endTime": "2026-01-12T00:00:00Z",
+        "bucket": "STATISTICS_BUCKET_DAY", "currencyCode": "USD"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -166,10 +391,25 @@ def add_WalletServiceServicer_to_server(servicer, server):
                     request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.GetWalletRequest.FromString,
                     response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.GetWalletResponse.SerializeToString,
             ),
+            'UpdateWallet': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateWallet,
+                    request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.UpdateWalletRequest.FromString,
+                    response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.UpdateWalletResponse.SerializeToString,
+            ),
+            'ListWallets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWallets,
+                    request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ListWalletsRequest.FromString,
+                    response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ListWalletsResponse.SerializeToString,
+            ),
             'Debit': grpc.unary_unary_rpc_method_handler(
                     servicer.Debit,
                     request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.DebitRequest.FromString,
                     response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.DebitResponse.SerializeToString,
+            ),
+            'BatchDebit': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchDebit,
+                    request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.BatchDebitRequest.FromString,
+                    response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.BatchDebitResponse.SerializeToString,
             ),
             'Credit': grpc.unary_unary_rpc_method_handler(
                     servicer.Credit,
@@ -180,6 +420,36 @@ def add_WalletServiceServicer_to_server(servicer, server):
                     servicer.ApplyPayment,
                     request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ApplyPaymentRequest.FromString,
                     response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ApplyPaymentResponse.SerializeToString,
+            ),
+            'AdjustBalance': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdjustBalance,
+                    request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.AdjustBalanceRequest.FromString,
+                    response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.AdjustBalanceResponse.SerializeToString,
+            ),
+            'PlaceHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlaceHold,
+                    request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.PlaceHoldRequest.FromString,
+                    response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.PlaceHoldResponse.SerializeToString,
+            ),
+            'CaptureHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.CaptureHold,
+                    request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.CaptureHoldRequest.FromString,
+                    response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.CaptureHoldResponse.SerializeToString,
+            ),
+            'ReleaseHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseHold,
+                    request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.ReleaseHoldRequest.FromString,
+                    response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.ReleaseHoldResponse.SerializeToString,
+            ),
+            'GetHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetHold,
+                    request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.GetHoldRequest.FromString,
+                    response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.GetHoldResponse.SerializeToString,
+            ),
+            'ListHolds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListHolds,
+                    request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.ListHoldsRequest.FromString,
+                    response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.ListHoldsResponse.SerializeToString,
             ),
             'FreezeWallet': grpc.unary_unary_rpc_method_handler(
                     servicer.FreezeWallet,
@@ -196,6 +466,31 @@ def add_WalletServiceServicer_to_server(servicer, server):
                     request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ListEntriesRequest.FromString,
                     response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ListEntriesResponse.SerializeToString,
             ),
+            'GetBalanceAt': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBalanceAt,
+                    request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.GetBalanceAtRequest.FromString,
+                    response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.GetBalanceAtResponse.SerializeToString,
+            ),
+            'VerifyLedger': grpc.unary_stream_rpc_method_handler(
+                    servicer.VerifyLedger,
+                    request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.VerifyLedgerRequest.FromString,
+                    response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.VerifyLedgerResponse.SerializeToString,
+            ),
+            'RepairWallet': grpc.unary_unary_rpc_method_handler(
+                    servicer.RepairWallet,
+                    request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.RepairWalletRequest.FromString,
+                    response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.RepairWalletResponse.SerializeToString,
+            ),
+            'GetTrialBalance': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTrialBalance,
+                    request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.GetTrialBalanceRequest.FromString,
+                    response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.GetTrialBalanceResponse.SerializeToString,
+            ),
+            'GetLedgerStatistics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLedgerStatistics,
+                    request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.GetLedgerStatisticsRequest.FromString,
+                    response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.GetLedgerStatisticsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'tollgate.wallet.v1.WalletService', rpc_method_handlers)
@@ -209,7 +504,11 @@ class WalletService:
     reference_id that is unique for ever within its organization: the same reference with the same content
     answers as the first time (`replayed`), whatever the wallet's state is now; with other content it is
     REFERENCE_CONFLICT. A rejected command records nothing, so its reference may be used again.
-    Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
+    Every rpc may answer INVALID_ARGUMENT, DATABASE_UNAVAILABLE (safe to retry) and OVERLOADED (nothing was
+    done; retry after a while). A command on an organization without a wallet is WALLET_NOT_FOUND, but for
+    CreateWallet and ApplyPayment. Money past the range of int64 is BALANCE_LIMIT_EXCEEDED.
+    The examples are requests: grpcurl -plaintext -d '<example>' localhost:50051 <service>/<rpc>, where
+    <service> is tollgate.wallet.v1.WalletService.
     """
 
     @staticmethod
@@ -267,6 +566,60 @@ class WalletService:
             _registered_method=True)
 
     @staticmethod
+    def UpdateWallet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.wallet.v1.WalletService/UpdateWallet',
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.UpdateWalletRequest.SerializeToString,
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.UpdateWalletResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWallets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.wallet.v1.WalletService/ListWallets',
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ListWalletsRequest.SerializeToString,
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ListWalletsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def Debit(request,
             target,
             options=(),
@@ -283,6 +636,33 @@ class WalletService:
             '/tollgate.wallet.v1.WalletService/Debit',
             tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.DebitRequest.SerializeToString,
             tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.DebitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchDebit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.wallet.v1.WalletService/BatchDebit',
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.BatchDebitRequest.SerializeToString,
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.BatchDebitResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -337,6 +717,168 @@ class WalletService:
             '/tollgate.wallet.v1.WalletService/ApplyPayment',
             tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ApplyPaymentRequest.SerializeToString,
             tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ApplyPaymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdjustBalance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.wallet.v1.WalletService/AdjustBalance',
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.AdjustBalanceRequest.SerializeToString,
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.AdjustBalanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlaceHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.wallet.v1.WalletService/PlaceHold',
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.PlaceHoldRequest.SerializeToString,
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.PlaceHoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CaptureHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.wallet.v1.WalletService/CaptureHold',
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.CaptureHoldRequest.SerializeToString,
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.CaptureHoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.wallet.v1.WalletService/ReleaseHold',
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.ReleaseHoldRequest.SerializeToString,
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.ReleaseHoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.wallet.v1.WalletService/GetHold',
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.GetHoldRequest.SerializeToString,
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.GetHoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListHolds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.wallet.v1.WalletService/ListHolds',
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.ListHoldsRequest.SerializeToString,
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__holds__pb2.ListHoldsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -418,6 +960,141 @@ class WalletService:
             '/tollgate.wallet.v1.WalletService/ListEntries',
             tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ListEntriesRequest.SerializeToString,
             tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ListEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBalanceAt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.wallet.v1.WalletService/GetBalanceAt',
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.GetBalanceAtRequest.SerializeToString,
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.GetBalanceAtResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyLedger(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tollgate.wallet.v1.WalletService/VerifyLedger',
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.VerifyLedgerRequest.SerializeToString,
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.VerifyLedgerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RepairWallet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.wallet.v1.WalletService/RepairWallet',
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.RepairWalletRequest.SerializeToString,
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.RepairWalletResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTrialBalance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.wallet.v1.WalletService/GetTrialBalance',
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.GetTrialBalanceRequest.SerializeToString,
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.GetTrialBalanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLedgerStatistics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.wallet.v1.WalletService/GetLedgerStatistics',
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.GetLedgerStatisticsRequest.SerializeToString,
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.GetLedgerStatisticsResponse.FromString,
             options,
             channel_credentials,
             insecure,

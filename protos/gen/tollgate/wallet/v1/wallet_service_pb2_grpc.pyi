@@ -5,6 +5,8 @@ The wallet's front door for backends and operators."""
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from tollgate.wallet.v1 import wallet_service_holds_pb2 as _wallet_service_holds_pb2
+from tollgate.wallet.v1 import wallet_service_ledger_pb2 as _wallet_service_ledger_pb2
 from tollgate.wallet.v1 import wallet_service_pb2 as _wallet_service_pb2
 import abc as _abc_1
 
@@ -17,45 +19,146 @@ class WalletServiceStub:
     reference_id that is unique for ever within its organization: the same reference with the same content
     answers as the first time (`replayed`), whatever the wallet's state is now; with other content it is
     REFERENCE_CONFLICT. A rejected command records nothing, so its reference may be used again.
-    Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
+    Every rpc may answer INVALID_ARGUMENT, DATABASE_UNAVAILABLE (safe to retry) and OVERLOADED (nothing was
+    done; retry after a while). A command on an organization without a wallet is WALLET_NOT_FOUND, but for
+    CreateWallet and ApplyPayment. Money past the range of int64 is BALANCE_LIMIT_EXCEEDED.
+    The examples are requests: grpcurl -plaintext -d '<example>' localhost:50051 <service>/<rpc>, where
+    <service> is tollgate.wallet.v1.WalletService.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateWallet: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.CreateWalletRequest, _wallet_service_pb2.CreateWalletResponse]
     """CreateWallet opens the organization's wallet. Idempotent; with another currency than the wallet's:
     CURRENCY_MISMATCH.
+    Example: {"organizationId": "org-1", "currencyCode": "USD"}
     """
     GetWallet: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.GetWalletRequest, _wallet_service_pb2.GetWalletResponse]
-    """GetWallet answers the wallet as it stands now, or WALLET_NOT_FOUND."""
+    """GetWallet answers the wallet as it stands now, or WALLET_NOT_FOUND.
+    Example: {"organizationId": "org-1"}
+    """
+    UpdateWallet: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.UpdateWalletRequest, _wallet_service_pb2.UpdateWalletResponse]
+    """UpdateWallet changes the limits between which the wallet is depleted; what is unset stays. Idempotent.
+    Example: {"organizationId": "org-1", "depletedBelowMicros": "7500", "resumeAboveMicros": "1000000"}
+    """
+    ListWallets: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.ListWalletsRequest, _wallet_service_pb2.ListWalletsResponse]
+    """ListWallets lists wallets by organization_id.
+    Example: {"frozen": true, "freezeReason": "FREEZE_REASON_DISPUTE", "pageSize": 100}
+    """
     Debit: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.DebitRequest, _wallet_service_pb2.DebitResponse]
-    """Debit spends money: the permission to send. Refused while frozen (WALLET_FROZEN) and when the money is
-    not there (INSUFFICIENT_FUNDS). Idempotent by reference_id.
+    """Debit spends money: the permission to send. Refused while frozen (WALLET_FROZEN), when the money is not
+    available (INSUFFICIENT_FUNDS), and in another currency (CURRENCY_MISMATCH). Idempotent by reference_id.
+    Example: {"organizationId": "org-1", "amountMicros": "7500", "currencyCode": "USD",
+              "referenceId": "msg-1", "description": "SMS to +1 555 0100"}
+    """
+    BatchDebit: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.BatchDebitRequest, _wallet_service_pb2.BatchDebitResponse]
+    """BatchDebit does many debits, of one wallet or of many. Each is a Debit of its own: one that is refused
+    does not touch its neighbours, one that breaks a rule is refused by itself. No debits, or more than
+    1000: INVALID_ARGUMENT. Idempotent by each reference_id.
+    Example: {"debits": [{"organizationId": "org-1", "amountMicros": "7500", "currencyCode": "USD",
+              "referenceId": "msg-1"}]}
     """
     Credit: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.CreditRequest, _wallet_service_pb2.CreditResponse]
-    """Credit adds money, frozen or not. For other backends; providers' payments come by ApplyPayment.
-    Past the range of int64: BALANCE_LIMIT_EXCEEDED. Idempotent by reference_id.
+    """Credit adds money, frozen or not; debt is repaid first. For other backends; providers' payments come by
+    ApplyPayment. In another currency: CURRENCY_MISMATCH. Idempotent by reference_id.
+    Example: {"organizationId": "org-1", "amountMicros": "25000000", "currencyCode": "USD",
+              "referenceId": "invoice-1", "type": "CREDIT_TYPE_TOP_UP"}
     """
     ApplyPayment: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.ApplyPaymentRequest, _wallet_service_pb2.ApplyPaymentResponse]
-    """ApplyPayment takes the level of one payment: absolute amounts at a revision, not a change. What is
-    credited more than before is posted; a revision that is not newer does nothing. An organization
-    without a wallet gets one if the payment is in the default currency of the service's settings,
-    otherwise WALLET_NOT_FOUND. In another currency than the wallet's: CURRENCY_MISMATCH. The same
-    revision with other content: REFERENCE_CONFLICT. Less credited than before: INVALID_STATE. Past the
-    range of int64: BALANCE_LIMIT_EXCEEDED.
+    """ApplyPayment takes the level of one payment: absolute amounts at a revision, not a change. What differs
+    from the level before is posted, frozen or not: more credited is added; more reversed, or less credited,
+    is taken out of what is at risk, then out of what is available, and the rest is owed; less reversed
+    cancels debt first. What is at risk is held as far as it is there. A revision that is older does
+    nothing; the same revision with the same content does nothing, with other content it is
+    REFERENCE_CONFLICT. An organization without a wallet gets one if the payment is in the default currency
+    of the service's settings, otherwise WALLET_NOT_FOUND. In another currency than the wallet's:
+    CURRENCY_MISMATCH. Idempotent.
+    Example: {"organizationId": "org-1", "paymentId": "stripe:pi_1", "revision": "2", "currencyCode": "USD",
+              "creditedMicros": "25000000", "reversedMicros": "5000000"}
+    """
+    AdjustBalance: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.AdjustBalanceRequest, _wallet_service_pb2.AdjustBalanceResponse]
+    """AdjustBalance is an operator's correction, frozen or not. Adding repays debt first: that is how a debt
+    is written off. Taking more than is available: INSUFFICIENT_FUNDS. In another currency:
+    CURRENCY_MISMATCH. Idempotent by reference_id.
+    Example: {"organizationId": "org-1", "deltaMicros": "-500000", "currencyCode": "USD",
+              "referenceId": "ticket-1", "justification": "credited twice", "actor": "ann"}
+    """
+    PlaceHold: _aio.UnaryUnaryMultiCallable[_wallet_service_holds_pb2.PlaceHoldRequest, _wallet_service_holds_pb2.PlaceHoldResponse]
+    """PlaceHold keeps money back for something under way. Refused like a Debit. Idempotent by reference_id.
+    Example: {"organizationId": "org-1", "amountMicros": "15000", "currencyCode": "USD",
+              "referenceId": "msg-2", "ttl": "3600s"}
+    """
+    CaptureHold: _aio.UnaryUnaryMultiCallable[_wallet_service_holds_pb2.CaptureHoldRequest, _wallet_service_holds_pb2.CaptureHoldResponse]
+    """CaptureHold spends what is held, frozen or not: the message is sent already. Many captures may be taken
+    until a final one, which releases the rest. More than is left: CAPTURE_EXCEEDS_HOLD; with allow_excess
+    it is taken from what is available, and the rest is owed. After expire_time, until
+    late_capture_end_time, captures come out of what is available, and the rest is owed: in all no more than
+    the hold's amount (CAPTURE_EXCEEDS_HOLD). Later, or after the final capture or the release:
+    HOLD_NOT_OPEN. Unknown: HOLD_NOT_FOUND. Idempotent by reference_id.
+    Example: {"organizationId": "org-1", "holdReferenceId": "msg-2", "amountMicros": "7500",
+              "referenceId": "msg-2.delivered", "final": true}
+    """
+    ReleaseHold: _aio.UnaryUnaryMultiCallable[_wallet_service_holds_pb2.ReleaseHoldRequest, _wallet_service_holds_pb2.ReleaseHoldResponse]
+    """ReleaseHold lets go of what a hold still holds, frozen or not. Idempotent: already released is OK.
+    After the final capture: HOLD_NOT_OPEN. Unknown: HOLD_NOT_FOUND.
+    Example: {"organizationId": "org-1", "holdReferenceId": "msg-2"}
+    """
+    GetHold: _aio.UnaryUnaryMultiCallable[_wallet_service_holds_pb2.GetHoldRequest, _wallet_service_holds_pb2.GetHoldResponse]
+    """GetHold answers the hold as it stands now, or HOLD_NOT_FOUND.
+    Example: {"organizationId": "org-1", "holdReferenceId": "msg-2"}
+    """
+    ListHolds: _aio.UnaryUnaryMultiCallable[_wallet_service_holds_pb2.ListHoldsRequest, _wallet_service_holds_pb2.ListHoldsResponse]
+    """ListHolds lists an organization's holds, newest first. An organization without a wallet has none.
+    Example: {"organizationId": "org-1", "state": "HOLD_STATE_OPEN"}
     """
     FreezeWallet: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.FreezeWalletRequest, _wallet_service_pb2.FreezeWalletResponse]
-    """FreezeWallet sets one freeze. Already set: OK, nothing done."""
+    """FreezeWallet sets one freeze. Already set: OK, nothing done.
+    Example: {"organizationId": "org-1", "reason": "FREEZE_REASON_OPERATOR", "note": "fraud?", "actor": "ann"}
+    """
     UnfreezeWallet: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.UnfreezeWalletRequest, _wallet_service_pb2.UnfreezeWalletResponse]
-    """UnfreezeWallet lifts that one freeze; others stay. Not set: OK, nothing done."""
+    """UnfreezeWallet lifts that one freeze; others stay. Not set: OK, nothing done. INTEGRITY while the wallet
+    does not verify: INVALID_STATE.
+    Example: {"organizationId": "org-1", "reason": "FREEZE_REASON_OPERATOR", "actor": "ann"}
+    """
     ListEntries: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.ListEntriesRequest, _wallet_service_pb2.ListEntriesResponse]
-    """ListEntries lists an organization's entries, newest first. An organization without a wallet has none."""
+    """ListEntries lists entries, newest first. An organization without a wallet has none.
+    Example: {"organizationId": "org-1", "referenceId": "msg-1"}
+    """
+    GetBalanceAt: _aio.UnaryUnaryMultiCallable[_wallet_service_ledger_pb2.GetBalanceAtRequest, _wallet_service_ledger_pb2.GetBalanceAtResponse]
+    """GetBalanceAt answers how the wallet stood at a time, all zero before its first entry, or
+    WALLET_NOT_FOUND.
+    Example: {"organizationId": "org-1", "time": "2026-01-31T23:59:59.999999Z"}
+    """
+    VerifyLedger: _aio.UnaryStreamMultiCallable[_wallet_service_ledger_pb2.VerifyLedgerRequest, _wallet_service_ledger_pb2.VerifyLedgerResponse]
+    """VerifyLedger recomputes every balance and every chain from the entries, of one wallet or of all. It
+    changes nothing, and tells its progress and what it finds as it goes.
+    Example: {"organizationId": "org-1"}
+    """
+    RepairWallet: _aio.UnaryUnaryMultiCallable[_wallet_service_ledger_pb2.RepairWalletRequest, _wallet_service_ledger_pb2.RepairWalletResponse]
+    """RepairWallet recomputes the wallet from its entries, appends an entry that names what was broken,
+    restarts the chain there, and lifts the freeze INTEGRITY. VerifyLedger tells of it as repaired from then
+    on. Nothing broken: OK, nothing written.
+    Example: {"organizationId": "org-1", "justification": "row edited by hand, ticket-7", "actor": "ann"}
+    """
+    GetTrialBalance: _aio.UnaryUnaryMultiCallable[_wallet_service_ledger_pb2.GetTrialBalanceRequest, _wallet_service_ledger_pb2.GetTrialBalanceResponse]
+    """GetTrialBalance sums up all wallets of a currency by account; the sum of the sums is zero.
+    Example: {"currencyCode": "USD"}
+    """
+    GetLedgerStatistics: _aio.UnaryUnaryMultiCallable[_wallet_service_ledger_pb2.GetLedgerStatisticsRequest, _wallet_service_ledger_pb2.GetLedgerStatisticsResponse]
+    """GetLedgerStatistics counts and sums the entries of all wallets of a currency by hour or day.
+    Example: {"startTime": "2026-01-05T00:00:00Z", "endTime": "2026-01-12T00:00:00Z",
+              "bucket": "STATISTICS_BUCKET_DAY", "currencyCode": "USD"}
+    """
 
 class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
     """WalletService holds the prepaid money of organizations. Every command that moves money carries a
     reference_id that is unique for ever within its organization: the same reference with the same content
     answers as the first time (`replayed`), whatever the wallet's state is now; with other content it is
     REFERENCE_CONFLICT. A rejected command records nothing, so its reference may be used again.
-    Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
+    Every rpc may answer INVALID_ARGUMENT, DATABASE_UNAVAILABLE (safe to retry) and OVERLOADED (nothing was
+    done; retry after a while). A command on an organization without a wallet is WALLET_NOT_FOUND, but for
+    CreateWallet and ApplyPayment. Money past the range of int64 is BALANCE_LIMIT_EXCEEDED.
+    The examples are requests: grpcurl -plaintext -d '<example>' localhost:50051 <service>/<rpc>, where
+    <service> is tollgate.wallet.v1.WalletService.
     """
 
     @_abc_1.abstractmethod
@@ -66,6 +169,7 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_wallet_service_pb2.CreateWalletResponse]:
         """CreateWallet opens the organization's wallet. Idempotent; with another currency than the wallet's:
         CURRENCY_MISMATCH.
+        Example: {"organizationId": "org-1", "currencyCode": "USD"}
         """
 
     @_abc_1.abstractmethod
@@ -74,7 +178,29 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _wallet_service_pb2.GetWalletRequest,
         context: _aio.ServicerContext[_wallet_service_pb2.GetWalletRequest, _abc.Awaitable[_wallet_service_pb2.GetWalletResponse]],
     ) -> _abc.Awaitable[_wallet_service_pb2.GetWalletResponse]:
-        """GetWallet answers the wallet as it stands now, or WALLET_NOT_FOUND."""
+        """GetWallet answers the wallet as it stands now, or WALLET_NOT_FOUND.
+        Example: {"organizationId": "org-1"}
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateWallet(
+        self,
+        request: _wallet_service_pb2.UpdateWalletRequest,
+        context: _aio.ServicerContext[_wallet_service_pb2.UpdateWalletRequest, _abc.Awaitable[_wallet_service_pb2.UpdateWalletResponse]],
+    ) -> _abc.Awaitable[_wallet_service_pb2.UpdateWalletResponse]:
+        """UpdateWallet changes the limits between which the wallet is depleted; what is unset stays. Idempotent.
+        Example: {"organizationId": "org-1", "depletedBelowMicros": "7500", "resumeAboveMicros": "1000000"}
+        """
+
+    @_abc_1.abstractmethod
+    def ListWallets(
+        self,
+        request: _wallet_service_pb2.ListWalletsRequest,
+        context: _aio.ServicerContext[_wallet_service_pb2.ListWalletsRequest, _abc.Awaitable[_wallet_service_pb2.ListWalletsResponse]],
+    ) -> _abc.Awaitable[_wallet_service_pb2.ListWalletsResponse]:
+        """ListWallets lists wallets by organization_id.
+        Example: {"frozen": true, "freezeReason": "FREEZE_REASON_DISPUTE", "pageSize": 100}
+        """
 
     @_abc_1.abstractmethod
     def Debit(
@@ -82,8 +208,23 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _wallet_service_pb2.DebitRequest,
         context: _aio.ServicerContext[_wallet_service_pb2.DebitRequest, _abc.Awaitable[_wallet_service_pb2.DebitResponse]],
     ) -> _abc.Awaitable[_wallet_service_pb2.DebitResponse]:
-        """Debit spends money: the permission to send. Refused while frozen (WALLET_FROZEN) and when the money is
-        not there (INSUFFICIENT_FUNDS). Idempotent by reference_id.
+        """Debit spends money: the permission to send. Refused while frozen (WALLET_FROZEN), when the money is not
+        available (INSUFFICIENT_FUNDS), and in another currency (CURRENCY_MISMATCH). Idempotent by reference_id.
+        Example: {"organizationId": "org-1", "amountMicros": "7500", "currencyCode": "USD",
+                  "referenceId": "msg-1", "description": "SMS to +1 555 0100"}
+        """
+
+    @_abc_1.abstractmethod
+    def BatchDebit(
+        self,
+        request: _wallet_service_pb2.BatchDebitRequest,
+        context: _aio.ServicerContext[_wallet_service_pb2.BatchDebitRequest, _abc.Awaitable[_wallet_service_pb2.BatchDebitResponse]],
+    ) -> _abc.Awaitable[_wallet_service_pb2.BatchDebitResponse]:
+        """BatchDebit does many debits, of one wallet or of many. Each is a Debit of its own: one that is refused
+        does not touch its neighbours, one that breaks a rule is refused by itself. No debits, or more than
+        1000: INVALID_ARGUMENT. Idempotent by each reference_id.
+        Example: {"debits": [{"organizationId": "org-1", "amountMicros": "7500", "currencyCode": "USD",
+                  "referenceId": "msg-1"}]}
         """
 
     @_abc_1.abstractmethod
@@ -92,8 +233,10 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _wallet_service_pb2.CreditRequest,
         context: _aio.ServicerContext[_wallet_service_pb2.CreditRequest, _abc.Awaitable[_wallet_service_pb2.CreditResponse]],
     ) -> _abc.Awaitable[_wallet_service_pb2.CreditResponse]:
-        """Credit adds money, frozen or not. For other backends; providers' payments come by ApplyPayment.
-        Past the range of int64: BALANCE_LIMIT_EXCEEDED. Idempotent by reference_id.
+        """Credit adds money, frozen or not; debt is repaid first. For other backends; providers' payments come by
+        ApplyPayment. In another currency: CURRENCY_MISMATCH. Idempotent by reference_id.
+        Example: {"organizationId": "org-1", "amountMicros": "25000000", "currencyCode": "USD",
+                  "referenceId": "invoice-1", "type": "CREDIT_TYPE_TOP_UP"}
         """
 
     @_abc_1.abstractmethod
@@ -102,12 +245,87 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _wallet_service_pb2.ApplyPaymentRequest,
         context: _aio.ServicerContext[_wallet_service_pb2.ApplyPaymentRequest, _abc.Awaitable[_wallet_service_pb2.ApplyPaymentResponse]],
     ) -> _abc.Awaitable[_wallet_service_pb2.ApplyPaymentResponse]:
-        """ApplyPayment takes the level of one payment: absolute amounts at a revision, not a change. What is
-        credited more than before is posted; a revision that is not newer does nothing. An organization
-        without a wallet gets one if the payment is in the default currency of the service's settings,
-        otherwise WALLET_NOT_FOUND. In another currency than the wallet's: CURRENCY_MISMATCH. The same
-        revision with other content: REFERENCE_CONFLICT. Less credited than before: INVALID_STATE. Past the
-        range of int64: BALANCE_LIMIT_EXCEEDED.
+        """ApplyPayment takes the level of one payment: absolute amounts at a revision, not a change. What differs
+        from the level before is posted, frozen or not: more credited is added; more reversed, or less credited,
+        is taken out of what is at risk, then out of what is available, and the rest is owed; less reversed
+        cancels debt first. What is at risk is held as far as it is there. A revision that is older does
+        nothing; the same revision with the same content does nothing, with other content it is
+        REFERENCE_CONFLICT. An organization without a wallet gets one if the payment is in the default currency
+        of the service's settings, otherwise WALLET_NOT_FOUND. In another currency than the wallet's:
+        CURRENCY_MISMATCH. Idempotent.
+        Example: {"organizationId": "org-1", "paymentId": "stripe:pi_1", "revision": "2", "currencyCode": "USD",
+                  "creditedMicros": "25000000", "reversedMicros": "5000000"}
+        """
+
+    @_abc_1.abstractmethod
+    def AdjustBalance(
+        self,
+        request: _wallet_service_pb2.AdjustBalanceRequest,
+        context: _aio.ServicerContext[_wallet_service_pb2.AdjustBalanceRequest, _abc.Awaitable[_wallet_service_pb2.AdjustBalanceResponse]],
+    ) -> _abc.Awaitable[_wallet_service_pb2.AdjustBalanceResponse]:
+        """AdjustBalance is an operator's correction, frozen or not. Adding repays debt first: that is how a debt
+        is written off. Taking more than is available: INSUFFICIENT_FUNDS. In another currency:
+        CURRENCY_MISMATCH. Idempotent by reference_id.
+        Example: {"organizationId": "org-1", "deltaMicros": "-500000", "currencyCode": "USD",
+                  "referenceId": "ticket-1", "justification": "credited twice", "actor": "ann"}
+        """
+
+    @_abc_1.abstractmethod
+    def PlaceHold(
+        self,
+        request: _wallet_service_holds_pb2.PlaceHoldRequest,
+        context: _aio.ServicerContext[_wallet_service_holds_pb2.PlaceHoldRequest, _abc.Awaitable[_wallet_service_holds_pb2.PlaceHoldResponse]],
+    ) -> _abc.Awaitable[_wallet_service_holds_pb2.PlaceHoldResponse]:
+        """PlaceHold keeps money back for something under way. Refused like a Debit. Idempotent by reference_id.
+        Example: {"organizationId": "org-1", "amountMicros": "15000", "currencyCode": "USD",
+                  "referenceId": "msg-2", "ttl": "3600s"}
+        """
+
+    @_abc_1.abstractmethod
+    def CaptureHold(
+        self,
+        request: _wallet_service_holds_pb2.CaptureHoldRequest,
+        context: _aio.ServicerContext[_wallet_service_holds_pb2.CaptureHoldRequest, _abc.Awaitable[_wallet_service_holds_pb2.CaptureHoldResponse]],
+    ) -> _abc.Awaitable[_wallet_service_holds_pb2.CaptureHoldResponse]:
+        """CaptureHold spends what is held, frozen or not: the message is sent already. Many captures may be taken
+        until a final one, which releases the rest. More than is left: CAPTURE_EXCEEDS_HOLD; with allow_excess
+        it is taken from what is available, and the rest is owed. After expire_time, until
+        late_capture_end_time, captures come out of what is available, and the rest is owed: in all no more than
+        the hold's amount (CAPTURE_EXCEEDS_HOLD). Later, or after the final capture or the release:
+        HOLD_NOT_OPEN. Unknown: HOLD_NOT_FOUND. Idempotent by reference_id.
+        Example: {"organizationId": "org-1", "holdReferenceId": "msg-2", "amountMicros": "7500",
+                  "referenceId": "msg-2.delivered", "final": true}
+        """
+
+    @_abc_1.abstractmethod
+    def ReleaseHold(
+        self,
+        request: _wallet_service_holds_pb2.ReleaseHoldRequest,
+        context: _aio.ServicerContext[_wallet_service_holds_pb2.ReleaseHoldRequest, _abc.Awaitable[_wallet_service_holds_pb2.ReleaseHoldResponse]],
+    ) -> _abc.Awaitable[_wallet_service_holds_pb2.ReleaseHoldResponse]:
+        """ReleaseHold lets go of what a hold still holds, frozen or not. Idempotent: already released is OK.
+        After the final capture: HOLD_NOT_OPEN. Unknown: HOLD_NOT_FOUND.
+        Example: {"organizationId": "org-1", "holdReferenceId": "msg-2"}
+        """
+
+    @_abc_1.abstractmethod
+    def GetHold(
+        self,
+        request: _wallet_service_holds_pb2.GetHoldRequest,
+        context: _aio.ServicerContext[_wallet_service_holds_pb2.GetHoldRequest, _abc.Awaitable[_wallet_service_holds_pb2.GetHoldResponse]],
+    ) -> _abc.Awaitable[_wallet_service_holds_pb2.GetHoldResponse]:
+        """GetHold answers the hold as it stands now, or HOLD_NOT_FOUND.
+        Example: {"organizationId": "org-1", "holdReferenceId": "msg-2"}
+        """
+
+    @_abc_1.abstractmethod
+    def ListHolds(
+        self,
+        request: _wallet_service_holds_pb2.ListHoldsRequest,
+        context: _aio.ServicerContext[_wallet_service_holds_pb2.ListHoldsRequest, _abc.Awaitable[_wallet_service_holds_pb2.ListHoldsResponse]],
+    ) -> _abc.Awaitable[_wallet_service_holds_pb2.ListHoldsResponse]:
+        """ListHolds lists an organization's holds, newest first. An organization without a wallet has none.
+        Example: {"organizationId": "org-1", "state": "HOLD_STATE_OPEN"}
         """
 
     @_abc_1.abstractmethod
@@ -116,7 +334,9 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _wallet_service_pb2.FreezeWalletRequest,
         context: _aio.ServicerContext[_wallet_service_pb2.FreezeWalletRequest, _abc.Awaitable[_wallet_service_pb2.FreezeWalletResponse]],
     ) -> _abc.Awaitable[_wallet_service_pb2.FreezeWalletResponse]:
-        """FreezeWallet sets one freeze. Already set: OK, nothing done."""
+        """FreezeWallet sets one freeze. Already set: OK, nothing done.
+        Example: {"organizationId": "org-1", "reason": "FREEZE_REASON_OPERATOR", "note": "fraud?", "actor": "ann"}
+        """
 
     @_abc_1.abstractmethod
     def UnfreezeWallet(
@@ -124,7 +344,10 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _wallet_service_pb2.UnfreezeWalletRequest,
         context: _aio.ServicerContext[_wallet_service_pb2.UnfreezeWalletRequest, _abc.Awaitable[_wallet_service_pb2.UnfreezeWalletResponse]],
     ) -> _abc.Awaitable[_wallet_service_pb2.UnfreezeWalletResponse]:
-        """UnfreezeWallet lifts that one freeze; others stay. Not set: OK, nothing done."""
+        """UnfreezeWallet lifts that one freeze; others stay. Not set: OK, nothing done. INTEGRITY while the wallet
+        does not verify: INVALID_STATE.
+        Example: {"organizationId": "org-1", "reason": "FREEZE_REASON_OPERATOR", "actor": "ann"}
+        """
 
     @_abc_1.abstractmethod
     def ListEntries(
@@ -132,6 +355,63 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _wallet_service_pb2.ListEntriesRequest,
         context: _aio.ServicerContext[_wallet_service_pb2.ListEntriesRequest, _abc.Awaitable[_wallet_service_pb2.ListEntriesResponse]],
     ) -> _abc.Awaitable[_wallet_service_pb2.ListEntriesResponse]:
-        """ListEntries lists an organization's entries, newest first. An organization without a wallet has none."""
+        """ListEntries lists entries, newest first. An organization without a wallet has none.
+        Example: {"organizationId": "org-1", "referenceId": "msg-1"}
+        """
+
+    @_abc_1.abstractmethod
+    def GetBalanceAt(
+        self,
+        request: _wallet_service_ledger_pb2.GetBalanceAtRequest,
+        context: _aio.ServicerContext[_wallet_service_ledger_pb2.GetBalanceAtRequest, _abc.Awaitable[_wallet_service_ledger_pb2.GetBalanceAtResponse]],
+    ) -> _abc.Awaitable[_wallet_service_ledger_pb2.GetBalanceAtResponse]:
+        """GetBalanceAt answers how the wallet stood at a time, all zero before its first entry, or
+        WALLET_NOT_FOUND.
+        Example: {"organizationId": "org-1", "time": "2026-01-31T23:59:59.999999Z"}
+        """
+
+    @_abc_1.abstractmethod
+    def VerifyLedger(
+        self,
+        request: _wallet_service_ledger_pb2.VerifyLedgerRequest,
+        context: _aio.ServicerContext[_wallet_service_ledger_pb2.VerifyLedgerRequest, _abc.AsyncIterator[_wallet_service_ledger_pb2.VerifyLedgerResponse]],
+    ) -> _abc.AsyncIterator[_wallet_service_ledger_pb2.VerifyLedgerResponse]:
+        """VerifyLedger recomputes every balance and every chain from the entries, of one wallet or of all. It
+        changes nothing, and tells its progress and what it finds as it goes.
+        Example: {"organizationId": "org-1"}
+        """
+
+    @_abc_1.abstractmethod
+    def RepairWallet(
+        self,
+        request: _wallet_service_ledger_pb2.RepairWalletRequest,
+        context: _aio.ServicerContext[_wallet_service_ledger_pb2.RepairWalletRequest, _abc.Awaitable[_wallet_service_ledger_pb2.RepairWalletResponse]],
+    ) -> _abc.Awaitable[_wallet_service_ledger_pb2.RepairWalletResponse]:
+        """RepairWallet recomputes the wallet from its entries, appends an entry that names what was broken,
+        restarts the chain there, and lifts the freeze INTEGRITY. VerifyLedger tells of it as repaired from then
+        on. Nothing broken: OK, nothing written.
+        Example: {"organizationId": "org-1", "justification": "row edited by hand, ticket-7", "actor": "ann"}
+        """
+
+    @_abc_1.abstractmethod
+    def GetTrialBalance(
+        self,
+        request: _wallet_service_ledger_pb2.GetTrialBalanceRequest,
+        context: _aio.ServicerContext[_wallet_service_ledger_pb2.GetTrialBalanceRequest, _abc.Awaitable[_wallet_service_ledger_pb2.GetTrialBalanceResponse]],
+    ) -> _abc.Awaitable[_wallet_service_ledger_pb2.GetTrialBalanceResponse]:
+        """GetTrialBalance sums up all wallets of a currency by account; the sum of the sums is zero.
+        Example: {"currencyCode": "USD"}
+        """
+
+    @_abc_1.abstractmethod
+    def GetLedgerStatistics(
+        self,
+        request: _wallet_service_ledger_pb2.GetLedgerStatisticsRequest,
+        context: _aio.ServicerContext[_wallet_service_ledger_pb2.GetLedgerStatisticsRequest, _abc.Awaitable[_wallet_service_ledger_pb2.GetLedgerStatisticsResponse]],
+    ) -> _abc.Awaitable[_wallet_service_ledger_pb2.GetLedgerStatisticsResponse]:
+        """GetLedgerStatistics counts and sums the entries of all wallets of a currency by hour or day.
+        Example: {"startTime": "2026-01-05T00:00:00Z", "endTime": "2026-01-12T00:00:00Z",
+                  "bucket": "STATISTICS_BUCKET_DAY", "currencyCode": "USD"}
+        """
 
 def add_WalletServiceServicer_to_server(servicer: WalletServiceServicer, server: _aio.Server) -> None: ...
