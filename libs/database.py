@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import asyncpg
@@ -24,6 +25,10 @@ ATTEMPTS_MAX = 4
 LOCK_TIMEOUT = "3s"
 ACQUIRE_TIMEOUT_SECONDS = 5.0
 COMMAND_TIMEOUT_SECONDS = 10.0
+REPORT_TIMEOUT_SECONDS = 120.0
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
+# What PostgreSQL's binary jsonb begins with.
+JSONB_VERSION = b"\x01"
 
 # What may pass by itself. The outcome of a lost COMMIT is unknown; running the work again is safe
 # because every command is idempotent by its reference, its revision, or the state that it asks for.
@@ -71,11 +76,28 @@ class Database:
         self._health_pool = health_pool
 
     @classmethod
-    async def connect(cls, url: SecretStr, pool_size: int, application_name: str) -> "Database":
+    async def connect(
+        cls,
+        url: SecretStr,
+        pool_size: int,
+        application_name: str,
+        server_settings: Mapping[str, str] = NO_SETTINGS,
+    ) -> "Database":
         """Return a database whose connections open on first use, so that a service outlives it."""
         return cls(
-            await _create_pool(url, pool_size, application_name),
-            await _create_pool(url, 1, f"{application_name}_health"),
+            await _create_pool(url, pool_size, application_name, server_settings),
+            await _create_pool(url, 1, f"{application_name}_health", NO_SETTINGS),
+        )
+
+    @classmethod
+    async def connect_for_reports(
+        cls, url: SecretStr, pool_size: int, application_name: str
+    ) -> "Database":
+        """Return a database whose statements may read whole tables, and take their time for it."""
+        timeout = {"statement_timeout": f"{REPORT_TIMEOUT_SECONDS:g}s"}
+        return cls(
+            await _create_pool(url, pool_size, application_name, timeout, REPORT_TIMEOUT_SECONDS),
+            await _create_pool(url, 1, f"{application_name}_health", NO_SETTINGS),
         )
 
     async def close(self) -> None:
@@ -96,6 +118,20 @@ class Database:
 
         async def attempt(connection: Connection) -> ResultT:
             async with connection.transaction():
+                return await work(connection, *args, **kwargs)
+
+        return await self._with_retries(attempt)
+
+    async def read_snapshot(
+        self,
+        work: Callable[Concatenate[Connection, ArgumentsT], Awaitable[ResultT]],
+        *args: ArgumentsT.args,
+        **kwargs: ArgumentsT.kwargs,
+    ) -> ResultT:
+        """Run reads that all see the database as it is at one moment; again if that is worth it."""
+
+        async def attempt(connection: Connection) -> ResultT:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
                 return await work(connection, *args, **kwargs)
 
         return await self._with_retries(attempt)
@@ -146,19 +182,27 @@ def _may_pass_at_once(error: BaseException) -> bool:
     return isinstance(error, TRANSIENT_ERRORS) and not isinstance(error, TIMED_OUT_ERRORS)
 
 
-async def _create_pool(url: SecretStr, size: int, application_name: str) -> Pool:
+async def _create_pool(
+    url: SecretStr,
+    size: int,
+    application_name: str,
+    server_settings: Mapping[str, str],
+    command_timeout_seconds: float = COMMAND_TIMEOUT_SECONDS,
+) -> Pool:
     return await asyncpg.create_pool(
         url.get_secret_value(),
         min_size=0,
         max_size=size,
-        command_timeout=COMMAND_TIMEOUT_SECONDS,
+        command_timeout=command_timeout_seconds,
         timeout=ACQUIRE_TIMEOUT_SECONDS,
         init=_decode_json,
+        reset=_leave_as_it_is,
         server_settings={
             "application_name": application_name,
             "lock_timeout": LOCK_TIMEOUT,
             "statement_timeout": "8s",
             "idle_in_transaction_session_timeout": "10s",
+            **server_settings,
         },
     )
 
@@ -177,6 +221,15 @@ async def _connection_of(pool: Pool) -> AsyncIterator[Connection]:
 
 
 async def _decode_json(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    # In the binary format, since a row of a table as a parameter is binary throughout.
     await connection.set_type_codec(
-        "jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
+        "jsonb",
+        encoder=lambda value: JSONB_VERSION + json.dumps(value).encode(),
+        decoder=lambda data: json.loads(data[len(JSONB_VERSION) :]),
+        schema="pg_catalog",
+        format="binary",
     )
+
+
+async def _leave_as_it_is(_: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Nothing here sets what outlives a transaction: asyncpg's reset would be a wasted trip."""

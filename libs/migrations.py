@@ -1,10 +1,12 @@
 """Schema changes: plain SQL files, applied once, in order, forward only.
 
 A file is `NNNN_what.sql`; a statement ends with a semicolon at the end of a line and is sent by
-itself, as Citus wants it. A file that was applied may not change: its checksum is kept.
+itself, as Citus wants it; a function's body stands between two `$$`. A file that was applied may not
+change: its checksum is kept.
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,9 @@ from libs.logs import get_logger
 
 # Any number will do, as long as every migrating process takes the same one.
 ADVISORY_LOCK_KEY = 7_065_117_471
+
+# A body stands between two $$: after the end of a statement there is an even number of them.
+STATEMENT_END = re.compile(r";\n(?=(?:[^$]|\$(?!\$)|\$\$(?:[^$]|\$(?!\$))*\$\$)*\Z)")
 
 CREATE_HISTORY = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -42,9 +47,10 @@ class Migration:
 
     @property
     def statements(self) -> list[str]:
-        """Split the content where a line ends with a semicolon."""
-        parts = self.text.replace(";\r\n", ";\n").split(";\n")
-        return [part.strip().rstrip(";") for part in parts if part.strip()]
+        """Split the content where a line ends with a semicolon outside of a function's body."""
+        text = self.text.replace("\r\n", "\n")
+        parts = [part.strip() for part in STATEMENT_END.split(text)]
+        return [part.rstrip(";") for part in parts if part]
 
 
 def read_migrations(directory: Path) -> list[Migration]:

@@ -68,9 +68,9 @@ class Announcer(Generic[LevelT]):
             for observer in observers
         ]
 
-    async def mark(self, connection: Connection, current: CurrentLevel) -> None:
-        """Note, in the transaction that changes the level, that all observers are to be told."""
-        await storage.mark(connection, self._level, current, self._observers, HEAD_START_SECONDS)
+    async def mark(self, connection: Connection, changed: Sequence[CurrentLevel]) -> None:
+        """Note, in the transaction that changes levels, that all observers are to be told."""
+        await storage.mark(connection, self._level, changed, self._observers, HEAD_START_SECONDS)
 
     async def read_delivery(self, connection: Connection, key: LevelKey, observer: str) -> Delivery:
         """Return how far an observer has taken a level."""
@@ -96,7 +96,7 @@ class Announcer(Generic[LevelT]):
     ) -> bool:
         lifted = await self._source.lift_revision(connection, key, from_at_most, to)
         if lifted:
-            await self.mark(connection, CurrentLevel(key, to))
+            await self.mark(connection, [CurrentLevel(key, to)])
         return lifted
 
     async def _sweep_when_due(self) -> bool:
@@ -105,8 +105,7 @@ class Announcer(Generic[LevelT]):
         if now < self._sweep_due_time:
             return False
         levels = await self._database.run(self._source.list_levels, self._sweep_after, SWEEP_BATCH)
-        for current in levels:
-            await self._database.run(self.mark, current)
+        await self._database.run(self.mark, levels)
         if len(levels) < SWEEP_BATCH:
             self._sweep_after = None
             self._sweep_due_time = now + self._timing.sweep_interval_seconds

@@ -23,14 +23,24 @@ SET revision = greatest(announcements.revision, EXCLUDED.revision),
 async def mark(
     connection: Connection,
     level: str,
-    current: CurrentLevel,
+    changed: Sequence[CurrentLevel],
     observers: Sequence[str],
     due_in_seconds: float,
 ) -> None:
-    """Note that these observers are to be told this revision."""
-    key = current.key
-    await connection.execute(
-        MARK, key.organization_id, level, key.key, current.revision, observers, due_in_seconds
+    """Note that these observers are to be told these revisions."""
+    await connection.executemany(
+        MARK,
+        [
+            (
+                current.key.organization_id,
+                level,
+                current.key.key,
+                current.revision,
+                observers,
+                due_in_seconds,
+            )
+            for current in changed
+        ],
     )
 
 

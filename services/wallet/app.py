@@ -1,5 +1,6 @@
 """Puts the wallet together."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from libs.announcing.announcer import Announcer
@@ -11,11 +12,34 @@ from libs.rpc.client import open_channel
 from libs.service import Service
 from services.wallet.clients import WalletObserverClient
 from services.wallet.config import WalletSettings
-from services.wallet.operations import WalletLevels, WalletOperations
+from services.wallet.domain.chain import ChainKeys
+from services.wallet.operations.alarm import Alarm
+from services.wallet.operations.checks import LedgerChecks
+from services.wallet.operations.engine import (
+    COMMANDS_PER_BATCH_MAX,
+    LANES_MAX,
+    Engine,
+    EngineLimits,
+)
+from services.wallet.operations.levels import WalletLevels
+from services.wallet.operations.reader import READS_AT_ONCE, Reader
+from services.wallet.operations.repairs import Repairs
+from services.wallet.operations.reports import Reports
+from services.wallet.operations.verification import Verification
+from services.wallet.operations.wallets import WalletOperations
 from services.wallet.servicer import wallet_service
+from services.wallet.servicer.base import Parts
 from services.wallet.workers import build_workers
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+# Two keep both PostgreSQL and this process at work; with one wallet each there is room for more.
+BATCHES_AT_ONCE = 2
+SINGLE_WALLET_BATCHES_AT_ONCE = 6
+
+# A plan made while the tables were small would be kept while they grow: the write path takes none
+# that reads a table from end to end, and makes one for each statement anew.
+WRITE_PATH_PLANNING = {"enable_seqscan": "off", "plan_cache_mode": "force_custom_plan"}
 
 
 async def build(settings: WalletSettings) -> Service:
@@ -31,15 +55,49 @@ async def build(settings: WalletSettings) -> Service:
         metrics=metrics,
         timing=settings.announcer_timing,
     )
-    operations = WalletOperations(database, announcer)
+    limits = engine_limits(settings)
+    write_database = await Database.connect(
+        settings.database_url,
+        limits.batches_at_once_max + LANES_MAX,
+        "wallet_engine",
+        WRITE_PATH_PLANNING,
+    )
+    keys = ChainKeys([key.get_secret_value().encode() for key in settings.chain_keys])
+    engine = Engine(write_database, announcer, keys, limits)
+    wallets = WalletOperations(database, engine)
+    report_database = await Database.connect_for_reports(
+        settings.database_url, READS_AT_ONCE + 1, "wallet_reports"
+    )
+    reader = Reader(report_database)
+    verification = Verification(reader, engine, keys)
+    alarm = Alarm(engine, database, announcer, metrics.registry)
+    parts = Parts(
+        engine,
+        wallets,
+        verification,
+        Repairs(report_database, verification, engine, announcer, keys),
+        Reports(reader),
+        settings.default_currency,
+        timedelta(seconds=settings.hold_late_window_seconds),
+    )
     return Service(
         settings,
         database,
         metrics,
-        rpc_services=[
-            wallet_service(operations, settings.default_currency),
-            subscription_observer(operations),
-        ],
-        workers=build_workers(operations, announcer, settings),
-        closables=list(channels.values()),
+        rpc_services=[wallet_service(parts), subscription_observer(wallets)],
+        workers=build_workers(
+            wallets, announcer, LedgerChecks(reader, verification, engine, alarm), settings
+        ),
+        closables=[*channels.values(), write_database, report_database],
+    )
+
+
+def engine_limits(settings: WalletSettings) -> EngineLimits:
+    """Return how the engine queues and batches."""
+    single = settings.single_wallet_batches
+    return EngineLimits(
+        commands_max=settings.queue_commands_max,
+        commands_per_wallet_max=settings.queue_commands_per_wallet_max,
+        wallets_per_batch_max=1 if single else COMMANDS_PER_BATCH_MAX,
+        batches_at_once_max=SINGLE_WALLET_BATCHES_AT_ONCE if single else BATCHES_AT_ONCE,
     )

@@ -34,6 +34,7 @@ class WalletObserverClient:
             ],
             depleted=level.depleted,
             depleted_since=to_timestamp(level.depleted_since),
+            owing_micros=level.owing_micros,
             ledger_currency_code=level.currency_code,
         )
         response = await call(self.name, self._stub.ReportWallet, request, REPORT_TIMEOUT_SECONDS)

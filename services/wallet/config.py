@@ -1,9 +1,19 @@
 """The wallet's settings."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 from pydantic_settings import SettingsConfigDict
 
-from libs.config import Address, AnnouncingSettings, NamedAddresses
+from libs.config import Address, AnnouncingSettings, CommaSeparatedSecrets, NamedAddresses, Seconds
+
+CHAIN_KEY_LENGTH_MIN = 32
+
+
+def _require_long(keys: CommaSeparatedSecrets) -> CommaSeparatedSecrets:
+    if any(len(key.get_secret_value()) < CHAIN_KEY_LENGTH_MIN for key in keys):
+        raise ValueError(f"expected keys of at least {CHAIN_KEY_LENGTH_MIN} characters")
+    return keys
 
 
 class WalletSettings(AnnouncingSettings):
@@ -15,3 +25,9 @@ class WalletSettings(AnnouncingSettings):
     metrics_address: Address = "127.0.0.1:9101"
     observers: NamedAddresses
     default_currency: str = Field(default="USD", pattern=r"^([A-Z]{3})?$")
+    chain_keys: Annotated[CommaSeparatedSecrets, AfterValidator(_require_long)]
+    hold_late_window_seconds: Seconds = 259_200.0
+    check_interval_seconds: Seconds = 60.0
+    queue_commands_max: int = Field(default=20_000, ge=1_000, le=1_000_000)
+    queue_commands_per_wallet_max: int = Field(default=5_000, ge=1_000, le=1_000_000)
+    single_wallet_batches: bool = False

@@ -4,12 +4,17 @@ from libs.announcing.announcer import Announcer
 from libs.levels import WalletLevel
 from libs.workers import PollingWorker, Worker
 from services.wallet.config import WalletSettings
-from services.wallet.operations import WalletOperations
+from services.wallet.operations.checks import LedgerChecks
+from services.wallet.operations.wallets import WalletOperations
 
 
 def build_workers(
-    operations: WalletOperations, announcer: Announcer[WalletLevel], settings: WalletSettings
+    operations: WalletOperations,
+    announcer: Announcer[WalletLevel],
+    checks: LedgerChecks,
+    settings: WalletSettings,
 ) -> list[Worker]:
-    """Return what runs beside the rpcs: announcing, and freezing what has lapsed."""
+    """Return what runs beside the rpcs: announcing, freezing what has lapsed, and proving."""
     lapse = PollingWorker("lapse", operations.reevaluate_due, settings.poll_interval_seconds)
-    return [announcer, lapse]
+    check = PollingWorker("ledger_check", checks.check, settings.check_interval_seconds)
+    return [announcer, lapse, check]

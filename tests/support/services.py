@@ -1,17 +1,25 @@
 """Runs real services in the test's own loop, behind real gRPC channels."""
 
 import itertools
+import os
 import random
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import grpc
+from pydantic import SecretStr
 
 from libs.service import Service
 
 ANY_PORT = "127.0.0.1:0"
 
+# What tests care for only when they say so. SINGLE_WALLET_BATCHES=true runs all of them as on Citus.
+WALLET_DEFAULTS: Mapping[str, Any] = {
+    "chain_keys": (SecretStr("a key for tests, long enough for a chain"),),
+    "single_wallet_batches": os.environ.get("SINGLE_WALLET_BATCHES") == "true",
+}
 
 # Below the ports that outgoing connections take, so that none of them gets in the way.
 PORTS = itertools.count(random.randrange(12_000, 25_000))

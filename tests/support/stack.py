@@ -22,7 +22,7 @@ from services.telephony.config import TelephonySettings
 from services.wallet.app import build as build_wallet
 from services.wallet.config import WalletSettings
 from tests.support.databases import ServiceDatabase
-from tests.support.services import ANY_PORT, free_address
+from tests.support.services import ANY_PORT, WALLET_DEFAULTS, free_address
 from tollgate.billing_gateway.v1.billing_gateway_service_pb2_grpc import BillingGatewayServiceStub
 from tollgate.campaign.v1.campaign_service_pb2_grpc import CampaignServiceStub
 from tollgate.telephony.v1.telephony_service_pb2_grpc import TelephonyServiceStub
@@ -132,7 +132,10 @@ class Stack:
     def _wallet_settings(self) -> WalletSettings:
         observers = {name: self.addresses[name] for name in ("campaign", "telephony")}
         return WalletSettings(
-            **self._common("wallet"), observers=observers, announce_back_off_max_seconds=0.5
+            **self._common("wallet"),
+            **WALLET_DEFAULTS,
+            observers=observers,
+            announce_back_off_max_seconds=0.5,
         )
 
     def _telephony_settings(self) -> TelephonySettings:

@@ -94,13 +94,13 @@ class Levels:
         level = organization_level(linked, self.slack, revision + 1)
         await organizations.save(connection, organization_id, level)
         current = CurrentLevel(LevelKey(organization_id), level.revision)
-        await self.subscription_announcer.mark(connection, current)
+        await self.subscription_announcer.mark(connection, [current])
         return True
 
     async def mark_payment(self, connection: Connection, payment: Payment) -> None:
         """Mark a payment's level."""
         key = LevelKey(payment.organization_id, payment.payment_id)
-        await self.payment_announcer.mark(connection, CurrentLevel(key, payment.revision))
+        await self.payment_announcer.mark(connection, [CurrentLevel(key, payment.revision)])
 
     async def read_payment_delivery(self, connection: Connection, payment: Payment) -> Delivery:
         """Return how far the wallet has taken a payment."""

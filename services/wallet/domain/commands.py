@@ -1,43 +1,36 @@
-"""What can be asked of a wallet."""
+"""What can be asked of a wallet. Named tuples: one is made for every debit."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from datetime import timedelta
+from typing import NamedTuple, TypeAlias
 
 from libs.levels import SubscriptionLevel
-from services.wallet.domain.values import EntryType, FreezeReason
+from services.wallet.domain.values import EntryType, FreezeReason, Metadata
 
 
-@dataclass(frozen=True, slots=True)
-class OpenWallet:
+class OpenWallet(NamedTuple):
     """Open the wallet in a currency."""
 
     currency_code: str
 
 
-@dataclass(frozen=True, slots=True)
-class Debit:
+class SetThresholds(NamedTuple):
+    """Say when the wallet counts as depleted; what is None stays."""
+
+    depleted_below_micros: int | None
+    resume_above_micros: int | None
+
+
+class Debit(NamedTuple):
     """Spend."""
 
     amount_micros: int
     currency_code: str
     reference_id: str
     description: str
-    metadata: Mapping[str, str]
-
-    @property
-    def entry_type(self) -> EntryType:
-        """The entry that it writes."""
-        return EntryType.DEBIT
-
-    @property
-    def change_micros(self) -> int:
-        """The change of the balance."""
-        return -self.amount_micros
+    metadata: Metadata
 
 
-@dataclass(frozen=True, slots=True)
-class Credit:
+class Credit(NamedTuple):
     """Add money."""
 
     amount_micros: int
@@ -45,29 +38,63 @@ class Credit:
     reference_id: str
     entry_type: EntryType
     description: str
-    metadata: Mapping[str, str]
-
-    @property
-    def change_micros(self) -> int:
-        """The change of the balance."""
-        return self.amount_micros
+    metadata: Metadata
 
 
-@dataclass(frozen=True, slots=True)
-class ApplyPayment:
+class AdjustBalance(NamedTuple):
+    """Correct the balance by hand."""
+
+    delta_micros: int
+    currency_code: str
+    reference_id: str
+    justification: str
+    actor: str
+
+
+class ApplyPayment(NamedTuple):
     """Take a payment's level. It opens a wallet only in the default currency."""
 
     payment_id: str
     revision: int
     currency_code: str
     credited_micros: int
+    reversed_micros: int
+    at_risk_micros: int
+    blocks_spending: bool
     description: str
-    metadata: Mapping[str, str]
+    metadata: Metadata
     default_currency_code: str
 
 
-@dataclass(frozen=True, slots=True)
-class SetFreeze:
+class PlaceHold(NamedTuple):
+    """Set money aside for a while."""
+
+    amount_micros: int
+    currency_code: str
+    reference_id: str
+    ttl: timedelta
+    description: str
+    metadata: Metadata
+
+
+class CaptureHold(NamedTuple):
+    """Spend what was set aside; late, as long as the window after the hold's expiry lasts."""
+
+    hold_reference_id: str
+    amount_micros: int
+    reference_id: str
+    final: bool
+    allow_excess: bool
+    late_window: timedelta
+
+
+class ReleaseHold(NamedTuple):
+    """Free what was set aside."""
+
+    hold_reference_id: str
+
+
+class SetFreeze(NamedTuple):
     """Set one freeze."""
 
     reason: FreezeReason
@@ -76,31 +103,38 @@ class SetFreeze:
     actor: str
 
 
-@dataclass(frozen=True, slots=True)
-class LiftFreeze:
-    """Lift one freeze."""
+class LiftFreeze(NamedTuple):
+    """Lift one freeze. `verified`: the wallet's ledger was verified and found clean."""
 
     reason: FreezeReason
     reference_id: str
     note: str
     actor: str
+    verified: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ObserveSubscription:
+class ObserveSubscription(NamedTuple):
     """Take a subscription's level."""
 
     level: SubscriptionLevel
 
 
-@dataclass(frozen=True, slots=True)
-class Reevaluate:
-    """Let time do what it does: a level whose good news expired freezes."""
+class Reevaluate(NamedTuple):
+    """Let time do what it does: expire holds, and freeze when good news has expired."""
 
 
-Posting: TypeAlias = Debit | Credit
+# They carry a reference, which has one effect for ever.
+Referenced: TypeAlias = Debit | Credit | AdjustBalance | PlaceHold | CaptureHold
 Command: TypeAlias = (
-    OpenWallet | Posting | ApplyPayment | SetFreeze | LiftFreeze | ObserveSubscription | Reevaluate
+    Referenced
+    | OpenWallet
+    | SetThresholds
+    | ApplyPayment
+    | ReleaseHold
+    | SetFreeze
+    | LiftFreeze
+    | ObserveSubscription
+    | Reevaluate
 )
 
 # These may come before the organization is known; the others need a wallet.

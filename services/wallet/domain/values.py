@@ -1,13 +1,18 @@
-"""What a wallet is: its row, its entries, its freezes, and the payments applied to it."""
+"""What a wallet is: its row, its entries, freezes and holds, and the payments applied to it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple, TypeAlias
 
 from libs.levels import SubscriptionLevel, WalletLevel
+from services.wallet.domain.funds import Funds
 
 GATEWAY_ACTOR = "billing_gateway"
+
+# None where there is none, so that an entry without it costs nothing.
+Metadata: TypeAlias = Mapping[str, str] | None
 
 
 class FreezeReason(StrEnum):
@@ -15,6 +20,7 @@ class FreezeReason(StrEnum):
 
     OPERATOR = "OPERATOR"
     DISPUTE = "DISPUTE"
+    INTEGRITY = "INTEGRITY"
     SUBSCRIPTION_INACTIVE = "SUBSCRIPTION_INACTIVE"
 
 
@@ -26,16 +32,29 @@ class EntryType(StrEnum):
     REFUND = "REFUND"
     PROMOTION = "PROMOTION"
     PAYMENT = "PAYMENT"
+    REVERSAL = "REVERSAL"
+    REVERSAL_RETURNED = "REVERSAL_RETURNED"
+    AT_RISK = "AT_RISK"
+    AT_RISK_ENDED = "AT_RISK_ENDED"
+    HOLD = "HOLD"
+    CAPTURE = "CAPTURE"
+    RELEASE = "RELEASE"
+    EXPIRY = "EXPIRY"
+    DEBT_REPAYMENT = "DEBT_REPAYMENT"
+    ADJUSTMENT = "ADJUSTMENT"
+    REPAIR = "REPAIR"
     FREEZE = "FREEZE"
     UNFREEZE = "UNFREEZE"
 
 
 class CounterpartyAccount(StrEnum):
-    """The other side of a change of the balance."""
+    """The other side of a change of what the organization owns."""
 
     PROVIDER_CLEARING = "PROVIDER_CLEARING"
     MESSAGE_REVENUE = "MESSAGE_REVENUE"
     PROMOTION = "PROMOTION"
+    RECEIVABLE = "RECEIVABLE"
+    ADJUSTMENT = "ADJUSTMENT"
 
 
 COUNTERPARTIES: Mapping[EntryType, CounterpartyAccount] = {
@@ -44,7 +63,24 @@ COUNTERPARTIES: Mapping[EntryType, CounterpartyAccount] = {
     EntryType.REFUND: CounterpartyAccount.MESSAGE_REVENUE,
     EntryType.PROMOTION: CounterpartyAccount.PROMOTION,
     EntryType.PAYMENT: CounterpartyAccount.PROVIDER_CLEARING,
+    EntryType.REVERSAL: CounterpartyAccount.PROVIDER_CLEARING,
+    EntryType.REVERSAL_RETURNED: CounterpartyAccount.PROVIDER_CLEARING,
+    EntryType.CAPTURE: CounterpartyAccount.MESSAGE_REVENUE,
+    EntryType.DEBT_REPAYMENT: CounterpartyAccount.RECEIVABLE,
+    EntryType.ADJUSTMENT: CounterpartyAccount.ADJUSTMENT,
 }
+
+# They move money within the wallet: what it owns less what it owes stays as it was.
+INTERNAL_TYPES = frozenset(
+    {
+        EntryType.AT_RISK,
+        EntryType.AT_RISK_ENDED,
+        EntryType.HOLD,
+        EntryType.RELEASE,
+        EntryType.EXPIRY,
+        EntryType.DEBT_REPAYMENT,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +99,67 @@ class Freeze:
         return self.reason, self.reference_id
 
 
-@dataclass(frozen=True, slots=True)
-class Wallet:
-    """One organization's row. Without a currency the wallet is not opened yet."""
+class Wallet(NamedTuple):
+    """One organization's row. Without a currency the wallet is not opened yet.
+
+    A named tuple, as the entry: one of each is made for every debit.
+    """
 
     organization_id: str
     currency_code: str | None
-    balance_micros: int
-    freezes: tuple[Freeze, ...]
+    funds: Funds
+    at_risk_micros: int
     entry_count: int
+    chain: bytes | None
+    depleted: bool
+    depleted_below_micros: int
+    resume_above_micros: int
+    freezes: tuple[Freeze, ...]
     level_revision: int
     depleted_since: datetime | None
     subscription: SubscriptionLevel | None
+    next_hold_expire_time: datetime | None
     create_time: datetime
     update_time: datetime
 
+    def moved(self, funds: Funds, entry_count: int, update_time: datetime) -> "Wallet":
+        """Return the wallet after entries; quicker than _replace, which is felt in every debit."""
+        return Wallet(
+            self.organization_id,
+            self.currency_code,
+            funds,
+            self.at_risk_micros,
+            entry_count,
+            self.chain,
+            self.depleted,
+            self.depleted_below_micros,
+            self.resume_above_micros,
+            self.freezes,
+            self.level_revision,
+            self.depleted_since,
+            self.subscription,
+            self.next_hold_expire_time,
+            self.create_time,
+            update_time,
+        )
+
     @property
-    def depleted(self) -> bool:
-        """Nothing is left to spend."""
-        return self.balance_micros <= 0
+    def besides_money(self) -> tuple[object, ...]:
+        """What changes without an entry, or not with every entry."""
+        return (
+            self.currency_code,
+            self.funds.kept_micros,
+            self.at_risk_micros,
+            self.depleted,
+            self.depleted_since,
+            self.depleted_below_micros,
+            self.resume_above_micros,
+            self.freezes,
+            self.level_revision,
+            self.subscription,
+            self.next_hold_expire_time,
+            self.create_time,
+        )
 
     @property
     def freeze_reasons(self) -> tuple[str, ...]:
@@ -98,24 +176,32 @@ class Wallet:
             freeze_reasons=self.freeze_reasons,
             depleted=self.depleted,
             depleted_since=self.depleted_since,
+            owing_micros=self.funds.owed_micros,
             currency_code=self.currency_code or "",
         )
 
     @property
     def reevaluate_time(self) -> datetime | None:
-        """When time alone will freeze the wallet: good news expires."""
-        inactive = FreezeReason.SUBSCRIPTION_INACTIVE in self.freeze_reasons
-        if self.currency_code is None or self.subscription is None or inactive:
+        """When time alone will change the wallet: good news expires, and so do holds."""
+        times = [time for time in (self._lapse_time, self.next_hold_expire_time) if time]
+        return min(times, default=None)
+
+    @property
+    def _lapse_time(self) -> datetime | None:
+        if self.currency_code is None or self.subscription is None:
             return None
-        return self.subscription.good_until
+        inactive = FreezeReason.SUBSCRIPTION_INACTIVE in self.freeze_reasons
+        return None if inactive else self.subscription.good_until
 
     def as_of(self, now: datetime) -> "Wallet":
         """Return the wallet with the freeze that its subscription asks for now."""
+        if self.subscription is None and not self.freezes:
+            return self
         held = [f for f in self.freezes if f.reason is not FreezeReason.SUBSCRIPTION_INACTIVE]
         derived = [f for f in self.freezes if f.reason is FreezeReason.SUBSCRIPTION_INACTIVE]
         if self.subscription is None or self.subscription.is_good_at(now):
-            return replace(self, freezes=tuple(held)) if derived else self
-        return self if derived else replace(self, freezes=(*held, self.derived_freeze(now)))
+            return self._replace(freezes=tuple(held)) if derived else self
+        return self if derived else self._replace(freezes=(*held, self.derived_freeze(now)))
 
     def derived_freeze(self, now: datetime) -> Freeze:
         """The freeze that a subscription not in good standing asks for."""
@@ -126,29 +212,38 @@ class Wallet:
         return Freeze(FreezeReason.SUBSCRIPTION_INACTIVE, "", note, GATEWAY_ACTOR, now)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the ledger: a change and the values after it."""
+class Entry(NamedTuple):
+    """One line of the ledger: a change and the values after it. Its fields are the table's."""
 
     organization_id: str
     sequence: int
-    type: EntryType
     amount_micros: int
     balance_after_micros: int
+    held_after_micros: int
+    owed_after_micros: int
     create_time: datetime
+    type: EntryType
+    currency_code: str
     reference_id: str | None = None
     reference_part: int | None = None
     payment_id: str | None = None
+    hold_reference_id: str | None = None
     freeze_reason: FreezeReason | None = None
     freeze_reference_id: str | None = None
     actor: str = ""
     description: str = ""
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Metadata = None
+    chain: bytes | None = None
 
     @property
     def counterparty_account(self) -> CounterpartyAccount | None:
         """The other side; none where no money moved."""
         return COUNTERPARTIES.get(self.type)
+
+    @property
+    def moved_micros(self) -> int:
+        """The change of what the organization owns less what it owes."""
+        return 0 if self.type in INTERNAL_TYPES else self.amount_micros
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,16 +253,32 @@ class Payment:
     payment_id: str
     revision: int
     credited_micros: int
+    reversed_micros: int
+    at_risk_micros: int
+    blocks_spending: bool
+
+
+class HoldState(StrEnum):
+    """How far a hold has come: OPEN -> CAPTURED, RELEASED or EXPIRED -> CAPTURED or RELEASED."""
+
+    OPEN = "OPEN"
+    CAPTURED = "CAPTURED"
+    RELEASED = "RELEASED"
+    EXPIRED = "EXPIRED"
 
 
 @dataclass(frozen=True, slots=True)
-class EntryFilter:
-    """Which entries of an organization; what is unset does not restrict."""
+class Hold:
+    """Money set aside for one message; its id is the reference of the command that placed it."""
 
     organization_id: str
-    start_time: datetime | None
-    end_time: datetime | None
-    type: EntryType | None
     reference_id: str
-    payment_id: str
-    actor: str
+    amount_micros: int
+    remaining_micros: int
+    captured_micros: int
+    state: HoldState
+    expire_time: datetime
+    description: str
+    metadata: Metadata
+    create_time: datetime
+    update_time: datetime

@@ -10,7 +10,7 @@ from services.wallet.app import build
 from services.wallet.config import WalletSettings
 from tests.conftest import MakeDatabase
 from tests.support.databases import ServiceDatabase
-from tests.support.services import ANY_PORT, running
+from tests.support.services import ANY_PORT, WALLET_DEFAULTS, running
 from tollgate.billing_gateway.v1 import subscription_observer_service_pb2_grpc
 from tollgate.wallet.v1 import wallet_service_pb2_grpc
 
@@ -19,6 +19,7 @@ def wallet_settings(database: ServiceDatabase) -> WalletSettings:
     """Return settings for a wallet that nobody observes."""
     return WalletSettings(
         database_url=SecretStr(database.url),
+        **WALLET_DEFAULTS,
         listen_address=ANY_PORT,
         metrics_address=ANY_PORT,
         observers={},

@@ -21,7 +21,7 @@ from services.wallet.app import build
 from services.wallet.config import WalletSettings
 from tests.integration.wallet.requests import ORGANIZATION, credit, freeze, open_wallet
 from tests.support.databases import ServiceDatabase
-from tests.support.services import ANY_PORT, running
+from tests.support.services import ANY_PORT, WALLET_DEFAULTS, running
 from tests.support.waiting import eventually
 from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
@@ -31,6 +31,7 @@ OTHER = WalletLevel(
     freeze_reasons=("OPERATOR",),
     depleted=False,
     depleted_since=None,
+    owing_micros=0,
     currency_code="USD",
 )
 
@@ -97,6 +98,7 @@ async def announced(database: ServiceDatabase) -> AsyncIterator[Announced]:
     async with running(observing):
         wallet_settings = WalletSettings(
             database_url=SecretStr(database.url),
+            **WALLET_DEFAULTS,
             listen_address=ANY_PORT,
             metrics_address=ANY_PORT,
             observers={"observer": f"127.0.0.1:{observing.port}"},
@@ -161,6 +163,7 @@ async def test_a_sweep_tells_an_observer_that_lost_everything(
     announced.observer.held = None
     settings = WalletSettings(
         database_url=SecretStr(database.url),
+        **WALLET_DEFAULTS,
         listen_address=ANY_PORT,
         metrics_address=ANY_PORT,
         observers={"observer": "127.0.0.1:1"},
@@ -179,7 +182,9 @@ async def test_an_acknowledgement_of_an_old_revision_leaves_the_new_one_due(
     line = storage.Line("wallet", "observer")
     try:
         for revision in (1, 2):
-            await opened.run(storage.mark, "wallet", CurrentLevel(key, revision), ["observer"], 0.0)
+            await opened.run(
+                storage.mark, "wallet", [CurrentLevel(key, revision)], ["observer"], 0.0
+            )
         await opened.run(storage.acknowledge, line, key, 1)
         assert await opened.run(storage.list_due, line, 10) == [key]
         await opened.run(storage.acknowledge, line, key, 2)

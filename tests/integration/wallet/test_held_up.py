@@ -1,16 +1,19 @@
 """One wallet's row held by somebody else: its callers hear so in time, and nobody else notices."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import grpc
 import pytest
+import structlog
 
+from services.wallet.operations.engine import LANES_MAX
 from tests.integration.wallet.requests import credit, debit, open_wallet, standing
 from tests.support.databases import ServiceDatabase
-from tests.support.errors import refusal
+from tests.support.errors import read_refusal, refusal
 from tests.support.waiting import eventually
 from tollgate.billing_gateway.v1.subscription_observer_service_pb2_grpc import (
     SubscriptionObserverServiceStub,
@@ -19,6 +22,42 @@ from tollgate.wallet.v1 import wallet_service_pb2
 from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
 HELD, FREE = "org-held", "org-free"
+
+
+@asynccontextmanager
+async def rows_locked(
+    database: ServiceDatabase, organization_ids: Sequence[str]
+) -> AsyncIterator[None]:
+    """Hold wallets as a stalled session would."""
+    connection = await asyncpg.connect(database.superuser_url)
+    async with connection.transaction():
+        await connection.execute(
+            "SELECT FROM wallets WHERE organization_id = ANY($1) FOR UPDATE", organization_ids
+        )
+        yield
+    await connection.close()
+
+
+async def lock_waits(database: ServiceDatabase) -> int:
+    """Count the sessions that wait for a lock."""
+    connection = await asyncpg.connect(database.superuser_url)
+    try:
+        count: int = await connection.fetchval(
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+    finally:
+        await connection.close()
+    return count
+
+
+async def settled(wallet: WalletServiceStub, request: wallet_service_pb2.DebitRequest) -> str:
+    """Debit; answer OK or the reason of the refusal."""
+    try:
+        await wallet.Debit(request)
+    except grpc.aio.AioRpcError as error:
+        return read_refusal(error).reason
+    return "OK"
 
 
 @pytest.fixture
@@ -41,6 +80,54 @@ async def test_a_wallet_that_is_held_up_holds_up_nobody_else(wallet: WalletServi
     found = await waiting
     assert found.code is grpc.StatusCode.UNAVAILABLE
     assert found.reason == "DATABASE_UNAVAILABLE"
+
+
+async def test_many_callers_of_many_held_wallets_leave_room_for_others(
+    wallet: WalletServiceStub, database: ServiceDatabase
+) -> None:
+    """More wallets are held than are waited for at once, and each has more callers than lanes."""
+    held = [f"org-held-{number}" for number in range(2 * LANES_MAX)]
+    for organization_id in (*held, FREE):
+        await open_wallet(wallet, organization_id)
+        await wallet.Credit(credit(10_000, "in", organization_id))
+    async with rows_locked(database, held):
+        waiting = [
+            asyncio.ensure_future(settled(wallet, debit(1, f"msg-{number}", organization_id)))
+            for organization_id in held
+            for number in range(10)
+        ]
+        for number in range(50):
+            await wallet.Debit(debit(1, f"msg-{number}", FREE), timeout=2.0)
+    assert set(await asyncio.gather(*waiting)) <= {"OK", "DATABASE_UNAVAILABLE"}
+
+
+@pytest.mark.usefixtures("held")
+async def test_a_stalled_lock_holder_is_named_in_the_log(wallet: WalletServiceStub) -> None:
+    with structlog.testing.capture_logs() as lines:
+        found = await refusal(wallet.Debit(debit(1, "late", HELD)))
+    assert found.reason == "DATABASE_UNAVAILABLE"
+    (line,) = [line for line in lines if line["event"] == "wallet_lock_timeout"]
+    assert line["organization_id"] == HELD
+    assert line["holder_usename"] == "postgres"
+    assert line["holder_pid"].isdigit()
+
+
+async def test_a_caller_that_gave_up_on_a_held_wallet_has_no_effect(
+    wallet: WalletServiceStub, database: ServiceDatabase
+) -> None:
+    """Its command waits behind one that is in a lane already, and is dropped before its turn."""
+    await open_wallet(wallet, HELD)
+    await wallet.Credit(credit(1_000, "in", HELD))
+    async with rows_locked(database, [HELD]):
+        first = asyncio.ensure_future(settled(wallet, debit(1, "first", HELD)))
+        await eventually(lambda: lock_waits(database), lambda count: count == 1)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await wallet.Debit(debit(1, "gone", HELD), timeout=0.2)
+        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert await first == "OK"
+    await wallet.Debit(debit(1, "later", HELD))
+    request = wallet_service_pb2.GetWalletRequest(organization_id=HELD)
+    assert (await wallet.GetWallet(request)).wallet.balance_micros == 998
 
 
 async def test_a_lapse_reaches_others_past_one_that_is_held_up(

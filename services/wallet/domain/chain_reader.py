@@ -1,0 +1,86 @@
+"""Follows a chain as it is stored and, from where it breaks, as it would be made today."""
+
+from services.wallet.domain.chain import ChainKeys
+from services.wallet.domain.values import Entry, EntryType
+
+
+class ChainReader:
+    """Tells of each entry in turn whether it carries the chain that it should.
+
+    While all is in order, what is stored is what is recomputed. Where it is not, the chain is
+    recomputed under each key from there on, over the entries as they stand. A REPAIR is sealed over
+    that, and so is the first sealed entry after those from before there were chains: either proves
+    that what was there then is there still, and the chain starts anew with it.
+    """
+
+    __slots__ = ("_folds", "_keys", "_number", "_only_unsealed", "head")
+
+    def __init__(self, keys: ChainKeys, head: bytes | None, *, from_start: bool) -> None:
+        """`head` is the chain of the entry before the first; from_start: there is none before."""
+        self._keys = keys
+        self._number = 0
+        self._only_unsealed = from_start
+        self._folds: list[bytes] | None = None
+        # As stored with the last entry.
+        self.head = head
+
+    def take(self, entry: Entry) -> bool:
+        """Follow the next entry; tell whether its chain is the one that it should be."""
+        if self._folds is None and self._is_sealed_over(self.head, entry):
+            self._only_unsealed = False
+            self.head = entry.chain
+            return True
+        return self._take_broken(entry)
+
+    @property
+    def is_in_order(self) -> bool:
+        """Tell whether all that was read is proved, by itself or by a REPAIR after it."""
+        return self._folds is None
+
+    def skip(self) -> None:
+        """Pass a gap: nothing can be sealed over what is not there."""
+        self._folds = self._recomputed
+        self.head = None
+
+    def recomputed_head(self, number: int = 0) -> bytes:
+        """Return what a REPAIR after all that was read is to be sealed over."""
+        return self._recomputed[number]
+
+    @property
+    def _recomputed(self) -> list[bytes]:
+        return self._folds or [self.head or b""] * self._keys.count
+
+    def _take_broken(self, entry: Entry) -> bool:
+        if self._starts_anew(entry):
+            self._folds = None
+            self._only_unsealed = False
+            self.head = entry.chain
+            return True
+        follows = self._folds is not None and self._is_sealed_over(self.head, entry)
+        self._folds = [
+            self._keys.chain_under(number, entry, fold)
+            for number, fold in enumerate(self._recomputed)
+        ]
+        self.head = entry.chain
+        self._only_unsealed = self._only_unsealed and entry.chain is None
+        return follows or self._only_unsealed
+
+    def _starts_anew(self, entry: Entry) -> bool:
+        if self._folds is None or not (self._only_unsealed or entry.type == EntryType.REPAIR):
+            return False
+        return any(
+            self._keys.chain_under(number, entry, fold) == entry.chain
+            for number, fold in enumerate(self._folds)
+        )
+
+    def _is_sealed_over(self, previous: bytes | None, entry: Entry) -> bool:
+        """Try the key first that was the right one last."""
+        if previous is None or entry.chain is None:
+            return False
+        if self._keys.chain_under(self._number, entry, previous) == entry.chain:
+            return True
+        for number in range(self._keys.count):
+            if self._keys.chain_under(number, entry, previous) == entry.chain:
+                self._number = number
+                return True
+        return False

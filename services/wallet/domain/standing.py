@@ -1,0 +1,112 @@
+"""Compares what a wallet's entries tell with what else is stored of it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from services.wallet.domain.chain import CHAIN_START
+from services.wallet.domain.findings import Finding, FindingKind
+from services.wallet.domain.values import Wallet
+
+
+class Standing(NamedTuple):
+    """How a wallet stands by an entry of its ledger; before the first one, as it begins."""
+
+    sequence: int = 0
+    chain: bytes | None = CHAIN_START
+    balance_micros: int = 0
+    held_micros: int = 0
+    owed_micros: int = 0
+    currency_code: str | None = None
+
+
+class Head(NamedTuple):
+    """An entry by its chain, as it was told outside of the database."""
+
+    organization_id: str
+    sequence: int
+    chain: bytes
+
+
+class Stored(NamedTuple):
+    """What stands besides the entries: the wallet's row, and sums over its holds and payments."""
+
+    wallet: Wallet | None
+    on_hold_micros: int
+    at_risk_micros: int
+    # Credited less reversed.
+    paid_micros: int
+
+
+NOTHING_STORED = Stored(None, 0, 0, 0)
+
+
+def compare_heads(
+    heads: Iterable[Head], chains: Mapping[int, bytes | None], last_sequence: int
+) -> Iterator[Finding]:
+    """Find entries that were told of, and are not there any more, or are others."""
+    for head in heads:
+        if head.sequence not in chains:
+            is_cut = head.sequence > last_sequence
+            kind = FindingKind.TAIL_CUT if is_cut else FindingKind.ENTRY_MISSING
+            detail = f"it was logged, and the last entry is {last_sequence}"
+            yield Finding(head.organization_id, head.sequence, kind, detail)
+        elif chains[head.sequence] != head.chain:
+            detail = f"it was logged with the chain {head.chain.hex()}"
+            kind = FindingKind.ENTRY_CHANGED
+            yield Finding(head.organization_id, head.sequence, kind, detail)
+
+
+def compare(organization_id: str, last: Standing, stored: Stored) -> Iterator[Finding]:
+    """Find where the row, the holds and what is at risk are not as they must be."""
+    wallet = stored.wallet
+    if wallet is None:
+        if last.sequence or stored != NOTHING_STORED:
+            detail = f"there are {last.sequence} entries and no wallet"
+            yield Finding(organization_id, last.sequence, FindingKind.WALLET_MISSING, detail)
+        return
+    for kind, detail in (
+        *_compare_row(wallet, last),
+        *_compare_holds(wallet, stored),
+        *_compare_at_risk(wallet, stored),
+    ):
+        yield Finding(organization_id, 0, kind, detail)
+
+
+def _compare_row(wallet: Wallet, last: Standing) -> Iterator[tuple[FindingKind, str]]:
+    if wallet.entry_count > last.sequence:
+        cut = f"the wallet counts {wallet.entry_count} entries, the last there is {last.sequence}"
+        yield FindingKind.TAIL_CUT, cut
+        return
+    row = Standing(
+        wallet.entry_count,
+        wallet.chain if last.sequence else CHAIN_START,
+        wallet.funds.balance_micros,
+        wallet.funds.held_micros,
+        wallet.funds.owed_micros,
+        wallet.currency_code if last.sequence else None,
+    )
+    differing = [
+        f"{name} is {there!r}, by the last entry {told!r}"
+        for name, there, told in zip(Standing._fields, row, last, strict=True)
+        if there != told
+    ]
+    if differing:
+        yield FindingKind.WALLET_DIFFERS, "; ".join(differing)
+
+
+def _compare_holds(wallet: Wallet, stored: Stored) -> Iterator[tuple[FindingKind, str]]:
+    in_holds = wallet.funds.in_holds_micros
+    if in_holds != stored.on_hold_micros:
+        detail = f"{in_holds} are held for holds that have {stored.on_hold_micros}"
+        yield FindingKind.HOLDS_DIFFER, detail
+
+
+def _compare_at_risk(wallet: Wallet, stored: Stored) -> Iterator[tuple[FindingKind, str]]:
+    if wallet.at_risk_micros != stored.at_risk_micros:
+        detail = f"{wallet.at_risk_micros} at risk, by the payments {stored.at_risk_micros}"
+        yield FindingKind.PAYMENTS_DIFFER, detail
+    funds = wallet.funds
+    kept = min(wallet.at_risk_micros, funds.balance_micros - funds.in_holds_micros)
+    if funds.kept_micros != kept:
+        detail = f"{funds.kept_micros} are kept for what is at risk, and should be {kept}"
+        yield FindingKind.WALLET_DIFFERS, detail

@@ -1,0 +1,197 @@
+"""One transaction for the commands of many callers: lock, load, decide, append, save."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from libs.announcing.announcer import Announcer
+from libs.announcing.ports import CurrentLevel, LevelKey
+from libs.database import Connection
+from libs.errors import DomainError
+from libs.levels import WalletLevel
+from services.wallet.domain.chain import ChainKeys
+from services.wallet.domain.commands import FIRST_COMMANDS, Command, Reevaluate
+from services.wallet.domain.draft import Effect
+from services.wallet.domain.refusals import wallet_not_found
+from services.wallet.domain.values import Wallet
+from services.wallet.operations.appending import Appending
+from services.wallet.operations.books import Books, Needs, reference_of
+from services.wallet.storage import entries, holds, payments, wallets
+from services.wallet.storage.wallets import WalletRow
+
+DUE_HOLDS_MAX = 500
+ENTRIES_AT_ONCE = 200
+
+# What each wallet is asked to do, in order.
+Work: TypeAlias = Mapping[str, Sequence[Command]]
+Outcome: TypeAlias = Effect | DomainError
+
+
+@dataclass(slots=True)
+class Outcomes:
+    """What came of the commands, in their order; `held` are the wallets that others had locked."""
+
+    of_wallets: dict[str, list[Outcome]] = field(default_factory=dict)
+    held: list[str] = field(default_factory=list)
+    changed_levels: list[str] = field(default_factory=list)
+
+
+class Batch:
+    """Carries out work in the transaction of a connection.
+
+    It gives exactly the outcome of carrying out one command after the other. References are not
+    looked up before they are used, except those of refused commands: the ledger itself refuses the
+    second use, with ReferenceUsedError, and then the work is done again by one that looks first.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        keys: ChainKeys,
+        announcer: Announcer[WalletLevel],
+        *,
+        looks_first: bool,
+    ) -> None:
+        self._connection = connection
+        self._keys = keys
+        self._announcer = announcer
+        self._looks_first = looks_first
+
+    async def carry_out_free(self, work: Work) -> Outcomes:
+        """Carry out what concerns wallets that nobody else has locked; wait for none."""
+        rows = await wallets.lock_free_wallets(self._connection, sorted(work))
+        if first := [
+            name for name in sorted(work) if name not in rows and _may_be_first(work[name])
+        ]:
+            made = await wallets.make_rows(self._connection, first)
+            rows |= await wallets.lock_free_wallets(self._connection, made)
+        outcomes = await self._carry_out(work, rows)
+        # Locked, or not there: only who waits for the lock can tell.
+        outcomes.held = [name for name in work if name not in rows]
+        return outcomes
+
+    async def carry_out_waiting(
+        self, organization_id: str, commands: Sequence[Command]
+    ) -> Outcomes:
+        """Carry out what concerns one wallet, waiting for its lock."""
+        row = await wallets.lock_wallet(self._connection, organization_id)
+        if row is None:
+            unknown = wallet_not_found(organization_id)
+            return Outcomes({organization_id: [unknown] * len(commands)})
+        work = {organization_id: commands}
+        return await self._carry_out(work, {organization_id: row})
+
+    async def _carry_out(self, work: Work, rows: Mapping[str, WalletRow]) -> Outcomes:
+        books = Books(rows, self._keys)
+        mine = {name: work[name] for name in rows}
+        await self._load(books, mine, rows)
+        for row in rows.values():
+            await self._pass_time(books, row)
+        outcomes: dict[str, list[Outcome]] = {name: [] for name in mine}
+        async with Appending(self._connection) as appending:
+            for name, commands in mine.items():
+                for command in commands:
+                    outcomes[name].append(_decide(books, name, command))
+                    if len(books.new_entries) >= ENTRIES_AT_ONCE:
+                        await appending.add(books.take_new_entries())
+        if not self._looks_first:
+            await self._look_up_refused(books, mine, outcomes)
+        await self._write(books)
+        return Outcomes(
+            {name: _as_they_stand(books, name, made) for name, made in outcomes.items()},
+            changed_levels=[wallet.organization_id for wallet in books.changed_levels],
+        )
+
+    async def _load(self, books: Books, work: Work, rows: Mapping[str, WalletRow]) -> None:
+        needs = Needs()
+        for name, commands in work.items():
+            for command in commands:
+                needs.add(name, command)
+        connection, references = self._connection, needs.references if self._looks_first else ()
+        books.load(
+            await entries.find_by_references(connection, references) if references else {},
+            await holds.find_holds(connection, needs.holds) if needs.holds else {},
+            await payments.find_payments(connection, needs.payments) if needs.payments else {},
+        )
+        for row in rows.values():
+            if row.wallet.entry_count and row.wallet.chain is None:
+                await self._cover_unsealed(books, row.wallet)
+
+    async def _cover_unsealed(self, books: Books, wallet: Wallet) -> None:
+        """Seal the next entry over those from before there were chains."""
+        unsealed = await entries.read_all(self._connection, wallet.organization_id)
+        books.start_chain(wallet.organization_id, self._keys.fold(unsealed))
+
+    async def _pass_time(self, books: Books, row: WalletRow) -> None:
+        """Time comes first: a hold that is over must not be captured as if it were not."""
+        due_time = row.wallet.reevaluate_time
+        if due_time is None or due_time > row.now:
+            return
+        name = row.wallet.organization_id
+        due = await holds.list_due_holds(self._connection, name, row.now, DUE_HOLDS_MAX)
+        next_time = await holds.next_expire_time(self._connection, name, due)
+        books.load({}, {(name, hold.reference_id): hold for hold in due}, {})
+        books.pass_time(name, Reevaluate(), due, next_time)
+
+    async def _look_up_refused(
+        self, books: Books, work: Work, outcomes: Mapping[str, list[Outcome]]
+    ) -> None:
+        """Answer repetitions that were refused, since a reference comes before every other rule."""
+        refused = [
+            (name, position)
+            for name, made in outcomes.items()
+            for position, outcome in enumerate(made)
+            if isinstance(outcome, DomainError)
+        ]
+        keys = {
+            key
+            for name, position in refused
+            if (key := reference_of(name, work[name][position])) is not None
+        }
+        if not keys:
+            return
+        earlier = await entries.find_by_references(self._connection, keys)
+        books.load(earlier, {}, {})
+        for name, position in refused:
+            command = work[name][position]
+            if reference_of(name, command) in earlier:
+                outcomes[name][position] = _decide(books, name, command)
+
+    async def _write(self, books: Books) -> None:
+        connection = self._connection
+        if books.new_entries:
+            await entries.append_entries(connection, books.take_new_entries())
+        if changed := books.changed_wallets:
+            await wallets.save_wallets(connection, changed)
+        if books.changed_holds:
+            await holds.save_holds(connection, list(books.changed_holds.values()))
+        if books.changed_payments:
+            await payments.save_payments(connection, books.changed_payments)
+        if changed := books.changed_levels:
+            await self._announcer.mark(
+                connection,
+                [
+                    CurrentLevel(LevelKey(wallet.organization_id), wallet.level_revision)
+                    for wallet in changed
+                ],
+            )
+
+
+def _may_be_first(commands: Sequence[Command]) -> bool:
+    return any(isinstance(command, FIRST_COMMANDS) for command in commands)
+
+
+def _decide(books: Books, organization_id: str, command: Command) -> Outcome:
+    try:
+        return books.decide(organization_id, command)
+    except DomainError as error:
+        return error
+
+
+def _as_they_stand(books: Books, organization_id: str, made: Iterable[Outcome]) -> list[Outcome]:
+    """Every answer tells the wallet as the whole batch has left it."""
+    wallet = books.wallet_now(organization_id)
+    return [
+        outcome if isinstance(outcome, DomainError) else Effect(wallet, *outcome[1:])
+        for outcome in made
+    ]

@@ -1,0 +1,188 @@
+"""The books of one transaction: what was loaded under the locks, and what commands made of it."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from services.wallet.domain.chain import CHAIN_START, ChainKeys
+from services.wallet.domain.commands import (
+    AdjustBalance,
+    ApplyPayment,
+    CaptureHold,
+    Command,
+    Credit,
+    Debit,
+    PlaceHold,
+    ReleaseHold,
+)
+from services.wallet.domain.decision import Account, decide
+from services.wallet.domain.draft import Effect
+from services.wallet.domain.values import Entry, Hold, Payment, Wallet
+from services.wallet.storage.keys import Key
+from services.wallet.storage.wallets import WalletRow
+
+
+def reference_of(organization_id: str, command: Command) -> Key | None:
+    """Return the key under which a command has one effect for ever, if it has one."""
+    match command:
+        case Debit() | Credit() | AdjustBalance() | PlaceHold() | CaptureHold():
+            return organization_id, command.reference_id
+        case _:
+            return None
+
+
+class Needs:
+    """What of the database commands look at, besides their wallet."""
+
+    def __init__(self) -> None:
+        self.references: set[Key] = set()
+        self.holds: set[Key] = set()
+        self.payments: set[Key] = set()
+
+    def add(self, organization_id: str, command: Command) -> None:
+        """Take in what one command looks at."""
+        match command:
+            case Debit() | Credit() | AdjustBalance():
+                self.references.add((organization_id, command.reference_id))
+            case PlaceHold():
+                self.references.add((organization_id, command.reference_id))
+                self.holds.add((organization_id, command.reference_id))
+            case CaptureHold():
+                self.references.add((organization_id, command.reference_id))
+                self.holds.add((organization_id, command.hold_reference_id))
+            case ReleaseHold():
+                self.holds.add((organization_id, command.hold_reference_id))
+            case ApplyPayment():
+                self.payments.add((organization_id, command.payment_id))
+            case _:
+                pass
+
+
+class Books:
+    """Decides commands one after the other; each sees what those before it have done."""
+
+    def __init__(self, rows: Mapping[str, WalletRow], keys: ChainKeys) -> None:
+        self._keys = keys
+        self._before = {name: row.wallet for name, row in rows.items()}
+        self._now = {name: row.now for name, row in rows.items()}
+        self._wallets = dict(self._before)
+        self._heads = {name: wallet.chain or CHAIN_START for name, wallet in self._before.items()}
+        self._earlier: dict[Key, tuple[Entry, ...]] = {}
+        self._holds: dict[Key, Hold] = {}
+        self._payments: dict[Key, Payment] = {}
+        self.new_entries: list[Entry] = []
+        self.changed_holds: dict[Key, Hold] = {}
+        self.changed_payments: dict[Key, Payment] = {}
+
+    def load(
+        self,
+        earlier: Mapping[Key, tuple[Entry, ...]],
+        holds: Mapping[Key, Hold],
+        payments: Mapping[Key, Payment],
+    ) -> None:
+        """Take in what the transaction has read."""
+        self._earlier.update(earlier)
+        self._holds.update(holds)
+        self._payments.update(payments)
+
+    def start_chain(self, organization_id: str, head: bytes) -> None:
+        """Set what the next entry of a wallet is sealed over."""
+        self._heads[organization_id] = head
+
+    def decide(self, organization_id: str, command: Command) -> Effect:
+        """Carry out a command, or raise the DomainError that refuses it."""
+        account = self._account(organization_id, command)
+        effect = decide(account, command, self._now[organization_id])
+        return self._take(organization_id, effect)
+
+    def _account(self, organization_id: str, command: Command) -> Account:
+        wallet = self._wallets[organization_id]
+        match command:
+            case Debit() | Credit() | AdjustBalance():
+                return Account(
+                    wallet, self._earlier.get((organization_id, command.reference_id), ())
+                )
+            case PlaceHold():
+                key = organization_id, command.reference_id
+                return Account(wallet, self._earlier.get(key, ()), None, self._holds.get(key))
+            case CaptureHold():
+                earlier = self._earlier.get((organization_id, command.reference_id), ())
+                key = organization_id, command.hold_reference_id
+                return Account(wallet, earlier, None, self._holds.get(key))
+            case ReleaseHold():
+                key = organization_id, command.hold_reference_id
+                return Account(wallet, hold=self._holds.get(key))
+            case ApplyPayment():
+                key = organization_id, command.payment_id
+                return Account(wallet, payment=self._payments.get(key))
+            case _:
+                # Time has passed already: nothing is due.
+                return Account(wallet, next_hold_expire_time=wallet.next_hold_expire_time)
+
+    def pass_time(
+        self,
+        organization_id: str,
+        command: Command,
+        due_holds: tuple[Hold, ...],
+        next_hold_expire_time: datetime | None,
+    ) -> Effect:
+        """Carry out what time alone has brought about."""
+        account = Account(
+            self._wallets[organization_id],
+            due_holds=due_holds,
+            next_hold_expire_time=next_hold_expire_time,
+        )
+        effect = decide(account, command, self._now[organization_id])
+        return self._take(organization_id, effect)
+
+    def _take(self, organization_id: str, effect: Effect) -> Effect:
+        self._wallets[organization_id] = effect.wallet
+        if effect.entries and not effect.replayed:
+            sealed = self._keys.seal(effect.entries, self._heads[organization_id])
+            self._heads[organization_id] = sealed[-1].chain or CHAIN_START
+            self.new_entries += sealed
+            effect = Effect(effect.wallet, sealed, *effect[2:])
+            reference_id = sealed[0].reference_id
+            if reference_id is not None:
+                self._earlier[organization_id, reference_id] = sealed
+        if effect.holds:
+            self._take_holds(effect.holds)
+        if effect.payment is not None:
+            self._take_payment((organization_id, effect.payment.payment_id), effect.payment)
+        return effect
+
+    def _take_holds(self, holds: Iterable[Hold]) -> None:
+        for hold in holds:
+            key = hold.organization_id, hold.reference_id
+            if self._holds.get(key) != hold:
+                self._holds[key] = self.changed_holds[key] = hold
+
+    def _take_payment(self, key: Key, payment: Payment) -> None:
+        if self._payments.get(key) != payment:
+            self._payments[key] = self.changed_payments[key] = payment
+
+    def take_new_entries(self) -> list[Entry]:
+        """Return what is to be appended next."""
+        taken, self.new_entries = self.new_entries, []
+        return taken
+
+    def wallet_now(self, organization_id: str) -> Wallet:
+        """Return the wallet as all commands so far have left it."""
+        return self._wallets[organization_id].as_of(self._now[organization_id])
+
+    @property
+    def changed_wallets(self) -> list[Wallet]:
+        """Wallets of which more has changed than what goes with an entry."""
+        return [
+            wallet
+            for name, wallet in self._wallets.items()
+            if wallet.besides_money != self._before[name].besides_money
+        ]
+
+    @property
+    def changed_levels(self) -> list[Wallet]:
+        """Wallets whose level has changed."""
+        return [
+            wallet
+            for name, wallet in self._wallets.items()
+            if wallet.level_revision > self._before[name].level_revision
+        ]

@@ -1,0 +1,291 @@
+"""Takes the commands of all callers, and carries them out in batches.
+
+Commands that arrive while a transaction is in flight ride together in the next one; a lone command
+waits for nothing. A wallet is in one batch at a time. A batch waits for no lock: a wallet that
+somebody else has locked is waited for in a lane of its own, so that it holds up nobody else.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from contextvars import Context
+from typing import NamedTuple, TypeAlias
+
+from libs.announcing.announcer import Announcer
+from libs.announcing.ports import LevelKey
+from libs.database import Connection, Database, DatabaseUnavailableError
+from libs.errors import OverloadedError
+from libs.levels import WalletLevel
+from libs.logs import get_logger
+from services.wallet.domain.chain import ChainKeys
+from services.wallet.domain.commands import Command
+from services.wallet.domain.draft import Effect
+from services.wallet.operations.batch import Batch, Outcomes, Work
+from services.wallet.storage.entries import ReferenceUsedError
+from services.wallet.storage.wallets import find_lock_holder
+
+COMMANDS_PER_BATCH_MAX = 1000
+LANES_MAX = 4
+CHANGED_MAX = 100_000
+RETRY_AFTER_SECONDS = 0.5
+
+# What a command came to: its effect, the DomainError that refuses it, or a defect.
+Answer: TypeAlias = Effect | Exception
+Attempt: TypeAlias = Callable[[Batch, Work], Awaitable[Outcomes]]
+
+
+class EngineLimits(NamedTuple):
+    """How many commands may wait, in all and for one wallet; how many wallets a batch may have."""
+
+    commands_max: int
+    commands_per_wallet_max: int
+    wallets_per_batch_max: int
+    batches_at_once_max: int
+
+
+class Submission:
+    """What one caller asks for: one command, or many that are independent of each other."""
+
+    __slots__ = ("_open_count", "answered", "answers")
+
+    def __init__(self, count: int) -> None:
+        self.answers: list[Answer] = [RuntimeError("not answered yet")] * count
+        self.answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._open_count = count
+
+    def answer(self, position: int, answer: Answer) -> None:
+        """Note one answer; the last one wakes the caller, if there still is one."""
+        self.answers[position] = answer
+        self._open_count -= 1
+        if not self._open_count and not self.answered.done():
+            self.answered.set_result(None)
+
+
+class Ticket(NamedTuple):
+    """One command on its way."""
+
+    submission: Submission
+    position: int
+    command: Command
+
+
+Tickets: TypeAlias = Mapping[str, Sequence[Ticket]]
+
+
+class Engine:
+    """The one write path."""
+
+    def __init__(
+        self,
+        database: Database,
+        announcer: Announcer[WalletLevel],
+        keys: ChainKeys,
+        limits: EngineLimits,
+    ) -> None:
+        self._database = database
+        self._announcer = announcer
+        self._keys = keys
+        self._limits = limits
+        self._waiting: dict[str, deque[Ticket]] = {}
+        self._waiting_count = 0
+        # In use by a batch or a lane, and waiting for a lane.
+        self._busy: set[str] = set()
+        self._held: dict[str, None] = {}
+        self._batch_count = 0
+        self._lane_count = 0
+        self._start_is_due = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._changed: set[str] = set()
+
+    async def execute(self, organization_id: str, command: Command) -> Effect:
+        """Carry out one command, or raise the DomainError that refuses it."""
+        (answer,) = await self.execute_all([(organization_id, command)])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def execute_all(self, commands: Sequence[tuple[str, Command]]) -> list[Answer]:
+        """Carry out commands that are independent of each other; answer in their order.
+
+        Raises OverloadedError, before anything is done, if there is no room for all of them.
+        """
+        if not commands:
+            return []
+        self._require_room(commands)
+        submission = Submission(len(commands))
+        for position, (organization_id, command) in enumerate(commands):
+            queue = self._waiting.get(organization_id)
+            if queue is None:
+                queue = self._waiting[organization_id] = deque()
+            queue.append(Ticket(submission, position, command))
+        self._waiting_count += len(commands)
+        self._start_soon()
+        await submission.answered
+        return submission.answers
+
+    def changed_organizations(self) -> set[str]:
+        """Return whose wallets have changed since this was asked last."""
+        changed, self._changed = self._changed, set()
+        return changed
+
+    def _require_room(self, commands: Sequence[tuple[str, Command]]) -> None:
+        if self._waiting_count + len(commands) > self._limits.commands_max:
+            raise OverloadedError("too many commands wait already", RETRY_AFTER_SECONDS)
+        for organization_id in {organization_id for organization_id, _ in commands}:
+            queue = self._waiting.get(organization_id)
+            if queue is not None and len(queue) >= self._limits.commands_per_wallet_max:
+                raise OverloadedError("too many commands wait already", RETRY_AFTER_SECONDS)
+
+    def _start_soon(self) -> None:
+        """All that arrives in one turn of the loop rides together."""
+        if not self._start_is_due:
+            self._start_is_due = True
+            asyncio.get_running_loop().call_soon(self._start)
+
+    def _start(self) -> None:
+        self._start_is_due = False
+        while self._batch_count < self._limits.batches_at_once_max and (free := self._take_free()):
+            self._batch_count += 1
+            self._run(self._run_batch(free))
+        while self._lane_count < LANES_MAX and (held := self._take_held()):
+            self._lane_count += 1
+            self._run(self._run_lane(held))
+
+    def _run(self, work: Coroutine[None, None, None]) -> None:
+        # Not in the context of the call that happens to start it: its log lines are of many.
+        task = asyncio.create_task(work, context=Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _take_free(self) -> Tickets:
+        taken: dict[str, Sequence[Ticket]] = {}
+        room = COMMANDS_PER_BATCH_MAX
+        for name in [n for n in self._waiting if n not in self._busy and n not in self._held]:
+            if tickets := self._take(name, room):
+                taken[name] = tickets
+                room -= len(tickets)
+            if not room or len(taken) == self._limits.wallets_per_batch_max:
+                break
+        return taken
+
+    def _take_held(self) -> Tickets:
+        for name in list(self._held):
+            del self._held[name]
+            if tickets := self._take(name, COMMANDS_PER_BATCH_MAX):
+                return {name: tickets}
+        return {}
+
+    def _take(self, name: str, room: int) -> list[Ticket]:
+        """Take from a wallet's queue, dropping what nobody waits for any more."""
+        queue = self._waiting[name]
+        tickets: list[Ticket] = []
+        while queue and len(tickets) < room:
+            ticket = queue.popleft()
+            self._waiting_count -= 1
+            if not ticket.submission.answered.done():
+                tickets.append(ticket)
+        if not queue:
+            del self._waiting[name]
+        if tickets:
+            self._busy.add(name)
+        return tickets
+
+    def _put_back(self, name: str, tickets: Sequence[Ticket]) -> None:
+        self._waiting.setdefault(name, deque()).extendleft(reversed(tickets))
+        self._waiting_count += len(tickets)
+
+    async def _run_batch(self, tickets: Tickets) -> None:
+        held = await self._carry_out(tickets, Batch.carry_out_free)
+        self._batch_count -= 1
+        self._busy.difference_update(tickets)
+        for name in held:
+            self._put_back(name, tickets[name])
+            self._held[name] = None
+        self._start_soon()
+
+    async def _run_lane(self, tickets: Tickets) -> None:
+        await self._carry_out(tickets, _wait_for_one)
+        self._lane_count -= 1
+        self._busy.difference_update(tickets)
+        self._start_soon()
+
+    async def _carry_out(self, tickets: Tickets, attempt: Attempt) -> list[str]:
+        """Carry out and answer; return the wallets that others had locked."""
+        work = {name: [ticket.command for ticket in each] for name, each in tickets.items()}
+        try:
+            outcomes = await self._transact(attempt, work)
+        except DatabaseUnavailableError as error:
+            await self._name_lock_holders(tickets)
+            _answer_all(tickets, error)
+            return []
+        except Exception as error:  # noqa: BLE001 - a defect with one command fails no other
+            return await self._carry_out_parts(tickets, attempt, error)
+        self._answer(tickets, outcomes)
+        return outcomes.held
+
+    async def _carry_out_parts(
+        self, tickets: Tickets, attempt: Attempt, error: Exception
+    ) -> list[str]:
+        parts = _halves(tickets)
+        if not parts:
+            _answer_all(tickets, error)
+            return []
+        get_logger().warning("batch_is_split", wallets=len(tickets), exc_info=error)
+        return [name for part in parts for name in await self._carry_out(part, attempt)]
+
+    async def _transact(self, attempt: Attempt, work: Work) -> Outcomes:
+        with suppress(ReferenceUsedError):
+            return await self._database.transact(self._attempt, attempt, work, looks_first=False)
+        return await self._database.transact(self._attempt, attempt, work, looks_first=True)
+
+    async def _attempt(
+        self, connection: Connection, attempt: Attempt, work: Work, *, looks_first: bool
+    ) -> Outcomes:
+        batch = Batch(connection, self._keys, self._announcer, looks_first=looks_first)
+        return await attempt(batch, work)
+
+    def _answer(self, tickets: Tickets, outcomes: Outcomes) -> None:
+        for name, answers in outcomes.of_wallets.items():
+            for ticket, answer in zip(tickets[name], answers, strict=True):
+                ticket.submission.answer(ticket.position, answer)
+        for name in outcomes.changed_levels:
+            self._announcer.wake(LevelKey(name))
+        if len(self._changed) < CHANGED_MAX:
+            self._changed.update(outcomes.of_wallets)
+
+    async def _name_lock_holders(self, tickets: Tickets) -> None:
+        for name in tickets:
+            try:
+                holder = await self._database.run(find_lock_holder, name)
+            except DatabaseUnavailableError:
+                return
+            if holder:
+                get_logger().error("wallet_lock_timeout", organization_id=name, **holder)
+
+
+async def _wait_for_one(batch: Batch, work: Work) -> Outcomes:
+    ((organization_id, commands),) = work.items()
+    return await batch.carry_out_waiting(organization_id, commands)
+
+
+def _answer_all(tickets: Tickets, error: Exception) -> None:
+    for each in tickets.values():
+        for ticket in each:
+            ticket.submission.answer(ticket.position, error)
+
+
+def _halves(tickets: Tickets) -> list[Tickets]:
+    """Return two parts of the tickets; nothing if there is only one."""
+    flat = [(name, ticket) for name, each in tickets.items() for ticket in each]
+    if len(flat) == 1:
+        return []
+    middle = len(flat) // 2
+    return [_grouped(flat[:middle]), _grouped(flat[middle:])]
+
+
+def _grouped(pairs: Sequence[tuple[str, Ticket]]) -> Tickets:
+    grouped: dict[str, list[Ticket]] = {}
+    for name, ticket in pairs:
+        grouped.setdefault(name, []).append(ticket)
+    return grouped

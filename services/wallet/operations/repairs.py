@@ -1,0 +1,130 @@
+"""Repairs a wallet in the open: one entry names what was broken, and the chain starts anew."""
+
+from typing import NamedTuple
+
+from libs.announcing.announcer import Announcer
+from libs.announcing.ports import CurrentLevel, LevelKey
+from libs.database import Connection, Database
+from libs.levels import WalletLevel
+from libs.logs import get_logger
+from services.wallet.domain.chain import ChainKeys
+from services.wallet.domain.commands import LiftFreeze
+from services.wallet.domain.draft import Effect
+from services.wallet.domain.findings import Finding
+from services.wallet.domain.refusals import wallet_not_found
+from services.wallet.domain.repairing import Damage, RepairOrder, mend_payments, repair
+from services.wallet.domain.values import Entry, FreezeReason, Wallet
+from services.wallet.domain.verification import WalletProof
+from services.wallet.operations.engine import Engine
+from services.wallet.operations.verification import Verification, read_on
+from services.wallet.storage import entries, holds, payments, proofs, wallets
+
+
+class Repaired(NamedTuple):
+    """What a repair has written, and why; nothing of either if nothing was broken."""
+
+    wallet: Wallet
+    entries: tuple[Entry, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+class Repairs:
+    """Carries out repairs. They alone write past the engine: under the same lock."""
+
+    def __init__(
+        self,
+        database: Database,
+        verification: Verification,
+        engine: Engine,
+        announcer: Announcer[WalletLevel],
+        keys: ChainKeys,
+    ) -> None:
+        self._database = database
+        self._verification = verification
+        self._engine = engine
+        self._announcer = announcer
+        self._keys = keys
+
+    async def repair_wallet(self, organization_id: str, order: RepairOrder) -> Repaired:
+        """Bring a wallet to what its entries come to, and lift INTEGRITY."""
+        proof = self._verification.start_proof(organization_id)
+        # Most of it is read before the lock, so that the wallet is not held up by its past.
+        await self._database.read_snapshot(read_on, proof)
+        repaired = await self._database.transact(self._repair_locked, proof, order)
+        if not repaired.entries:
+            return await self._lift_integrity(repaired.wallet, order)
+        self._announcer.wake(LevelKey(organization_id))
+        get_logger().warning(
+            "wallet_repaired",
+            organization_id=organization_id,
+            sequence=repaired.entries[0].sequence,
+            actor=order.actor,
+        )
+        return repaired
+
+    async def _repair_locked(
+        self, connection: Connection, proof: WalletProof, order: RepairOrder
+    ) -> Repaired:
+        organization_id = proof.organization_id
+        was_there = await wallets.lock_wallet(connection, organization_id)
+        await wallets.make_rows(connection, [organization_id])
+        row = was_there or await wallets.lock_wallet(connection, organization_id)
+        await read_on(connection, proof)
+        if row is None or not (row.wallet.currency_code or proof.sequence):
+            raise wallet_not_found(organization_id)
+        stored = await proofs.read_stored(connection, organization_id)
+        stored = stored._replace(wallet=was_there.wallet if was_there else None)
+        verdict = proof.conclude(stored)
+        if verdict.is_clean:
+            return Repaired(row.wallet.as_of(row.now))
+        await _mend_payments(connection, organization_id)
+        mended = await proofs.read_stored(connection, organization_id)
+        damage = Damage(proof, verdict, mended._replace(wallet=stored.wallet))
+        due = await holds.next_expire_time(connection, organization_id, ())
+        wallet = row.wallet._replace(next_hold_expire_time=due)
+        effect = repair(wallet, damage, order, row.now)
+        return Repaired(
+            effect.wallet.as_of(row.now),
+            await self._write(connection, row.wallet, effect, proof),
+            tuple(finding._replace(repaired=True) for finding in verdict.open.kept),
+        )
+
+    async def _write(
+        self, connection: Connection, before: Wallet, effect: Effect, proof: WalletProof
+    ) -> tuple[Entry, ...]:
+        sealed = self._keys.seal(effect.entries, proof.chain.recomputed_head())
+        wallet = effect.wallet
+        await wallets.save_wallets(connection, [wallet])
+        await proofs.append_repair(connection, sealed[0])
+        if sealed[1:]:
+            await entries.append_entries(connection, sealed[1:])
+        if wallet.level_revision > before.level_revision:
+            current = CurrentLevel(LevelKey(wallet.organization_id), wallet.level_revision)
+            await self._announcer.mark(connection, [current])
+        return sealed
+
+    async def _lift_integrity(self, wallet: Wallet, order: RepairOrder) -> Repaired:
+        """Lift what was set although, or as long as, something was broken."""
+        written: tuple[Entry, ...] = ()
+        for freeze in wallet.freezes:
+            if freeze.reason is FreezeReason.INTEGRITY:
+                command = LiftFreeze(
+                    freeze.reason,
+                    freeze.reference_id,
+                    order.justification,
+                    order.actor,
+                    verified=True,
+                )
+                effect = await self._engine.execute(wallet.organization_id, command)
+                wallet, written = effect.wallet, (*written, *effect.entries)
+        return Repaired(wallet, written)
+
+
+async def _mend_payments(connection: Connection, organization_id: str) -> None:
+    paid_by_entries = await proofs.read_paid_by_entries(connection, organization_id)
+    levels = await payments.list_payments(connection, organization_id)
+    mended = {
+        (organization_id, level.payment_id): level
+        for level in mend_payments(paid_by_entries, levels)
+    }
+    await payments.save_payments(connection, mended)

@@ -1,0 +1,199 @@
+"""Verifies ledgers: each wallet as it is at one moment, whatever is going on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from time import monotonic
+from typing import NamedTuple, TypeAlias
+
+from libs.database import Connection
+from libs.errors import DomainError, ErrorReason, invalid_field
+from services.wallet.domain.chain import ChainKeys
+from services.wallet.domain.commands import LiftFreeze
+from services.wallet.domain.draft import Effect
+from services.wallet.domain.findings import Finding
+from services.wallet.domain.refusals import wallet_not_found
+from services.wallet.domain.standing import Head, Standing, compare_heads
+from services.wallet.domain.values import FreezeReason
+from services.wallet.domain.verification import START, Verdict, WalletProof
+from services.wallet.operations.engine import Engine
+from services.wallet.operations.reader import Reader
+from services.wallet.storage import proofs, wallets
+
+PROGRESS_INTERVAL_SECONDS = 0.5
+# So few that proving them between two reads holds nobody else up.
+CHUNK = 500
+
+
+class Progress(NamedTuple):
+    """How far a verification has come."""
+
+    wallet_count: int
+    verified_wallets: int
+    verified_entries: int
+
+
+class Summary(NamedTuple):
+    """The end of a verification."""
+
+    verified_wallets: int
+    verified_entries: int
+    finding_count: int
+    repaired_count: int
+
+
+Report: TypeAlias = Progress | Finding | Summary
+
+
+class Verification:
+    """Reads wallets' ledgers and finds what is wrong with them. It changes nothing."""
+
+    def __init__(self, reader: Reader, engine: Engine, keys: ChainKeys) -> None:
+        self._reader = reader
+        self._engine = engine
+        self._keys = keys
+
+    def start_proof(self, organization_id: str, after: Standing = START) -> WalletProof:
+        """Return a proof that has read nothing yet."""
+        return WalletProof(self._keys, organization_id, after)
+
+    async def verify_wallet(self, organization_id: str, heads: Sequence[Head] = ()) -> Verdict:
+        """Prove a wallet from its first entry on."""
+        proof = self.start_proof(organization_id)
+        return await self._reader.read(conclude, proof, heads)
+
+    async def lift_freeze(self, organization_id: str, command: LiftFreeze) -> Effect:
+        """Lift a freeze; INTEGRITY only from a wallet that proves itself."""
+        if command.reason is FreezeReason.INTEGRITY:
+            verdict = await self.verify_wallet(organization_id)
+            if not verdict.is_clean:
+                raise DomainError(
+                    ErrorReason.INVALID_STATE,
+                    "the wallet does not prove itself; see VerifyLedger and RepairWallet",
+                    findings=len(verdict.open),
+                )
+            command = command._replace(verified=True)
+        return await self._engine.execute(organization_id, command)
+
+    async def verify_ledger(
+        self, organization_id: str, heads: Iterable[Head]
+    ) -> AsyncIterator[Report]:
+        """Verify one wallet, or all for an empty id: progress and findings, then the summary."""
+        told = _by_organization(organization_id, heads)
+        if organization_id and not told:
+            await self._reader.read(_require_known, organization_id)
+        is_all = not organization_id
+        tally = Tally(await self._reader.read(proofs.count_wallets) if is_all else 1)
+        yield tally.progress()
+        async for name in self._organizations(organization_id, told):
+            proof = self.start_proof(name)
+            reading = asyncio.create_task(self._reader.read(conclude, proof, told.pop(name, ())))
+            try:
+                while not await _ends_soon(reading):
+                    yield tally.progress(proof)
+                verdict = reading.result()
+            finally:
+                # Whoever asked may be gone.
+                reading.cancel()
+            for finding in tally.take(verdict):
+                yield finding
+            if tally.is_due():
+                yield tally.progress()
+        yield tally.summary()
+
+    async def _organizations(
+        self, organization_id: str, told: Mapping[str, Sequence[Head]]
+    ) -> AsyncIterator[str]:
+        if organization_id:
+            yield organization_id
+            return
+        name: str | None = ""
+        while name := await self._reader.read(proofs.next_organization, name or ""):
+            yield name
+        # Of these nothing is there any more, but it was logged that there was.
+        for name in tuple(told):
+            yield name
+
+
+async def conclude(
+    connection: Connection, proof: WalletProof, heads: Sequence[Head] = ()
+) -> Verdict:
+    """Read what a proof has not read yet, and judge."""
+    organization_id = proof.organization_id
+    stored = await proofs.read_stored(connection, organization_id)
+    await read_on(connection, proof)
+    sequences = [head.sequence for head in heads]
+    chains = await proofs.read_chains(connection, organization_id, sequences) if heads else {}
+    return proof.conclude(stored, compare_heads(heads, chains, proof.sequence))
+
+
+async def read_on(connection: Connection, proof: WalletProof, limit: int | None = None) -> bool:
+    """Let a proof read on; tell whether it has come to the last entry."""
+    read = 0
+    while limit is None or read < limit:
+        chunk = await proofs.read_chunk(connection, proof.organization_id, proof.sequence, CHUNK)
+        proof.read(chunk)
+        read += len(chunk)
+        if len(chunk) < CHUNK:
+            return True
+    return False
+
+
+async def _require_known(connection: Connection, organization_id: str) -> None:
+    row = await wallets.read_wallet(connection, organization_id)
+    is_open = row is not None and row.wallet.currency_code is not None
+    if not is_open and not await proofs.read_chunk(connection, organization_id, 0, 1):
+        raise wallet_not_found(organization_id)
+
+
+class Tally:
+    """Counts while a ledger is verified."""
+
+    def __init__(self, wallet_count: int) -> None:
+        self._wallet_count = wallet_count
+        self._verified_wallets = 0
+        self._verified_entries = 0
+        self._finding_count = 0
+        self._repaired_count = 0
+        self._told_time = monotonic()
+
+    def progress(self, under_way: WalletProof | None = None) -> Progress:
+        """Tell how far it has come, with a wallet that is not done yet."""
+        self._told_time = monotonic()
+        more = under_way.entry_count if under_way else 0
+        return Progress(self._wallet_count, self._verified_wallets, self._verified_entries + more)
+
+    def is_due(self) -> bool:
+        """Tell whether nothing was told for a while."""
+        return monotonic() - self._told_time >= PROGRESS_INTERVAL_SECONDS
+
+    def take(self, verdict: Verdict) -> Iterator[Finding]:
+        """Count a wallet in, and tell what was found."""
+        self._verified_wallets += 1
+        self._verified_entries += verdict.entry_count
+        self._finding_count += len(verdict.open)
+        self._repaired_count += len(verdict.repaired)
+        yield from verdict.repaired.kept
+        yield from verdict.open.kept
+
+    def summary(self) -> Summary:
+        """Tell how it ended."""
+        return Summary(
+            self._verified_wallets,
+            self._verified_entries,
+            self._finding_count,
+            self._repaired_count,
+        )
+
+
+async def _ends_soon(task: asyncio.Task[Verdict]) -> bool:
+    done, _ = await asyncio.wait((task,), timeout=PROGRESS_INTERVAL_SECONDS)
+    return bool(done)
+
+
+def _by_organization(organization_id: str, heads: Iterable[Head]) -> dict[str, list[Head]]:
+    grouped: dict[str, list[Head]] = {}
+    for head in heads:
+        if organization_id not in ("", head.organization_id):
+            raise invalid_field("heads", "must be of the organization_id, where one is given")
+        grouped.setdefault(head.organization_id, []).append(head)
+    return grouped

@@ -1,0 +1,83 @@
+"""Wallets as callers see them, and what time alone does to them."""
+
+from libs.database import Database
+from libs.levels import SubscriptionLevel
+from libs.paging import Page, decode_page_token, encode_page_token, page_limit
+from libs.workers import for_each_organization
+from services.wallet.domain.commands import ObserveSubscription, Reevaluate
+from services.wallet.domain.filters import WalletFilter
+from services.wallet.domain.refusals import hold_not_found, wallet_not_found
+from services.wallet.domain.values import Hold, HoldState, Wallet
+from services.wallet.operations.engine import Engine
+from services.wallet.storage import holds, wallets
+
+REEVALUATE_BATCH = 100
+
+
+class WalletOperations:
+    """Reads of wallets and holds, and commands that no caller gives."""
+
+    def __init__(self, database: Database, engine: Engine) -> None:
+        self._database = database
+        self._engine = engine
+
+    async def observe_subscription(self, organization_id: str, level: SubscriptionLevel) -> int:
+        """Take a subscription's level; return the revision held."""
+        effect = await self._engine.execute(organization_id, ObserveSubscription(level))
+        return effect.wallet.subscription.revision if effect.wallet.subscription else 0
+
+    async def get_wallet(self, organization_id: str) -> Wallet:
+        """Return the wallet as it stands now."""
+        row = await self._database.run(wallets.read_wallet, organization_id)
+        if row is None or row.wallet.currency_code is None:
+            raise wallet_not_found(organization_id)
+        return row.wallet.as_of(row.now)
+
+    async def list_wallets(
+        self, wanted: WalletFilter, page_size: int, page_token: str
+    ) -> Page[Wallet]:
+        """Return a page of wallets in the order of their organizations."""
+        key = decode_page_token(page_token, str)
+        limit = page_limit(page_size)
+        rows = await self._database.run(
+            wallets.list_wallets, wanted, str(key[0]) if key else "", limit + 1
+        )
+        found = [row.wallet.as_of(row.now) for row in rows]
+        more = len(found) > limit
+        return Page(
+            found[:limit], encode_page_token(found[limit - 1].organization_id) if more else ""
+        )
+
+    async def get_hold(self, organization_id: str, hold_reference_id: str) -> tuple[Hold, Wallet]:
+        """Return a hold, and the wallet that it is in."""
+        wallet = await self.get_wallet(organization_id)
+        key = organization_id, hold_reference_id
+        found = await self._database.run(holds.find_holds, [key])
+        if key not in found:
+            raise hold_not_found(hold_reference_id)
+        return found[key], wallet
+
+    async def list_holds(
+        self, organization_id: str, state: HoldState | None, page_size: int, page_token: str
+    ) -> tuple[Page[Hold], Wallet]:
+        """Return a page of holds in the order of their references, and their wallet."""
+        wallet = await self.get_wallet(organization_id)
+        key = decode_page_token(page_token, str)
+        limit = page_limit(page_size)
+        found = await self._database.run(
+            holds.list_holds, organization_id, state, str(key[0]) if key else "", limit + 1
+        )
+        more = len(found) > limit
+        token = encode_page_token(found[limit - 1].reference_id) if more else ""
+        return Page(found[:limit], token), wallet
+
+    async def reevaluate_due(self) -> bool:
+        """Let time do what it does where it is due; answer whether there may be more."""
+        organization_ids = await self._database.run(
+            wallets.list_due_organizations, REEVALUATE_BATCH
+        )
+        await for_each_organization(organization_ids, self._reevaluate)
+        return len(organization_ids) == REEVALUATE_BATCH
+
+    async def _reevaluate(self, organization_id: str) -> None:
+        await self._engine.execute(organization_id, Reevaluate())

@@ -1,0 +1,174 @@
+"""Rpcs that move money: debits, credits, payments, corrections."""
+
+from typing import Any
+
+from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
+
+from libs.errors import DomainError
+from libs.rpc.boundary import to_status
+from libs.rpc.rules import check_request
+from services.wallet.domain.commands import AdjustBalance, ApplyPayment, Credit, Debit
+from services.wallet.domain.draft import Effect
+from services.wallet.domain.values import Entry, EntryType
+from services.wallet.operations.engine import Answer
+from services.wallet.servicer.base import Rpcs
+from services.wallet.servicer.messages import (
+    entry_message,
+    fill_entry,
+    fill_wallet,
+    to_metadata,
+    wallet_message,
+)
+from tollgate.wallet.v1 import wallet_pb2, wallet_service_pb2
+
+
+class MoneyRpcs(Rpcs):
+    """Translates; decides nothing."""
+
+    async def Debit(
+        self, request: wallet_service_pb2.DebitRequest, context: Any
+    ) -> wallet_service_pb2.DebitResponse:
+        """Spend."""
+        effect = await self._engine.execute(request.organization_id, _debit(request))
+        response = wallet_service_pb2.DebitResponse(replayed=effect.replayed)
+        fill_entry(response.entry, effect.entries[0])
+        fill_wallet(response.wallet, effect.wallet)
+        return response
+
+    async def BatchDebit(
+        self, request: wallet_service_pb2.BatchDebitRequest, context: Any
+    ) -> wallet_service_pb2.BatchDebitResponse:
+        """Spend many times; each by itself."""
+        debits = list(request.debits)
+        refused = {
+            position: broken
+            for position, debit in enumerate(debits)
+            if (broken := _broken_rules(debit)) is not None
+        }
+        carried_out = iter(
+            await self._engine.execute_all(
+                [
+                    (debit.organization_id, _debit(debit))
+                    for position, debit in enumerate(debits)
+                    if position not in refused
+                ]
+            )
+        )
+        answers = [refused.get(n) or next(carried_out) for n in range(len(debits))]
+        wallets: dict[str, wallet_pb2.Wallet] = {}
+        response = wallet_service_pb2.BatchDebitResponse()
+        for answer in answers:
+            _add_result(response.results, answer, wallets)
+        return response
+
+    async def Credit(
+        self, request: wallet_service_pb2.CreditRequest, context: Any
+    ) -> wallet_service_pb2.CreditResponse:
+        """Add money."""
+        type_name = wallet_service_pb2.CreditType.Name(request.type)
+        effect = await self._engine.execute(
+            request.organization_id,
+            Credit(
+                amount_micros=request.amount_micros,
+                currency_code=request.currency_code,
+                reference_id=request.reference_id,
+                entry_type=EntryType(type_name.removeprefix("CREDIT_TYPE_")),
+                description=request.description,
+                metadata=to_metadata(request.metadata),
+            ),
+        )
+        return wallet_service_pb2.CreditResponse(
+            entries=[entry_message(entry) for entry in effect.entries],
+            wallet=wallet_message(effect.wallet),
+            replayed=effect.replayed,
+            debt_repaid_micros=_debt_repaid_micros(effect),
+        )
+
+    async def ApplyPayment(
+        self, request: wallet_service_pb2.ApplyPaymentRequest, context: Any
+    ) -> wallet_service_pb2.ApplyPaymentResponse:
+        """Take a payment's level."""
+        effect = await self._engine.execute(
+            request.organization_id,
+            ApplyPayment(
+                payment_id=request.payment_id,
+                revision=request.revision,
+                currency_code=request.currency_code,
+                credited_micros=request.credited_micros,
+                reversed_micros=request.reversed_micros,
+                at_risk_micros=request.at_risk_micros,
+                blocks_spending=request.blocks_spending,
+                description=request.description,
+                metadata=to_metadata(request.metadata),
+                default_currency_code=self._default_currency_code,
+            ),
+        )
+        return wallet_service_pb2.ApplyPaymentResponse(
+            stored_revision=effect.payment.revision if effect.payment else 0,
+            entries=[entry_message(entry) for entry in effect.entries],
+            wallet=wallet_message(effect.wallet),
+            collected_micros=effect.collected_micros,
+            owed_micros=effect.owed_micros,
+        )
+
+    async def AdjustBalance(
+        self, request: wallet_service_pb2.AdjustBalanceRequest, context: Any
+    ) -> wallet_service_pb2.AdjustBalanceResponse:
+        """Correct the balance."""
+        effect = await self._engine.execute(
+            request.organization_id,
+            AdjustBalance(
+                delta_micros=request.delta_micros,
+                currency_code=request.currency_code,
+                reference_id=request.reference_id,
+                justification=request.justification,
+                actor=request.actor,
+            ),
+        )
+        return wallet_service_pb2.AdjustBalanceResponse(
+            entries=[entry_message(entry) for entry in effect.entries],
+            wallet=wallet_message(effect.wallet),
+            replayed=effect.replayed,
+        )
+
+
+def _debit(request: wallet_service_pb2.DebitRequest) -> Debit:
+    return Debit(
+        amount_micros=request.amount_micros,
+        currency_code=request.currency_code,
+        reference_id=request.reference_id,
+        description=request.description,
+        metadata=to_metadata(request.metadata),
+    )
+
+
+def _broken_rules(request: wallet_service_pb2.DebitRequest) -> DomainError | None:
+    try:
+        check_request(request)
+    except DomainError as error:
+        return error
+    return None
+
+
+def _add_result(
+    results: "RepeatedCompositeFieldContainer[wallet_service_pb2.BatchDebitResult]",
+    answer: Answer,
+    wallets: dict[str, wallet_pb2.Wallet],
+) -> None:
+    result = results.add()
+    if isinstance(answer, Exception):
+        result.error.CopyFrom(to_status(answer))
+        return
+    # Made once for a thousand debits of one wallet; without freezes, which could be long.
+    name = answer.wallet.organization_id
+    if name not in wallets:
+        wallets[name] = wallet_message(answer.wallet, with_freezes=False)
+    response = result.response
+    fill_entry(response.entry, answer.entries[0])
+    response.wallet.CopyFrom(wallets[name])
+    response.replayed = answer.replayed
+
+
+def _debt_repaid_micros(effect: Effect) -> int:
+    repayments: list[Entry] = [e for e in effect.entries if e.type is EntryType.DEBT_REPAYMENT]
+    return -sum(entry.amount_micros for entry in repayments)

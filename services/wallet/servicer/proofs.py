@@ -1,0 +1,63 @@
+"""Rpcs that prove and repair the ledger."""
+
+from collections.abc import AsyncIterator
+from typing import Any, assert_never
+
+from services.wallet.domain.findings import Finding
+from services.wallet.domain.repairing import RepairOrder
+from services.wallet.domain.standing import Head
+from services.wallet.operations.verification import Progress, Report, Summary
+from services.wallet.servicer.base import Rpcs
+from services.wallet.servicer.messages import entry_message, wallet_message
+from tollgate.wallet.v1 import ledger_pb2, wallet_service_ledger_pb2
+
+
+class ProofRpcs(Rpcs):
+    """Translates; decides nothing."""
+
+    async def VerifyLedger(
+        self, request: wallet_service_ledger_pb2.VerifyLedgerRequest, context: Any
+    ) -> AsyncIterator[wallet_service_ledger_pb2.VerifyLedgerResponse]:
+        """Recompute all that entries tell."""
+        heads = [Head(each.organization_id, each.sequence, each.chain) for each in request.heads]
+        reports = self._parts.verification.verify_ledger(request.organization_id, heads)
+        async for report in reports:
+            yield _report_message(report)
+
+    async def RepairWallet(
+        self, request: wallet_service_ledger_pb2.RepairWalletRequest, context: Any
+    ) -> wallet_service_ledger_pb2.RepairWalletResponse:
+        """Bring a wallet to what its entries come to."""
+        repaired = await self._parts.repairs.repair_wallet(
+            request.organization_id, RepairOrder(request.justification, request.actor)
+        )
+        return wallet_service_ledger_pb2.RepairWalletResponse(
+            entries=[entry_message(entry) for entry in repaired.entries],
+            wallet=wallet_message(repaired.wallet),
+            findings=[_finding_message(finding) for finding in repaired.findings],
+        )
+
+
+def _report_message(report: Report) -> wallet_service_ledger_pb2.VerifyLedgerResponse:
+    match report:
+        case Progress():
+            progress = ledger_pb2.VerifyProgress(**report._asdict())
+            return wallet_service_ledger_pb2.VerifyLedgerResponse(progress=progress)
+        case Finding():
+            finding = _finding_message(report)
+            return wallet_service_ledger_pb2.VerifyLedgerResponse(finding=finding)
+        case Summary():
+            summary = ledger_pb2.VerifySummary(**report._asdict())
+            return wallet_service_ledger_pb2.VerifyLedgerResponse(summary=summary)
+        case _:
+            assert_never(report)
+
+
+def _finding_message(finding: Finding) -> ledger_pb2.LedgerFinding:
+    return ledger_pb2.LedgerFinding(
+        organization_id=finding.organization_id,
+        sequence=finding.sequence,
+        kind=ledger_pb2.LedgerFindingKind.Value(f"LEDGER_FINDING_KIND_{finding.kind}"),
+        detail=finding.detail,
+        repaired=finding.repaired,
+    )

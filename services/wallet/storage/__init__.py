@@ -1,0 +1,1 @@
+"""The wallet's SQL: each statement above the one function that sends it."""

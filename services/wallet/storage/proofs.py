@@ -1,0 +1,132 @@
+"""What a proof of a wallet reads, and what a repair writes."""
+
+from collections.abc import Sequence
+
+from libs.database import Connection
+from services.wallet.domain.standing import Standing, Stored
+from services.wallet.domain.values import Entry
+from services.wallet.domain.verification import PAYMENT_TYPES
+from services.wallet.storage.wallets import read_wallet
+
+READ_CHUNK = """
+SELECT * FROM entries
+WHERE organization_id = $1 AND sequence > $2
+ORDER BY sequence
+LIMIT $3
+"""
+
+
+async def read_chunk(
+    connection: Connection, organization_id: str, after: int, limit: int
+) -> list[Entry]:
+    """Return the next entries of a wallet, as they stand: types and reasons are plain strings."""
+    rows = await connection.fetch(READ_CHUNK, organization_id, after, limit)
+    return [Entry(*row) for row in rows]
+
+
+READ_STANDING = """
+SELECT sequence, chain, balance_after_micros, held_after_micros, owed_after_micros, currency_code
+FROM entries
+WHERE organization_id = $1 AND sequence <= $2
+ORDER BY sequence DESC
+LIMIT 1
+"""
+
+
+async def read_standing(
+    connection: Connection, organization_id: str, sequence: int
+) -> Standing | None:
+    """Return how the wallet stands by an entry, or by the last one before it."""
+    row = await connection.fetchrow(READ_STANDING, organization_id, sequence)
+    return Standing(*row) if row else None
+
+
+SUM_UP = """
+SELECT
+    (
+        SELECT coalesce(sum(remaining_micros), 0)
+        FROM holds
+        WHERE organization_id = $1 AND state = 'OPEN'
+    ),
+    coalesce(sum(at_risk_micros), 0),
+    coalesce(sum(credited_micros - reversed_micros), 0)
+FROM payments
+WHERE organization_id = $1
+"""
+
+
+async def read_stored(connection: Connection, organization_id: str) -> Stored:
+    """Return what stands of a wallet besides its entries."""
+    row = await read_wallet(connection, organization_id)
+    sums = await connection.fetchrow(SUM_UP, organization_id)
+    on_hold, at_risk, paid = (int(each) for each in sums or ())
+    return Stored(row.wallet if row else None, on_hold, at_risk, paid)
+
+
+SUM_UP_PAYMENTS = """
+SELECT payment_id, sum(amount_micros) AS paid_micros
+FROM entries
+WHERE organization_id = $1 AND payment_id IS NOT NULL AND type = ANY($2)
+GROUP BY payment_id
+"""
+
+
+async def read_paid_by_entries(connection: Connection, organization_id: str) -> dict[str, int]:
+    """Return what each payment has brought, by the entries."""
+    rows = await connection.fetch(SUM_UP_PAYMENTS, organization_id, sorted(PAYMENT_TYPES))
+    return {row["payment_id"]: int(row["paid_micros"]) for row in rows}
+
+
+COUNT_WALLETS = "SELECT count(*) FROM wallets"
+
+
+async def count_wallets(connection: Connection) -> int:
+    """Return how many wallets there are."""
+    count: int = await connection.fetchval(COUNT_WALLETS)
+    return count
+
+
+# A wallet that was deleted may have left entries, holds or payments.
+NEXT_ORGANIZATION = """
+SELECT min(organization_id)
+FROM (
+    (SELECT organization_id FROM wallets WHERE organization_id > $1
+     ORDER BY organization_id LIMIT 1)
+    UNION ALL
+    (SELECT organization_id FROM entries WHERE organization_id > $1
+     ORDER BY organization_id LIMIT 1)
+    UNION ALL
+    (SELECT organization_id FROM holds WHERE organization_id > $1
+     ORDER BY organization_id LIMIT 1)
+    UNION ALL
+    (SELECT organization_id FROM payments WHERE organization_id > $1
+     ORDER BY organization_id LIMIT 1)
+) AS next
+"""
+
+
+async def next_organization(connection: Connection, after: str) -> str | None:
+    """Return the next organization of which anything is there."""
+    organization_id: str | None = await connection.fetchval(NEXT_ORGANIZATION, after)
+    return organization_id
+
+
+READ_CHAINS = """
+SELECT sequence, chain FROM entries WHERE organization_id = $1 AND sequence = ANY($2)
+"""
+
+
+async def read_chains(
+    connection: Connection, organization_id: str, sequences: Sequence[int]
+) -> dict[int, bytes | None]:
+    """Return the chains of entries, as far as they are there."""
+    rows = await connection.fetch(READ_CHAINS, organization_id, sequences)
+    return {row["sequence"]: row["chain"] for row in rows}
+
+
+REPAIR_WALLET = "SELECT repair_wallet($1::entries)"
+
+
+async def append_repair(connection: Connection, entry: Entry) -> None:
+    """Append a REPAIR, and set the money of its wallet by it."""
+    await connection.execute(REPAIR_WALLET, entry)
