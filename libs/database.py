@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import MappingProxyType
@@ -10,8 +11,6 @@ from typing import Concatenate, ParamSpec, TypeAlias, TypeVar
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from pydantic import SecretStr
-from tenacity import AsyncRetrying, RetryError, retry_if_exception, stop_after_attempt
-from tenacity.wait import wait_random_exponential
 
 from libs.errors import DomainError, ErrorReason
 
@@ -22,6 +21,8 @@ ArgumentsT = ParamSpec("ArgumentsT")
 ResultT = TypeVar("ResultT")
 
 ATTEMPTS_MAX = 4
+BACK_OFF_BASE_SECONDS = 0.02
+BACK_OFF_MAX_SECONDS = 0.5
 LOCK_TIMEOUT = "3s"
 ACQUIRE_TIMEOUT_SECONDS = 5.0
 COMMAND_TIMEOUT_SECONDS = 10.0
@@ -91,12 +92,16 @@ class Database:
 
     @classmethod
     async def connect_for_reports(
-        cls, url: SecretStr, pool_size: int, application_name: str
+        cls,
+        url: SecretStr,
+        pool_size: int,
+        application_name: str,
+        server_settings: Mapping[str, str] = NO_SETTINGS,
     ) -> "Database":
         """Return a database whose statements may read whole tables, and take their time for it."""
-        timeout = {"statement_timeout": f"{REPORT_TIMEOUT_SECONDS:g}s"}
+        settings = {"statement_timeout": f"{REPORT_TIMEOUT_SECONDS:g}s", **server_settings}
         return cls(
-            await _create_pool(url, pool_size, application_name, timeout, REPORT_TIMEOUT_SECONDS),
+            await _create_pool(url, pool_size, application_name, settings, REPORT_TIMEOUT_SECONDS),
             await _create_pool(url, 1, f"{application_name}_health", NO_SETTINGS),
         )
 
@@ -161,25 +166,21 @@ class Database:
         return True
 
     async def _with_retries(self, attempt: Callable[[Connection], Awaitable[ResultT]]) -> ResultT:
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(_may_pass_at_once),
-            stop=stop_after_attempt(ATTEMPTS_MAX),
-            wait=wait_random_exponential(multiplier=0.02, max=0.5),
-        )
-        try:
-            return await retrying(self._attempt_once, attempt)
-        except RetryError as error:
-            raise DatabaseUnavailableError from error
-        except TIMED_OUT_ERRORS as error:
-            raise DatabaseUnavailableError from error
+        # By hand: a library for retries costs as much as the statements of a debit, tried once.
+        for number in range(ATTEMPTS_MAX):
+            try:
+                return await self._attempt_once(attempt)
+            except TIMED_OUT_ERRORS as error:
+                raise DatabaseUnavailableError from error
+            except TRANSIENT_ERRORS as error:
+                failure = error
+            back_off_seconds = min(BACK_OFF_MAX_SECONDS, BACK_OFF_BASE_SECONDS * 2**number)
+            await asyncio.sleep(random.uniform(0, back_off_seconds))
+        raise DatabaseUnavailableError from failure
 
     async def _attempt_once(self, attempt: Callable[[Connection], Awaitable[ResultT]]) -> ResultT:
         async with _connection_of(self._pool) as connection:
             return await attempt(connection)
-
-
-def _may_pass_at_once(error: BaseException) -> bool:
-    return isinstance(error, TRANSIENT_ERRORS) and not isinstance(error, TIMED_OUT_ERRORS)
 
 
 async def _create_pool(

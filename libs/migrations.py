@@ -1,8 +1,8 @@
 """Schema changes: plain SQL files, applied once, in order, forward only.
 
 A file is `NNNN_what.sql`; a statement ends with a semicolon at the end of a line and is sent by
-itself, as Citus wants it; a function's body stands between two `$$`. A file that was applied may not
-change: its checksum is kept.
+itself, as Citus wants it; a function's body stands between two `$$`. A file that was applied may
+not change: its checksum is kept.
 """
 
 import hashlib

@@ -42,4 +42,4 @@ def follows(entry: Entry, balance_micros: int, held_micros: int, owed_micros: in
         return to_held == 0 and to_owed == -min(owed_micros, amount)
     # A capture or a reversal: how much of it came out of holds, the entry does not tell.
     nothing_left = entry.balance_after_micros == entry.held_after_micros
-    return to_held <= 0 and (nothing_left or not entry.owed_after_micros)
+    return to_held <= 0 <= to_owed and (nothing_left or to_owed == 0)

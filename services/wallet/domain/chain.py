@@ -10,50 +10,54 @@ from services.wallet.domain.values import Entry
 
 CHAIN_BYTES = 16
 CHAIN_START = bytes(CHAIN_BYTES)
+NOTHING_RARE = (None, None, None, None, "")
 
 
 class ChainKeys:
     """Keys that seal and verify: the first seals, all verify, so that they can be rotated."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        self._keys = tuple(keys)
+        # To copy one that has taken its key in is half the work of beginning with the key.
+        self._macs = tuple(hmac.new(key, digestmod="sha256") for key in keys)
 
     def chain_of(self, entry: Entry, previous: bytes) -> bytes:
         """Return the chain of an entry that follows the given one."""
-        return _digest(self._keys[0], entry, previous)
+        return _digest(self._macs[0], entry, previous)
 
     def is_chain_of(self, entry: Entry, previous: bytes) -> bool:
         """Tell whether an entry carries a chain that one of the keys has made."""
         chain = entry.chain or b""
-        return any(hmac.compare_digest(_digest(key, entry, previous), chain) for key in self._keys)
+        return any(hmac.compare_digest(_digest(mac, entry, previous), chain) for mac in self._macs)
 
     @property
     def count(self) -> int:
         """How many keys there are."""
-        return len(self._keys)
+        return len(self._macs)
 
     def chain_under(self, number: int, entry: Entry, previous: bytes) -> bytes:
         """Return the chain that one of the keys, counted from 0, makes for an entry."""
-        return _digest(self._keys[number], entry, previous)
+        return _digest(self._macs[number], entry, previous)
 
     def fold(self, entries: Iterable[Entry]) -> bytes:
         """Return what follows entries, whatever chains they carry."""
         head = CHAIN_START
         for entry in entries:
-            head = _digest(self._keys[0], entry, head)
+            head = _digest(self._macs[0], entry, head)
         return head
 
     def seal(self, entries: Iterable[Entry], previous: bytes) -> tuple[Entry, ...]:
         """Return the entries with their chains."""
         sealed = []
         for entry in entries:
-            previous = _digest(self._keys[0], entry, previous)
+            previous = _digest(self._macs[0], entry, previous)
             sealed.append(Entry(*entry[:-1], previous))
         return tuple(sealed)
 
 
-def _digest(key: bytes, entry: Entry, previous: bytes) -> bytes:
-    return hmac.digest(key, previous + _content(entry), "sha256")[:CHAIN_BYTES]
+def _digest(keyed: hmac.HMAC, entry: Entry, previous: bytes) -> bytes:
+    mac = keyed.copy()
+    mac.update(previous + _content(entry))
+    return mac.digest()[:CHAIN_BYTES]
 
 
 def _content(entry: Entry) -> bytes:
@@ -62,7 +66,7 @@ def _content(entry: Entry) -> bytes:
         f"{entry.organization_id}\0{entry.sequence}\0{entry.type}\0{entry.amount_micros}"
         f"\0{entry.balance_after_micros}\0{entry.held_after_micros}\0{entry.owed_after_micros}"
         f"\0{entry.currency_code}\0{_text_of(entry.create_time)}\0{entry.reference_id or ''}"
-        f"\0{entry.reference_part or 0}\0{entry.description}"
+        f"\0{entry.reference_part}\0{entry.description}"
     )
     rare = (
         entry.payment_id,
@@ -71,9 +75,10 @@ def _content(entry: Entry) -> bytes:
         entry.freeze_reference_id,
         entry.actor,
     )
-    if any(rare):
-        content += "".join(f"\0{field or ''}" for field in rare)
-    if entry.metadata:
+    # As JSON, a list and an object: what is absent is told from what is empty.
+    if rare != NOTHING_RARE:
+        content += f"\0{json.dumps(rare)}"
+    if entry.metadata is not None:
         content += f"\0{json.dumps(entry.metadata, sort_keys=True)}"
     return content.encode()
 

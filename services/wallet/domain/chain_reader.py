@@ -8,9 +8,9 @@ class ChainReader:
     """Tells of each entry in turn whether it carries the chain that it should.
 
     While all is in order, what is stored is what is recomputed. Where it is not, the chain is
-    recomputed under each key from there on, over the entries as they stand. A REPAIR is sealed over
-    that, and so is the first sealed entry after those from before there were chains: either proves
-    that what was there then is there still, and the chain starts anew with it.
+    recomputed under each key from there on, over the entries as they stand, chains and all. A
+    REPAIR is sealed over that, and so is the first sealed entry after those from before there were
+    chains: either proves that what was there then is there still, and the chain starts anew.
     """
 
     __slots__ = ("_folds", "_keys", "_number", "_only_unsealed", "head")
@@ -58,7 +58,7 @@ class ChainReader:
             return True
         follows = self._folds is not None and self._is_sealed_over(self.head, entry)
         self._folds = [
-            self._keys.chain_under(number, entry, fold)
+            self._keys.chain_under(number, entry, fold + (entry.chain or b""))
             for number, fold in enumerate(self._recomputed)
         ]
         self.head = entry.chain

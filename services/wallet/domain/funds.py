@@ -48,11 +48,12 @@ class Funds(NamedTuple):
 
     def take(self, amount_micros: int) -> "Funds":
         """Take whatever is not in holds, and owe the rest."""
-        position = self.balance_micros - self.owed_micros - amount_micros
         in_holds = self.in_holds_micros
-        balance = max(position, in_holds)
+        taken = min(amount_micros, self.balance_micros - in_holds)
+        balance = self.balance_micros - taken
         kept = min(self.kept_micros, balance - in_holds)
-        return Funds(balance, in_holds + kept, max(0, in_holds - position), kept)
+        owed = self.owed_micros + amount_micros - taken
+        return Funds(balance, in_holds + kept, owed, kept)
 
     def hold(self, amount_micros: int) -> "Funds":
         """Put what is available into a hold; a negative amount frees it."""

@@ -68,11 +68,10 @@ def _post_difference(
     if returned:
         funds = draft.funds.give_back(returned)
         draft.post(EntryType.REVERSAL_RETURNED, returned, funds, cause)
-    # As if what the level gives had repaid older debt already.
-    owed_before = draft.funds.repay().owed_micros
+    owed_before = draft.funds.owed_micros
     if taken:
         draft.post(EntryType.REVERSAL, -taken, draft.funds.take(taken), cause)
-    owed = draft.funds.repay().owed_micros - owed_before
+    owed = draft.funds.owed_micros - owed_before
     at_risk = wallet.at_risk_micros + payment.at_risk_micros - before.at_risk_micros
     if at_risk > MICROS_MAX:
         raise balance_limit_exceeded(wallet, payment.at_risk_micros)

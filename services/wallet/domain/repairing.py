@@ -48,7 +48,7 @@ def repair(wallet: Wallet, damage: Damage, order: RepairOrder, now: datetime) ->
         freezes=wallet.freezes if stored.wallet else tuple(proof.freezes.values()),
         at_risk_micros=stored.at_risk_micros,
     )
-    time = max(now, wallet.update_time, proof.last_time or now)
+    time = max(now, wallet.update_time, proof.last.time or now)
     draft = Draft(before, time, Cause())
     funds = funds_of(proof.position_micros, stored.on_hold_micros, stored.at_risk_micros)
     cause = Cause(

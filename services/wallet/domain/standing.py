@@ -1,6 +1,7 @@
 """Compares what a wallet's entries tell with what else is stored of it."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import NamedTuple
 
 from services.wallet.domain.chain import CHAIN_START
@@ -17,14 +18,23 @@ class Standing(NamedTuple):
     held_micros: int = 0
     owed_micros: int = 0
     currency_code: str | None = None
+    time: datetime | None = None
 
 
 class Head(NamedTuple):
-    """An entry by its chain, as it was told outside of the database."""
+    """An entry by its chain, as it was told outside of the database.
+
+    With its time it holds until the wallet is repaired: what is lost then is lost in the open.
+    """
 
     organization_id: str
     sequence: int
     chain: bytes
+    time: datetime | None = None
+
+    def is_given_up_by(self, repair_time: datetime | None) -> bool:
+        """Tell whether a repair has come after it."""
+        return self.time is not None and repair_time is not None and repair_time > self.time
 
 
 class Stored(NamedTuple):
@@ -84,6 +94,7 @@ def _compare_row(wallet: Wallet, last: Standing) -> Iterator[tuple[FindingKind, 
         wallet.funds.held_micros,
         wallet.funds.owed_micros,
         wallet.currency_code if last.sequence else None,
+        last.time,
     )
     differing = [
         f"{name} is {there!r}, by the last entry {told!r}"

@@ -15,6 +15,7 @@ from services.wallet.domain.values import (
     EntryType,
     Freeze,
     FreezeReason,
+    Wallet,
 )
 
 PAYMENT_TYPES = frozenset({EntryType.PAYMENT, EntryType.REVERSAL, EntryType.REVERSAL_RETURNED})
@@ -32,6 +33,7 @@ class Verdict(NamedTuple):
     organization_id: str
     entry_count: int
     last: Standing
+    wallet: Wallet | None
     open: Findings
     repaired: Findings
 
@@ -55,15 +57,16 @@ class WalletProof:
         "_open",
         "_owed_micros",
         "_repaired",
+        "_time",
         "_unexplained_paid_micros",
         "chain",
         "entry_count",
         "freezes",
         "is_whole",
-        "last_time",
         "organization_id",
         "paid_micros",
         "position_micros",
+        "repair_time",
         "sequence",
     )
 
@@ -75,13 +78,14 @@ class WalletProof:
         self.entry_count = 0
         self.position_micros = 0
         self.paid_micros = 0
-        self.last_time: datetime | None = None
+        self.repair_time: datetime | None = None
         self.freezes: dict[tuple[FreezeReason, str], Freeze] = {}
         self._unexplained_paid_micros = 0
         self._balance_micros = after.balance_micros
         self._held_micros = after.held_micros
         self._owed_micros = after.owed_micros
         self._currency_code = after.currency_code
+        self._time = after.time
         self._open = Findings()
         self._repaired = Findings()
 
@@ -97,6 +101,7 @@ class WalletProof:
             self.organization_id,
             self.entry_count,
             self.last,
+            stored.wallet,
             self._open.and_also((*found, *besides)),
             self._repaired,
         )
@@ -111,6 +116,7 @@ class WalletProof:
             self._held_micros,
             self._owed_micros,
             self._currency_code,
+            self._time,
         )
 
     def _read(self, entry: Entry) -> None:
@@ -136,7 +142,7 @@ class WalletProof:
         self._held_micros = entry.held_after_micros
         self._owed_micros = entry.owed_after_micros
         self._currency_code = entry.currency_code
-        self.last_time = entry.create_time
+        self._time = entry.create_time
 
     def _skip_to(self, entry: Entry) -> None:
         self.chain.skip()
@@ -164,6 +170,7 @@ class WalletProof:
             return
         self._repaired.add_repaired(self._open.and_also(self._told_by(repair)))
         self._open = Findings()
+        self.repair_time = repair.create_time
         self._unexplained_paid_micros = int((repair.metadata or {}).get(UNEXPLAINED_PAID, 0))
         if repair.balance_after_micros - repair.owed_after_micros != self.position_micros:
             detail = f"the entries come to {self.position_micros}"

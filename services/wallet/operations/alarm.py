@@ -4,11 +4,11 @@ from prometheus_client import CollectorRegistry, Counter
 
 from libs.announcing.announcer import Announcer
 from libs.announcing.ports import CurrentLevel, LevelKey
-from libs.database import Connection, Database, DatabaseUnavailableError
+from libs.database import Connection, Database
 from libs.errors import DomainError
 from libs.levels import WalletLevel
 from libs.logs import get_logger
-from services.wallet.domain.commands import SetFreeze
+from services.wallet.domain.commands import LiftFreeze, SetFreeze
 from services.wallet.domain.freezes import freeze_without_entry
 from services.wallet.domain.values import FreezeReason
 from services.wallet.domain.verification import Verdict
@@ -38,31 +38,37 @@ class Alarm:
             registry=registry,
         )
 
-    async def give(self, verdict: Verdict) -> None:
-        """Tell of a wallet that is broken, and freeze it."""
+    async def give(self, verdict: Verdict) -> bool:
+        """Tell of a wallet that is broken, and freeze it; answer whether that was needed."""
         first = verdict.open.kept[0]
         get_logger().critical(
             "ledger_check_failed",
             organization_id=verdict.organization_id,
-            kinds=sorted(verdict.open.counts),
+            kinds=sorted(str(kind) for kind in verdict.open.counts),
             findings=len(verdict.open),
             sequence=first.sequence,
             detail=first.detail,
         )
         for kind, count in verdict.open.counts.items():
             self._findings.labels(kind).inc(count)
+        if verdict.wallet is None or FreezeReason.INTEGRITY in verdict.wallet.freeze_reasons:
+            return False
         note = f"{first.kind} at entry {first.sequence}" if first.sequence else str(first.kind)
         command = SetFreeze(FreezeReason.INTEGRITY, "", note, ACTOR)
         await self._freeze(verdict.organization_id, command)
+        return True
+
+    async def call_off(self, organization_id: str) -> None:
+        """Lift the freeze from a wallet that has been found clean since."""
+        note = "has been repaired"
+        command = LiftFreeze(FreezeReason.INTEGRITY, "", note, ACTOR, verified=True)
+        await self._engine.execute(organization_id, command)
 
     async def _freeze(self, organization_id: str, command: SetFreeze) -> None:
         try:
             await self._engine.execute(organization_id, command)
-        except DatabaseUnavailableError:
+        except DomainError:
             raise
-        except DomainError as error:
-            # Without a wallet there is nothing to freeze, and nothing can be spent.
-            get_logger().warning("ledger_check_froze_nothing", reason=error.reason)
         except Exception as error:  # noqa: BLE001 - the ledger may be too broken to be appended to
             get_logger().warning("ledger_takes_no_entry", exc_info=error)
             await self._database.transact(self._freeze_row, organization_id, command)

@@ -33,6 +33,7 @@ class Outcomes:
 
     of_wallets: dict[str, list[Outcome]] = field(default_factory=dict)
     held: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
     changed_levels: list[str] = field(default_factory=list)
 
 
@@ -76,8 +77,8 @@ class Batch:
         """Carry out what concerns one wallet, waiting for its lock."""
         row = await wallets.lock_wallet(self._connection, organization_id)
         if row is None:
-            unknown = wallet_not_found(organization_id)
-            return Outcomes({organization_id: [unknown] * len(commands)})
+            unknown: list[Outcome] = [wallet_not_found(organization_id) for _ in commands]
+            return Outcomes({organization_id: unknown})
         work = {organization_id: commands}
         return await self._carry_out(work, {organization_id: row})
 
@@ -99,6 +100,7 @@ class Batch:
         await self._write(books)
         return Outcomes(
             {name: _as_they_stand(books, name, made) for name, made in outcomes.items()},
+            changed=books.changed,
             changed_levels=[wallet.organization_id for wallet in books.changed_levels],
         )
 

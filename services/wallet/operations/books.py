@@ -170,6 +170,15 @@ class Books:
         return self._wallets[organization_id].as_of(self._now[organization_id])
 
     @property
+    def changed(self) -> list[str]:
+        """Organizations whose ledger has grown."""
+        return [
+            name
+            for name, wallet in self._wallets.items()
+            if wallet.entry_count > self._before[name].entry_count
+        ]
+
+    @property
     def changed_wallets(self) -> list[Wallet]:
         """Wallets of which more has changed than what goes with an entry."""
         return [

@@ -24,9 +24,9 @@ HEADS_PER_LINE = 100
 
 
 class KnownHeads:
-    """How wallets stood when they were proved last, as far as there is room for them.
+    """How wallets stood when they were proved last, as far as there is room.
 
-    The database cannot change this: a tail that was cut off is missed here.
+    The database cannot change it: a tail that was cut off is missed here.
     """
 
     def __init__(self) -> None:
@@ -39,13 +39,14 @@ class KnownHeads:
 
     def head_of(self, organization_id: str) -> list[Head]:
         """Return the last entry that was proved, as a head that must still be there."""
-        known = self._known.get(organization_id)
-        if known is None or known.chain is None:
-            return []
-        return [Head(organization_id, known.sequence, known.chain)]
+        match self._known.get(organization_id):
+            case Standing(sequence=sequence, chain=bytes(chain), time=time):
+                return [Head(organization_id, sequence, chain, time)]
+            case _:
+                return []
 
     def remember(self, verdict: Verdict) -> None:
-        """Keep how a wallet stands, in place of the one that was kept for longest."""
+        """Keep how a wallet stands, in place of the one that has been kept for longest."""
         name, last = verdict.organization_id, verdict.last
         if not last.sequence or last.chain is None:
             return
@@ -97,8 +98,8 @@ class LedgerChecks:
         room = ENTRIES_PER_ROUND
         while self._due and room > 0:
             name = next(iter(self._due))
-            verdict = await self._act_on(name, self._prove_changed(name))
             del self._due[name]
+            verdict = await self._act_on(name, self._prove_changed(name))
             room -= WALLET_COST_ENTRIES + (verdict.entry_count if verdict else 0)
 
     async def _prove_changed(self, organization_id: str) -> Verdict | None:
@@ -134,7 +135,7 @@ class LedgerChecks:
                 self._walked = None
 
     async def _start_next(self) -> WalletProof | None:
-        name = await self._reader.read(proofs.next_organization, self._walked_until)
+        name = await self._reader.ask(proofs.next_organization, self._walked_until)
         self._walked_until = name or ""
         return self._verification.start_proof(name) if name else None
 
@@ -145,6 +146,15 @@ class LedgerChecks:
             return None
         return await conclude(connection, proof, self._heads.head_of(proof.organization_id))
 
+    async def _freeze(self, broken: Verdict) -> None:
+        name = broken.organization_id
+        if await self._alarm.give(broken):
+            # It may have been repaired while it was looked at.
+            verdict = await self._verification.verify_wallet(name, self._heads.head_of(name))
+            if verdict.is_clean:
+                await self._alarm.call_off(name)
+        self._heads.forget(name)
+
     async def _act_on(
         self, organization_id: str, proving: Awaitable[Verdict | None]
     ) -> Verdict | None:
@@ -154,9 +164,9 @@ class LedgerChecks:
             if verdict is not None and verdict.is_clean:
                 self._heads.remember(verdict)
             elif verdict is not None:
-                await self._alarm.give(verdict)
-                self._heads.forget(organization_id)
+                await self._freeze(verdict)
         except DatabaseUnavailableError:
+            self._due[organization_id] = None
             raise
         except Exception:  # noqa: BLE001 - logged whole; a defect must not end the checks
             get_logger().exception("ledger_check_defect", organization_id=organization_id)

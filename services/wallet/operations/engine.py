@@ -156,7 +156,12 @@ class Engine:
         # Not in the context of the call that happens to start it: its log lines are of many.
         task = asyncio.create_task(work, context=Context())
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._note_end)
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            get_logger().critical("engine_defect", exc_info=error)
 
     def _take_free(self) -> Tickets:
         taken: dict[str, Sequence[Ticket]] = {}
@@ -170,7 +175,7 @@ class Engine:
         return taken
 
     def _take_held(self) -> Tickets:
-        for name in list(self._held):
+        for name in [name for name in self._held if name not in self._busy]:
             del self._held[name]
             if tickets := self._take(name, COMMANDS_PER_BATCH_MAX):
                 return {name: tickets}
@@ -192,47 +197,48 @@ class Engine:
         return tickets
 
     def _put_back(self, name: str, tickets: Sequence[Ticket]) -> None:
+        self._held[name] = None
         self._waiting.setdefault(name, deque()).extendleft(reversed(tickets))
         self._waiting_count += len(tickets)
 
     async def _run_batch(self, tickets: Tickets) -> None:
-        held = await self._carry_out(tickets, Batch.carry_out_free)
-        self._batch_count -= 1
-        self._busy.difference_update(tickets)
-        for name in held:
-            self._put_back(name, tickets[name])
-            self._held[name] = None
-        self._start_soon()
+        try:
+            await self._carry_out(tickets, Batch.carry_out_free)
+        finally:
+            self._batch_count -= 1
+            self._end(tickets)
 
     async def _run_lane(self, tickets: Tickets) -> None:
-        await self._carry_out(tickets, _wait_for_one)
-        self._lane_count -= 1
+        try:
+            await self._carry_out(tickets, _wait_for_one)
+        finally:
+            self._lane_count -= 1
+            self._end(tickets)
+
+    def _end(self, tickets: Tickets) -> None:
         self._busy.difference_update(tickets)
         self._start_soon()
 
-    async def _carry_out(self, tickets: Tickets, attempt: Attempt) -> list[str]:
-        """Carry out and answer; return the wallets that others had locked."""
+    async def _carry_out(self, tickets: Tickets, attempt: Attempt) -> None:
+        """Carry out and answer; what others had locked is left to a lane."""
         work = {name: [ticket.command for ticket in each] for name, each in tickets.items()}
         try:
             outcomes = await self._transact(attempt, work)
+            self._answer(tickets, outcomes)
         except DatabaseUnavailableError as error:
-            await self._name_lock_holders(tickets)
             _answer_all(tickets, error)
-            return []
+            await self._name_lock_holder(tickets)
         except Exception as error:  # noqa: BLE001 - a defect with one command fails no other
-            return await self._carry_out_parts(tickets, attempt, error)
-        self._answer(tickets, outcomes)
-        return outcomes.held
+            await self._carry_out_parts(tickets, attempt, error)
 
-    async def _carry_out_parts(
-        self, tickets: Tickets, attempt: Attempt, error: Exception
-    ) -> list[str]:
+    async def _carry_out_parts(self, tickets: Tickets, attempt: Attempt, error: Exception) -> None:
         parts = _halves(tickets)
         if not parts:
             _answer_all(tickets, error)
-            return []
+            return
         get_logger().warning("batch_is_split", wallets=len(tickets), exc_info=error)
-        return [name for part in parts for name in await self._carry_out(part, attempt)]
+        for part in parts:
+            await self._carry_out(part, attempt)
 
     async def _transact(self, attempt: Attempt, work: Work) -> Outcomes:
         with suppress(ReferenceUsedError):
@@ -249,18 +255,20 @@ class Engine:
         for name, answers in outcomes.of_wallets.items():
             for ticket, answer in zip(tickets[name], answers, strict=True):
                 ticket.submission.answer(ticket.position, answer)
+        for name in outcomes.held:
+            self._put_back(name, tickets[name])
         for name in outcomes.changed_levels:
             self._announcer.wake(LevelKey(name))
         if len(self._changed) < CHANGED_MAX:
-            self._changed.update(outcomes.of_wallets)
+            self._changed.update(outcomes.changed)
 
-    async def _name_lock_holders(self, tickets: Tickets) -> None:
-        for name in tickets:
-            try:
-                holder = await self._database.run(find_lock_holder, name)
-            except DatabaseUnavailableError:
-                return
-            if holder:
+    async def _name_lock_holder(self, tickets: Tickets) -> None:
+        """A lane has one wallet; a batch waits for no lock."""
+        if len(tickets) > 1:
+            return
+        (name,) = tickets
+        with suppress(DatabaseUnavailableError):
+            if holder := await self._database.run(find_lock_holder, name):
                 get_logger().error("wallet_lock_timeout", organization_id=name, **holder)
 
 

@@ -1,4 +1,4 @@
-"""Reads that may take long, each of one moment."""
+"""Reads that may take long."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -25,6 +25,16 @@ class Reader:
         *args: ArgumentsT.args,
         **kwargs: ArgumentsT.kwargs,
     ) -> ResultT:
-        """Return what the work has read."""
+        """Return what the work has read, all of it as it was at one moment."""
         async with self._room:
             return await self._database.read_snapshot(work, *args, **kwargs)
+
+    async def ask(
+        self,
+        work: Callable[Concatenate[Connection, ArgumentsT], Awaitable[ResultT]],
+        *args: ArgumentsT.args,
+        **kwargs: ArgumentsT.kwargs,
+    ) -> ResultT:
+        """Return what a single statement has read: it needs no transaction."""
+        async with self._room:
+            return await self._database.run(work, *args, **kwargs)

@@ -58,6 +58,7 @@ class Repairs:
             "wallet_repaired",
             organization_id=organization_id,
             sequence=repaired.entries[0].sequence,
+            chain=(repaired.entries[0].chain or b"").hex(),
             actor=order.actor,
         )
         return repaired

@@ -79,7 +79,7 @@ class Reports:
     ) -> list[Bucket]:
         """Return counts and sums by hour or day."""
         require_span(start_time, end_time, STATISTICS_SPAN_MAX[bucket_size])
-        return await self._reader.read(
+        return await self._reader.ask(
             reports.count_buckets, bucket_size, start_time, end_time, currency_code
         )
 

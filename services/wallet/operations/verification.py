@@ -82,7 +82,7 @@ class Verification:
         if organization_id and not told:
             await self._reader.read(_require_known, organization_id)
         is_all = not organization_id
-        tally = Tally(await self._reader.read(proofs.count_wallets) if is_all else 1)
+        tally = Tally(await self._reader.ask(proofs.count_wallets) if is_all else 1)
         yield tally.progress()
         async for name in self._organizations(organization_id, told):
             proof = self.start_proof(name)
@@ -107,7 +107,7 @@ class Verification:
             yield organization_id
             return
         name: str | None = ""
-        while name := await self._reader.read(proofs.next_organization, name or ""):
+        while name := await self._reader.ask(proofs.next_organization, name or ""):
             yield name
         # Of these nothing is there any more, but it was logged that there was.
         for name in tuple(told):
@@ -121,9 +121,10 @@ async def conclude(
     organization_id = proof.organization_id
     stored = await proofs.read_stored(connection, organization_id)
     await read_on(connection, proof)
-    sequences = [head.sequence for head in heads]
-    chains = await proofs.read_chains(connection, organization_id, sequences) if heads else {}
-    return proof.conclude(stored, compare_heads(heads, chains, proof.sequence))
+    held = [head for head in heads if not head.is_given_up_by(proof.repair_time)]
+    sequences = [head.sequence for head in held]
+    chains = await proofs.read_chains(connection, organization_id, sequences) if held else {}
+    return proof.conclude(stored, compare_heads(held, chains, proof.sequence))
 
 
 async def read_on(connection: Connection, proof: WalletProof, limit: int | None = None) -> bool:

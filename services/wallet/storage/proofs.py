@@ -25,7 +25,9 @@ async def read_chunk(
 
 
 READ_STANDING = """
-SELECT sequence, chain, balance_after_micros, held_after_micros, owed_after_micros, currency_code
+SELECT
+    sequence, chain, balance_after_micros, held_after_micros, owed_after_micros, currency_code,
+    create_time
 FROM entries
 WHERE organization_id = $1 AND sequence <= $2
 ORDER BY sequence DESC

@@ -9,6 +9,7 @@ import asyncpg
 import grpc
 import pytest
 import structlog
+from structlog.typing import EventDict
 
 from services.wallet.operations.engine import LANES_MAX
 from tests.integration.wallet.requests import credit, debit, open_wallet, standing
@@ -104,9 +105,13 @@ async def test_many_callers_of_many_held_wallets_leave_room_for_others(
 @pytest.mark.usefixtures("held")
 async def test_a_stalled_lock_holder_is_named_in_the_log(wallet: WalletServiceStub) -> None:
     with structlog.testing.capture_logs() as lines:
+
+        async def timeouts() -> list[EventDict]:
+            return [line for line in lines if line["event"] == "wallet_lock_timeout"]
+
         found = await refusal(wallet.Debit(debit(1, "late", HELD)))
-    assert found.reason == "DATABASE_UNAVAILABLE"
-    (line,) = [line for line in lines if line["event"] == "wallet_lock_timeout"]
+        assert found.reason == "DATABASE_UNAVAILABLE"
+        (line,) = await eventually(timeouts, bool)
     assert line["organization_id"] == HELD
     assert line["holder_usename"] == "postgres"
     assert line["holder_pid"].isdigit()
