@@ -1,18 +1,24 @@
 .DEFAULT_GOAL := help
-.PHONY: help run demo test unit check lint protos format lock clean setup
+.PHONY: help run demo verify-ledger bench test unit check lint protos format lock clean setup
 
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --system-certs --universal \
 	--python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: setup ## Start everything on this machine: PostgreSQL, a Twilio simulator, the services
 	@$(BIN)/python -m dev.stack
 
 demo: setup ## Play the whole story against what `make run` started
 	@$(BIN)/python -m dev.demo
+
+verify-ledger: setup ## Prove every wallet of what `make run` started (OPTIONS=--help: of another)
+	@$(BIN)/python -m dev.verify_ledger $(OPTIONS)
+
+bench: setup ## Measure the wallet beside what bounds it (OPTIONS=--quick: in a minute)
+	@$(BIN)/python -m dev.bench $(OPTIONS)
 
 test: setup ## Run all tests
 	$(BIN)/pytest

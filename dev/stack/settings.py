@@ -103,7 +103,8 @@ def _development_values(environment: Mapping[str, str]) -> dict[str, Callable[[]
         for service in services_without_database(environment)
         for name in password_settings(service)
     }
-    values["WALLET_CHAIN_KEYS"] = lambda: secrets.token_urlsafe(32)
+    if "wallet" in services_without_database(environment):
+        values["WALLET_CHAIN_KEYS"] = lambda: secrets.token_urlsafe(32)
     values["STRIPE_WEBHOOK_SECRETS"] = lambda: f"whsec_{secrets.token_hex(24)}"
     if simulates_twilio(environment):
         values["TWILIO_ACCOUNT_SID"] = lambda: f"AC{secrets.token_hex(16)}"

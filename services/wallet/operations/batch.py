@@ -10,7 +10,7 @@ from libs.database import Connection
 from libs.errors import DomainError
 from libs.levels import WalletLevel
 from services.wallet.domain.chain import ChainKeys
-from services.wallet.domain.commands import FIRST_COMMANDS, Command, Reevaluate
+from services.wallet.domain.commands import FIRST_COMMANDS, Command, Debit, Reevaluate
 from services.wallet.domain.draft import Effect
 from services.wallet.domain.refusals import wallet_not_found
 from services.wallet.domain.values import Wallet
@@ -108,7 +108,9 @@ class Batch:
         needs = Needs()
         for name, commands in work.items():
             for command in commands:
-                needs.add(name, command)
+                # A debit looks at nothing but its reference.
+                if self._looks_first or not isinstance(command, Debit):
+                    needs.add(name, command)
         connection, references = self._connection, needs.references if self._looks_first else ()
         books.load(
             await entries.find_by_references(connection, references) if references else {},

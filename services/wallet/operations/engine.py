@@ -27,6 +27,7 @@ from services.wallet.storage.wallets import find_lock_holder
 
 COMMANDS_PER_BATCH_MAX = 1000
 LANES_MAX = 4
+GATHER_SECONDS_MAX = 0.005
 CHANGED_MAX = 100_000
 RETRY_AFTER_SECONDS = 0.5
 
@@ -138,10 +139,23 @@ class Engine:
                 raise OverloadedError("too many commands wait already", RETRY_AFTER_SECONDS)
 
     def _start_soon(self) -> None:
-        """All that arrives in one turn of the loop rides together."""
         if not self._start_is_due:
             self._start_is_due = True
-            asyncio.get_running_loop().call_soon(self._start)
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._gather, 0, loop.time() + GATHER_SECONDS_MAX)
+
+    def _gather(self, seen_count: int, until: float) -> None:
+        """Let ride together what arrives in turns of the loop that follow each other.
+
+        The first turn that brings nobody new ends it, so that a lone caller waits for no timer; a
+        bound ends it where callers never cease to arrive.
+        """
+        loop = asyncio.get_running_loop()
+        more = seen_count < self._waiting_count < COMMANDS_PER_BATCH_MAX
+        if more and loop.time() < until:
+            loop.call_soon(self._gather, self._waiting_count, until)
+        else:
+            self._start()
 
     def _start(self) -> None:
         self._start_is_due = False

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any, assert_never
 
+from libs.rpc.rules import check_request
 from services.wallet.domain.findings import Finding
 from services.wallet.domain.repairing import RepairOrder
 from services.wallet.domain.standing import Head
@@ -19,7 +20,7 @@ class ProofRpcs(Rpcs):
         self, request: wallet_service_ledger_pb2.VerifyLedgerRequest, context: Any
     ) -> AsyncIterator[wallet_service_ledger_pb2.VerifyLedgerResponse]:
         """Recompute all that entries tell."""
-        heads = [Head(each.organization_id, each.sequence, each.chain) for each in request.heads]
+        heads = [_to_head(head) for head in request.heads]
         reports = self._parts.verification.verify_ledger(request.organization_id, heads)
         async for report in reports:
             yield _report_message(report)
@@ -36,6 +37,11 @@ class ProofRpcs(Rpcs):
             wallet=wallet_message(repaired.wallet),
             findings=[_finding_message(finding) for finding in repaired.findings],
         )
+
+
+def _to_head(head: ledger_pb2.ChainHead) -> Head:
+    check_request(head)
+    return Head(head.organization_id, head.sequence, head.chain)
 
 
 def _report_message(report: Report) -> wallet_service_ledger_pb2.VerifyLedgerResponse:

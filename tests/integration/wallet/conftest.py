@@ -1,7 +1,9 @@
 """A wallet service of its own for each test."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
+import asyncpg
 import grpc
 import pytest
 from pydantic import SecretStr
@@ -15,9 +17,9 @@ from tollgate.billing_gateway.v1 import subscription_observer_service_pb2_grpc
 from tollgate.wallet.v1 import wallet_service_pb2_grpc
 
 
-def wallet_settings(database: ServiceDatabase) -> WalletSettings:
-    """Return settings for a wallet that nobody observes."""
-    return WalletSettings(
+def wallet_settings(database: ServiceDatabase, **changes: object) -> WalletSettings:
+    """Return settings for a wallet that nobody observes, but for what a test changes."""
+    settings = WalletSettings(
         database_url=SecretStr(database.url),
         **WALLET_DEFAULTS,
         listen_address=ANY_PORT,
@@ -25,12 +27,21 @@ def wallet_settings(database: ServiceDatabase) -> WalletSettings:
         observers={},
         poll_interval_seconds=0.05,
     )
+    return settings.model_copy(update=changes)
 
 
 @pytest.fixture
 async def database(make_database: MakeDatabase) -> ServiceDatabase:
     """The wallet's database."""
     return await make_database("wallet")
+
+
+@pytest.fixture
+async def superuser(database: ServiceDatabase) -> AsyncIterator[Any]:
+    """Somebody who may do anything to the wallet's database."""
+    connection = await asyncpg.connect(database.superuser_url)
+    yield connection
+    await connection.close()
 
 
 @pytest.fixture

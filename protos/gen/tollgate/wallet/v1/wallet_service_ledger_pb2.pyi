@@ -130,7 +130,7 @@ class VerifyLedgerResponse(_message.Message):
 
     @_builtins.property
     def finding(self) -> _ledger_pb2.LedgerFinding:
-        """finding, as soon as it is found."""
+        """finding, as soon as its wallet has been read. At most 100 of a wallet are told; all are counted."""
 
     @_builtins.property
     def summary(self) -> _ledger_pb2.VerifySummary:
@@ -194,7 +194,7 @@ class RepairWalletResponse(_message.Message):
     FINDINGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_wallet_pb2.Entry]:
-        """entries that were written; none if nothing was broken."""
+        """entries that were written; if nothing was broken, none but the UNFREEZE of an INTEGRITY that was set."""
 
     @_builtins.property
     def wallet(self) -> _wallet_pb2.Wallet:

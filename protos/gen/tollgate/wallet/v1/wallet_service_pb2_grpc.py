@@ -354,7 +354,7 @@ class WalletServiceServicer:
     def RepairWallet(self, request, context):
         """RepairWallet recomputes the wallet from its entries, appends an entry that names what was broken,
         restarts the chain there, and lifts the freeze INTEGRITY. VerifyLedger tells of it as repaired from then
-        on. Nothing broken: OK, nothing written.
+        on. Nothing broken: OK, nothing written but what lifts INTEGRITY.
         Example: {"organizationId": "org-1", "justification": "row edited by hand, ticket-7", "actor": "ann"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -136,7 +136,7 @@ class WalletServiceStub:
     RepairWallet: _aio.UnaryUnaryMultiCallable[_wallet_service_ledger_pb2.RepairWalletRequest, _wallet_service_ledger_pb2.RepairWalletResponse]
     """RepairWallet recomputes the wallet from its entries, appends an entry that names what was broken,
     restarts the chain there, and lifts the freeze INTEGRITY. VerifyLedger tells of it as repaired from then
-    on. Nothing broken: OK, nothing written.
+    on. Nothing broken: OK, nothing written but what lifts INTEGRITY.
     Example: {"organizationId": "org-1", "justification": "row edited by hand, ticket-7", "actor": "ann"}
     """
     GetTrialBalance: _aio.UnaryUnaryMultiCallable[_wallet_service_ledger_pb2.GetTrialBalanceRequest, _wallet_service_ledger_pb2.GetTrialBalanceResponse]
@@ -389,7 +389,7 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_wallet_service_ledger_pb2.RepairWalletResponse]:
         """RepairWallet recomputes the wallet from its entries, appends an entry that names what was broken,
         restarts the chain there, and lifts the freeze INTEGRITY. VerifyLedger tells of it as repaired from then
-        on. Nothing broken: OK, nothing written.
+        on. Nothing broken: OK, nothing written but what lifts INTEGRITY.
         Example: {"organizationId": "org-1", "justification": "row edited by hand, ticket-7", "actor": "ann"}
         """
 

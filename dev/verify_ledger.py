@@ -1,0 +1,176 @@
+"""Verifies the ledger of a running wallet: `python -m dev.verify_ledger`, `make verify-ledger`.
+
+The heads of chains that the wallet has logged are held against it, so that a tail that was cut off
+is missed. Exits with 1 if something is wrong that has not been repaired, with 2 if nobody can tell.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from dev.stack.errors import StackError
+from dev.stack.running_stack import read_running_stack
+from dev.stack.screen import show_problem
+from dev.stack.settings import read_environment, read_settings
+from libs.rpc.client import open_channel
+from tollgate.wallet.v1 import ledger_pb2
+from tollgate.wallet.v1.wallet_service_ledger_pb2 import VerifyLedgerRequest
+from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
+
+# As many as one request may have.
+HEADS_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to verify, and against what."""
+
+    address: str
+    organization_id: str
+    logs: tuple[Path, ...]
+
+
+def main() -> None:
+    console = Console(highlight=False)
+    try:
+        options = parse_options()
+        finding_count = asyncio.run(verify(options, console))
+    except StackError as error:
+        show_problem(console, error)
+        sys.exit(2)
+    except grpc.aio.AioRpcError as error:
+        show_problem(console, StackError(f"{error.code().name}: {error.details()}"))
+        sys.exit(2)
+    sys.exit(1 if finding_count else 0)
+
+
+def parse_options(arguments: Sequence[str] | None = None) -> Options:
+    """What is not given is asked of what `make run` has started."""
+    parser = argparse.ArgumentParser(prog="python -m dev.verify_ledger", description=__doc__)
+    parser.add_argument("--address", help="the wallet's host:port")
+    parser.add_argument("--organization", default="", help="only this one's wallet")
+    parser.add_argument(
+        "--log", type=Path, action="append", help="a wallet's log, of JSON lines; may be repeated"
+    )
+    given = parser.parse_args(arguments)
+    if given.address:
+        return Options(given.address, given.organization, tuple(given.log or ()))
+    settings = read_settings(read_environment())
+    running = read_running_stack(settings.data_directory)
+    if running is None:
+        raise StackError("Tollgate is not running: start it with `make run`, or give --address.")
+    logs = given.log or [settings.log_directory / "wallet.log"]
+    return Options(running.grpc_addresses["wallet"], given.organization, tuple(logs))
+
+
+async def verify(options: Options, console: Console) -> int:
+    """Verify with a progress bar; return how much is wrong."""
+    heads = read_heads(line for path in options.logs for line in path.read_text().splitlines())
+    if options.organization_id:
+        heads = [head for head in heads if head.organization_id == options.organization_id]
+    requests = [
+        VerifyLedgerRequest(organization_id=options.organization_id, heads=heads[:HEADS_MAX]),
+        *(
+            VerifyLedgerRequest(organization_id=head.organization_id, heads=[head])
+            for head in heads[HEADS_MAX:]
+        ),
+    ]
+    console.print(f"Heads of chains that were logged: {len(heads)}")
+    async with open_channel(options.address) as channel:
+        wallet = WalletServiceStub(channel)
+        return sum([await verify_one(wallet, request, console) for request in requests])
+
+
+async def verify_one(
+    wallet: WalletServiceStub, request: VerifyLedgerRequest, console: Console
+) -> int:
+    """Tell what one request comes to."""
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("wallets, {task.fields[entries]:,} entries"),
+        TimeElapsedColumn(),
+    )
+    summary = ledger_pb2.VerifySummary()
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("", total=None, entries=0)
+        async for response in wallet.VerifyLedger(request):
+            match response.WhichOneof("report"):
+                case "progress":
+                    told = response.progress
+                    progress.update(
+                        task,
+                        total=told.wallet_count,
+                        completed=told.verified_wallets,
+                        entries=told.verified_entries,
+                    )
+                case "finding":
+                    progress.console.print(_finding_line(response.finding), soft_wrap=True)
+                case _:
+                    summary = response.summary
+        progress.update(task, completed=summary.verified_wallets, entries=summary.verified_entries)
+    console.print(_summary_line(summary))
+    return summary.finding_count
+
+
+def read_heads(lines: Iterable[str]) -> list[ledger_pb2.ChainHead]:
+    """Return the last head that was logged of each wallet; a repair gives up those before it."""
+    heads: dict[str, ledger_pb2.ChainHead] = {}
+    for event in sorted(_events(lines), key=lambda event: str(event.get("time"))):
+        if event["event"] == "wallet_chain_heads":
+            heads |= {head.organization_id: head for head in _heads_of(event["heads"])}
+        else:
+            name = event["organization_id"]
+            heads[name] = _head(name, event["sequence"], event["chain"])
+    return list(heads.values())
+
+
+def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        # Few of a log's lines are about heads, and what a crash left of the last one is no JSON.
+        if '"wallet_chain_heads"' in line or '"wallet_repaired"' in line:
+            try:
+                yield json.loads(line)
+            except ValueError:
+                continue
+
+
+def _heads_of(told: dict[str, str]) -> Iterator[ledger_pb2.ChainHead]:
+    for organization_id, head in told.items():
+        sequence, _, chain = head.partition(":")
+        yield _head(organization_id, int(sequence), chain)
+
+
+def _head(organization_id: str, sequence: int, chain: str) -> ledger_pb2.ChainHead:
+    return ledger_pb2.ChainHead(
+        organization_id=organization_id, sequence=sequence, chain=bytes.fromhex(chain)
+    )
+
+
+def _finding_line(finding: ledger_pb2.LedgerFinding) -> Text:
+    kind = ledger_pb2.LedgerFindingKind.Name(finding.kind).removeprefix("LEDGER_FINDING_KIND_")
+    place = f" at entry {finding.sequence}" if finding.sequence else ""
+    state = "repaired" if finding.repaired else "WRONG"
+    style = "dim" if finding.repaired else "bold red"
+    return Text(f"{state} {finding.organization_id}: {kind}{place}: {finding.detail}", style=style)
+
+
+def _summary_line(summary: ledger_pb2.VerifySummary) -> Text:
+    repaired = f" {summary.repaired_count} findings have been repaired."
+    if summary.finding_count:
+        return Text(f"{summary.finding_count} findings.{repaired}", style="bold red")
+    return Text(f"The ledger is in order.{repaired}", style="bold green")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""Which index PostgreSQL takes, whatever it believes of the tables."""
+
+import dataclasses
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from services.wallet.app import READ_PLANNING, WRITE_PATH_PLANNING
+from services.wallet.domain.filters import EntryFilter
+from services.wallet.storage.entries import FIND_BY_REFERENCES, FIND_BY_REFERENCES_OF_ONE
+from services.wallet.storage.history import find_entry_at, list_entries
+from services.wallet.storage.proofs import next_organization, read_chunk
+from tests.support.databases import ServiceDatabase
+
+HOT, HOT_ENTRIES = "org-hot", 100_000
+# More often than PostgreSQL tries before it keeps a plan for good.
+EXECUTIONS = 8
+
+WALLETS = """
+INSERT INTO wallets (organization_id, currency_code, create_time, update_time)
+SELECT organization_id, 'USD', now(), now() FROM unnest($1::text[]) AS organization_id
+"""
+ENTRIES = """
+INSERT INTO entries
+SELECT organization_id, number, 1, number, 0, 0, now() + number * interval '1 ms', 'TOP_UP', 'USD',
+    'ref-' || number, 0, NULL, NULL, NULL, NULL, '', '', NULL, '\\x00'
+FROM unnest($1::text[]) AS organization_id CROSS JOIN generate_series(1, $2::bigint) AS number
+"""
+REFERENCES = "ARRAY['ref-5', 'ref-70000', 'ref-none']"
+LOOK_UPS = (
+    (f"(text, text[]) AS {FIND_BY_REFERENCES_OF_ONE}", f"('{HOT}', {REFERENCES})"),
+    (
+        f"(text[], text[]) AS {FIND_BY_REFERENCES}",
+        f"(ARRAY['{HOT}', '{HOT}', 'org-1'], {REFERENCES})",
+    ),
+)
+# What the planner has seen before the hot wallet came: wallets, and entries of each.
+LAST_SEEN = {"nothing": (0, 0), "one wallet": (1, 3), "many alike": (500, 20)}
+
+
+@pytest.fixture
+async def engine(database: ServiceDatabase) -> AsyncIterator[Any]:
+    """A connection as the engine has it."""
+    connection = await asyncpg.connect(database.url, server_settings=dict(WRITE_PATH_PLANNING))
+    yield connection
+    await connection.close()
+
+
+async def fill(superuser: Any, last_seen: str) -> None:
+    """Write a hot wallet that the planner has not heard of."""
+    wallet_count, entry_count = LAST_SEEN[last_seen]
+    organizations = [f"org-{number}" for number in range(wallet_count)]
+    await superuser.execute("ALTER TABLE entries SET (autovacuum_enabled = off)")
+    await superuser.execute(WALLETS, [*organizations, HOT])
+    await superuser.execute(ENTRIES, organizations, entry_count)
+    await superuser.execute("ANALYZE")
+    await superuser.execute(ENTRIES, [HOT], HOT_ENTRIES)
+
+
+async def plans(connection: Any, prepared: str, values: str) -> AsyncIterator[str]:
+    """Return the plans that a prepared statement has, one time after the other."""
+    await connection.execute(f"PREPARE sent {prepared}")
+    for _ in range(EXECUTIONS):
+        rows = await connection.fetch(f"EXPLAIN (ANALYZE, BUFFERS) EXECUTE sent {values}")
+        yield "\n".join(row[0] for row in rows)
+    await connection.execute("DEALLOCATE sent")
+
+
+@pytest.mark.parametrize("last_seen", LAST_SEEN)
+async def test_a_reference_is_looked_up_by_its_own_index(
+    superuser: Any, engine: Any, last_seen: str
+) -> None:
+    await fill(superuser, last_seen)
+    for planning in ("force_custom_plan", "force_generic_plan", "auto"):
+        await engine.execute(f"SET plan_cache_mode = {planning}")
+        for prepared, values in LOOK_UPS:
+            async for plan in plans(engine, prepared, values):
+                assert "entries_reference_once" in plan, plan
+                assert "entries_pkey" not in plan, plan
+
+
+def wanted(**filters: Any) -> EntryFilter:
+    """Return a filter over the hot wallet."""
+    unset = EntryFilter(HOT, None, None, None, "", "", "")
+    return dataclasses.replace(unset, **filters)
+
+
+LONG_AGO, NOW = datetime(2000, 1, 1, tzinfo=UTC), datetime.now(UTC)
+READS: dict[str, Callable[[Any], Awaitable[Any]]] = {
+    "the entry at a time": lambda role: find_entry_at(role, HOT, NOW + timedelta(seconds=50)),
+    "the newest": lambda role: list_entries(role, wanted(), None, 50),
+    "a page": lambda role: list_entries(role, wanted(), 70_000, 50),
+    "a span": lambda role: list_entries(
+        role, wanted(start_time=LONG_AGO, end_time=NOW + timedelta(seconds=50)), None, 50
+    ),
+    "a reference": lambda role: list_entries(role, wanted(reference_id="ref-5"), None, 50),
+    "a freeze": lambda role: list_entries(role, wanted(reference_id="dispute"), None, 50),
+    "a payment": lambda role: list_entries(role, wanted(payment_id="stripe:pi_1"), None, 50),
+    "an actor": lambda role: list_entries(role, wanted(actor="anna"), None, 50),
+    "a chunk to prove": lambda role: read_chunk(role, HOT, 50_000, 500),
+    "the next organization": lambda role: next_organization(role, "org-a"),
+}
+ENTRIES_READ = """
+SELECT (SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'entries') +
+    (SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes WHERE relname = 'entries')
+"""
+ENTRIES_READ_MAX = 1_100
+
+
+@pytest.mark.parametrize("last_seen", LAST_SEEN)
+async def test_no_answer_walks_through_a_hot_wallet(
+    superuser: Any, database: ServiceDatabase, last_seen: str
+) -> None:
+    await fill(superuser, last_seen)
+    role = await asyncpg.connect(database.url, server_settings=dict(READ_PLANNING))
+    for name, read in READS.items():
+        for _ in range(EXECUTIONS):
+            before = await superuser.fetchval(ENTRIES_READ)
+            await role.execute("SELECT pg_stat_force_next_flush()")
+            await read(role)
+            await role.execute("SELECT pg_stat_force_next_flush()")
+            assert await superuser.fetchval(ENTRIES_READ) - before <= ENTRIES_READ_MAX, name
+    await role.close()

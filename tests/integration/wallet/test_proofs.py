@@ -1,0 +1,264 @@
+"""What somebody does to the ledger behind the service's back is found, and mended in the open."""
+
+from typing import Any
+
+import grpc
+import pytest
+from pydantic import SecretStr
+
+from services.wallet.app import build
+from tests.integration.wallet.conftest import wallet_settings
+from tests.integration.wallet.ledgers import (
+    ADD_ENTRY,
+    FOLLOW_LAST_ENTRY,
+    kind_of,
+    lift_integrity,
+    payment,
+    repair,
+    trial_balance,
+    verify,
+    write_story,
+)
+from tests.integration.wallet.requests import (
+    ORGANIZATION,
+    credit,
+    debit,
+    entries_of,
+    open_wallet,
+    wallet_now,
+)
+from tests.support.databases import ServiceDatabase
+from tests.support.errors import refusal
+from tests.support.services import running
+from tests.support.waiting import eventually
+from tollgate.wallet.v1 import ledger_pb2, wallet_pb2, wallet_service_ledger_pb2
+from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
+
+AS_REPLICA = "SET session_replication_role = replica"
+
+# Nothing of it proves itself, which takes as long to find out.
+MANY_ENTRIES = """
+INSERT INTO entries
+SELECT organization_id, sequence + number, 1, 1, 0, 0, create_time, 'TOP_UP', 'USD', NULL, NULL,
+    NULL, NULL, NULL, NULL, '', '', NULL, chain
+FROM entries CROSS JOIN generate_series(1, 100000) AS number
+WHERE sequence = (SELECT max(sequence) FROM entries)
+"""
+READING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE application_name = 'wallet_reports' AND datname = current_database() AND state <> 'idle'
+"""
+
+TAMPERINGS = {
+    "an entry's amount changed": (
+        ["UPDATE entries SET amount_micros = amount_micros + 1 WHERE sequence = 1"],
+        {"ENTRY_CHANGED", "BALANCE_WRONG"},
+    ),
+    "an entry's text changed": (
+        ["UPDATE entries SET description = 'another' WHERE sequence = 4"],
+        {"ENTRY_CHANGED"},
+    ),
+    "an entry's time changed": (
+        ["UPDATE entries SET create_time = create_time - interval '1 hour' WHERE sequence = 2"],
+        {"ENTRY_CHANGED"},
+    ),
+    "an entry and all balances after it changed": (
+        [
+            "UPDATE entries SET amount_micros = amount_micros + 5 WHERE sequence = 1",
+            "UPDATE entries SET balance_after_micros = balance_after_micros + 5",
+            FOLLOW_LAST_ENTRY,
+        ],
+        {"ENTRY_CHANGED"},
+    ),
+    "an entry added": ([ADD_ENTRY], {"ENTRY_CHANGED", "WALLET_DIFFERS"}),
+    "an entry added, and the balance with it": (
+        [ADD_ENTRY, FOLLOW_LAST_ENTRY],
+        {"ENTRY_CHANGED"},
+    ),
+    "an entry removed": (["DELETE FROM entries WHERE sequence = 3"], {"ENTRY_MISSING"}),
+    "the tail cut off": (["DELETE FROM entries WHERE sequence > 7"], {"TAIL_CUT"}),
+    "all entries removed": (["DELETE FROM entries"], {"TAIL_CUT", "PAYMENTS_DIFFER"}),
+    "the balance moved": (
+        ["UPDATE wallets SET balance_micros = balance_micros + 1000000"],
+        {"WALLET_DIFFERS"},
+    ),
+    "money taken out of what is held": (
+        ["UPDATE wallets SET held_micros = held_micros - 1"],
+        {"WALLET_DIFFERS", "HOLDS_DIFFER"},
+    ),
+    "the chain of the wallet changed": (
+        ["UPDATE wallets SET chain = '\\x00'"],
+        {"WALLET_DIFFERS"},
+    ),
+    "a hold changed": (
+        ["UPDATE holds SET remaining_micros = 1 WHERE state = 'OPEN'"],
+        {"HOLDS_DIFFER"},
+    ),
+    "a payment set back": (
+        ["UPDATE payments SET revision = 0, credited_micros = 0, reversed_micros = 0"],
+        {"PAYMENTS_DIFFER"},
+    ),
+    "what is at risk changed": (
+        ["UPDATE payments SET at_risk_micros = 0"],
+        {"PAYMENTS_DIFFER"},
+    ),
+    "the wallet deleted": ([AS_REPLICA, "DELETE FROM wallets"], {"WALLET_MISSING"}),
+    "the wallet deleted with all that is its": (
+        ["DELETE FROM payments", "DELETE FROM holds", "DELETE FROM wallets"],
+        {"WALLET_MISSING"},
+    ),
+}
+
+
+@pytest.mark.parametrize("tampering", TAMPERINGS)
+async def test_tampering_is_found_and_repaired(
+    wallet: WalletServiceStub, superuser: Any, tampering: str
+) -> None:
+    await write_story(wallet)
+    before = await verify(wallet)
+    assert (before.kinds, before.summary.finding_count) == (set(), 0)
+    statements, kinds = TAMPERINGS[tampering]
+    for statement in statements:
+        await superuser.execute(statement)
+    await open_wallet(wallet, "org-2")
+
+    found = await verify(wallet, "")
+    assert kinds <= found.kinds
+    assert {finding.organization_id for finding in found.findings} == {ORGANIZATION}
+    assert found.summary.finding_count == len(found.findings)
+    repaired = await repair(wallet)
+    assert {kind_of(finding) for finding in repaired.findings} == found.kinds
+    assert all(finding.repaired for finding in repaired.findings)
+    assert repaired.entries[0].type == wallet_pb2.ENTRY_TYPE_REPAIR
+    assert repaired.entries[0].description.startswith("ticket-7 [")
+
+    after = await verify(wallet, "")
+    assert after.kinds == set(), after.findings
+    assert kinds <= after.repaired_kinds
+    assert after.summary.repaired_count >= len(kinds)
+    assert (await trial_balance(wallet))["sum"] == 0
+    await wallet.ApplyPayment(payment(3, 5_000))
+    await wallet.Debit(debit(10, "afterwards"))
+    assert (await verify(wallet)).kinds == set()
+
+
+async def test_a_ledger_in_order_is_proved_whole_and_nothing_is_written(
+    wallet: WalletServiceStub,
+) -> None:
+    await write_story(wallet)
+    entry_count = (await wallet_now(wallet)).entry_count
+    outcome = await verify(wallet)
+    assert outcome.summary.verified_entries == entry_count
+    assert outcome.progress[0].wallet_count == 1
+    repaired = await repair(wallet)
+    assert (list(repaired.entries), list(repaired.findings)) == ([], [])
+    assert (await wallet_now(wallet)).entry_count == entry_count
+
+
+async def test_what_is_not_there_cannot_be_proved_or_repaired(wallet: WalletServiceStub) -> None:
+    async def verify_nobody() -> None:
+        await verify(wallet, "nobody")
+
+    for call in (verify_nobody(), repair(wallet, "nobody")):
+        assert (await refusal(call)).reason == "WALLET_NOT_FOUND"
+    assert (await verify(wallet, "")).summary == ledger_pb2.VerifySummary()
+
+
+async def test_a_tail_that_was_cut_with_care_is_missed_by_a_head_that_was_logged(
+    wallet: WalletServiceStub, superuser: Any
+) -> None:
+    await write_story(wallet)
+    last, *_, first = await entries_of(wallet)
+    heads = [
+        ledger_pb2.ChainHead(organization_id=ORGANIZATION, sequence=each.sequence, chain=each.chain)
+        for each in (first, last)
+    ]
+    assert (await verify(wallet, heads=heads)).kinds == set()
+    await superuser.execute("DELETE FROM entries WHERE sequence = $1", last.sequence)
+    await superuser.execute(FOLLOW_LAST_ENTRY)
+    assert (await verify(wallet)).kinds == set()
+    for organization_id in ("", ORGANIZATION):
+        assert (await verify(wallet, organization_id, heads)).kinds == {"TAIL_CUT"}
+    await superuser.execute("TRUNCATE entries, holds, payments, wallets")
+    assert [(await verify(wallet, "", heads)).kinds] == [{"TAIL_CUT"}]
+
+
+@pytest.mark.parametrize(
+    ("head", "fields"),
+    [
+        (ledger_pb2.ChainHead(organization_id="org-2", sequence=1, chain=b"x"), ["heads"]),
+        (ledger_pb2.ChainHead(sequence=1, chain=b"x"), ["organization_id"]),
+        (ledger_pb2.ChainHead(organization_id=ORGANIZATION), ["sequence", "chain"]),
+    ],
+)
+async def test_heads_that_cannot_be_are_refused(
+    wallet: WalletServiceStub, head: ledger_pb2.ChainHead, fields: list[str]
+) -> None:
+    await open_wallet(wallet)
+    found = await refusal(verify(wallet, heads=[head]))
+    assert (found.code, found.fields) == (grpc.StatusCode.INVALID_ARGUMENT, fields)
+
+
+async def test_integrity_lifts_only_from_a_wallet_that_proves_itself(
+    wallet: WalletServiceStub, superuser: Any
+) -> None:
+    await write_story(wallet)
+    await superuser.execute("UPDATE entries SET actor = 'mallory' WHERE sequence = 1")
+    found = await refusal(wallet.UnfreezeWallet(lift_integrity()))
+    assert (found.reason, found.metadata["findings"]) == ("INVALID_STATE", "1")
+    await repair(wallet)
+    await wallet.UnfreezeWallet(lift_integrity())
+
+
+OLD, NEW = (SecretStr(f"{age} key of a test, long enough for a chain") for age in ("old", "new"))
+
+
+async def test_keys_are_rotated(database: ServiceDatabase) -> None:
+    for chain_keys, kinds in (
+        ((OLD,), set[str]()),
+        ((NEW, OLD), set[str]()),
+        ((NEW,), {"ENTRY_CHANGED"}),
+        ((OLD, NEW), set[str]()),
+    ):
+        settings = wallet_settings(database, chain_keys=chain_keys)
+        async with running(await build(settings)) as channel:
+            wallet = WalletServiceStub(channel)
+            await open_wallet(wallet)
+            for number in range(3):
+                keys = "-".join(key.get_secret_value()[:3] for key in chain_keys)
+                await wallet.Credit(credit(10, f"{keys}-{number}"))
+            assert (await verify(wallet)).kinds == kinds
+
+
+async def test_a_caller_that_goes_away_ends_the_verification(
+    wallet: WalletServiceStub, superuser: Any
+) -> None:
+    await write_story(wallet)
+    await superuser.execute(MANY_ENTRIES)
+    request = wallet_service_ledger_pb2.VerifyLedgerRequest(organization_id=ORGANIZATION)
+    call = wallet.VerifyLedger(request)
+
+    async def reading() -> int:
+        count: int = await superuser.fetchval(READING)
+        return count
+
+    await eventually(reading, lambda count: count == 1)
+    call.cancel()
+    await eventually(reading, lambda count: count == 0, timeout_seconds=1.0)
+
+
+async def test_entries_from_before_there_were_chains_are_proved_from_the_next_one_on(
+    wallet: WalletServiceStub, superuser: Any
+) -> None:
+    await write_story(wallet)
+    await superuser.execute("ALTER TABLE entries DROP CONSTRAINT entries_sealed")
+    await superuser.execute("UPDATE entries SET chain = NULL")
+    await superuser.execute("UPDATE wallets SET chain = NULL")
+    assert (await verify(wallet)).kinds == set()
+    await wallet.Debit(debit(1, "sealed"))
+    await wallet.Debit(debit(1, "sealed-too"))
+    assert (await verify(wallet)).kinds == set()
+    await superuser.execute("UPDATE entries SET actor = 'mallory' WHERE sequence = 1")
+    assert (await verify(wallet)).kinds == {"ENTRY_CHANGED"}
+    await repair(wallet)
+    assert (await verify(wallet)).kinds == set()
