@@ -1,12 +1,11 @@
 """Rpcs that move money: debits, credits, payments, corrections."""
 
+from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
-from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
-
-from libs.errors import DomainError
 from libs.rpc.boundary import to_status
-from libs.rpc.rules import check_request
+from libs.rpc.rules import refusals_of
 from services.wallet.domain.commands import AdjustBalance, ApplyPayment, Credit, Debit
 from services.wallet.domain.draft import Effect
 from services.wallet.domain.values import Entry, EntryType
@@ -20,6 +19,9 @@ from services.wallet.servicer.messages import (
     wallet_message,
 )
 from tollgate.wallet.v1 import wallet_pb2, wallet_service_pb2
+
+# All of them at once: it is done for every debit.
+DEBIT_FIELDS = attrgetter("amount_micros", "currency_code", "reference_id", "description")
 
 
 class MoneyRpcs(Rpcs):
@@ -40,26 +42,17 @@ class MoneyRpcs(Rpcs):
     ) -> wallet_service_pb2.BatchDebitResponse:
         """Spend many times; each by itself."""
         debits = list(request.debits)
-        refused = {
-            position: broken
+        refused = refusals_of(debits)
+        commands = [
+            (debit.organization_id, _debit(debit))
             for position, debit in enumerate(debits)
-            if (broken := _broken_rules(debit)) is not None
-        }
-        carried_out = iter(
-            await self._engine.execute_all(
-                [
-                    (debit.organization_id, _debit(debit))
-                    for position, debit in enumerate(debits)
-                    if position not in refused
-                ]
-            )
-        )
-        answers = [refused.get(n) or next(carried_out) for n in range(len(debits))]
-        wallets: dict[str, wallet_pb2.Wallet] = {}
-        response = wallet_service_pb2.BatchDebitResponse()
-        for answer in answers:
-            _add_result(response.results, answer, wallets)
-        return response
+            if position not in refused
+        ]
+        carried_out = iter(await self._engine.execute_all(commands))
+        answers: list[Answer] = [
+            refused.get(position) or next(carried_out) for position in range(len(debits))
+        ]
+        return _batch_response(answers)
 
     async def Credit(
         self, request: wallet_service_pb2.CreditRequest, context: Any
@@ -133,40 +126,25 @@ class MoneyRpcs(Rpcs):
 
 
 def _debit(request: wallet_service_pb2.DebitRequest) -> Debit:
-    return Debit(
-        amount_micros=request.amount_micros,
-        currency_code=request.currency_code,
-        reference_id=request.reference_id,
-        description=request.description,
-        metadata=to_metadata(request.metadata),
-    )
+    return Debit(*DEBIT_FIELDS(request), to_metadata(request.metadata))
 
 
-def _broken_rules(request: wallet_service_pb2.DebitRequest) -> DomainError | None:
-    try:
-        check_request(request)
-    except DomainError as error:
-        return error
-    return None
-
-
-def _add_result(
-    results: "RepeatedCompositeFieldContainer[wallet_service_pb2.BatchDebitResult]",
-    answer: Answer,
-    wallets: dict[str, wallet_pb2.Wallet],
-) -> None:
-    result = results.add()
-    if isinstance(answer, Exception):
-        result.error.CopyFrom(to_status(answer))
-        return
+def _batch_response(answers: Sequence[Answer]) -> wallet_service_pb2.BatchDebitResponse:
     # Made once for a thousand debits of one wallet; without freezes, which could be long.
-    name = answer.wallet.organization_id
-    if name not in wallets:
-        wallets[name] = wallet_message(answer.wallet, with_freezes=False)
-    response = result.response
-    fill_entry(response.entry, answer.entries[0])
-    response.wallet.CopyFrom(wallets[name])
-    response.replayed = answer.replayed
+    wallets: dict[str, wallet_pb2.Wallet] = {}
+    response = wallet_service_pb2.BatchDebitResponse()
+    for answer in answers:
+        result = response.results.add()
+        if isinstance(answer, Exception):
+            result.error.CopyFrom(to_status(answer))
+            continue
+        name = answer.wallet.organization_id
+        if name not in wallets:
+            wallets[name] = wallet_message(answer.wallet, with_freezes=False)
+        fill_entry(result.response.entry, answer.entries[0])
+        result.response.wallet.CopyFrom(wallets[name])
+        result.response.replayed = answer.replayed
+    return response
 
 
 def _debt_repaid_micros(effect: Effect) -> int:
