@@ -15,7 +15,7 @@ from libs.service import Service
 
 ANY_PORT = "127.0.0.1:0"
 
-# What tests care for only when they say so. SINGLE_WALLET_BATCHES=true runs all of them as on Citus.
+# What tests care for only when they say so. SINGLE_WALLET_BATCHES=true runs all as on Citus.
 WALLET_DEFAULTS: Mapping[str, Any] = {
     "chain_keys": (SecretStr("a key for tests, long enough for a chain"),),
     "single_wallet_batches": os.environ.get("SINGLE_WALLET_BATCHES") == "true",
