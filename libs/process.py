@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -15,6 +16,8 @@ from libs.config import ServiceSettings, load_settings
 from libs.logs import configure_logs
 from libs.migrations import migrate
 from libs.service import Service
+
+GARBAGE_THRESHOLD = 20_000
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 
@@ -52,4 +55,12 @@ async def _serve(settings: SettingsT, build: Callable[[SettingsT], Awaitable[Ser
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     service = await build(settings)
+    _collect_garbage_less_often()
     return await service.run(stop)
+
+
+def _collect_garbage_less_often() -> None:
+    """What was made until now stays; calls make much that is gone soon, and hardly a cycle."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD)

@@ -16,7 +16,7 @@ from services.wallet.storage import proofs
 # Of a wallet that is not known, or has moved on by more than that, so much is looked at.
 RECENT_ENTRIES = 1_000
 # What one round takes on: a busy ledger must not be kept busy by its proof.
-ENTRIES_PER_ROUND = 30_000
+ENTRIES_PER_ROUND = 10_000
 # As much work as a wallet makes besides its entries.
 WALLET_COST_ENTRIES = 30
 KNOWN_MAX = 20_000
