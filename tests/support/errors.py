@@ -20,6 +20,7 @@ class Refusal:
     reason: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
     fields: list[str] = field(default_factory=list)
+    retry_seconds: float | None = None
 
 
 async def refusal(call: Awaitable[Any]) -> Refusal:
@@ -41,8 +42,11 @@ def read_status(status: status_pb2.Status) -> Refusal:
     found = Refusal(CODES[status.code])
     for detail in status.details:
         info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+        retry = error_details_pb2.RetryInfo()
         if detail.Unpack(info):
             found.reason, found.metadata = info.reason, dict(info.metadata)
         elif detail.Unpack(bad_request):
             found.fields = [each.field for each in bad_request.field_violations]
+        elif detail.Unpack(retry):
+            found.retry_seconds = retry.retry_delay.ToTimedelta().total_seconds()
     return found

@@ -1,0 +1,1 @@
+"""Measures the wallet side by side with what bounds it: `python -m dev.bench`, `make bench`."""

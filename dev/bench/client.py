@@ -1,0 +1,109 @@
+"""The client of every measurement over gRPC, as a process of its own: tells its timing as JSON."""
+
+import argparse
+import json
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias, TypeVar
+
+import grpc
+import uvloop
+
+from dev.bench.load import Timing, drive
+from dev.bench.requests import batches, debits
+from libs.rpc.client import open_channel
+from tollgate.wallet.v1 import wallet_service_pb2
+
+ResponseT = TypeVar("ResponseT")
+
+SERVICE = "/tollgate.wallet.v1.WalletService"
+TIMEOUT_SECONDS = 30.0
+WARM_UP_SECONDS = 0.5
+WARM_UP_BATCHES = 4
+
+# Requests are made before the clock starts: for more calls than any machine does in Python.
+CALLS_PER_SECOND_MAX = 10_000
+
+
+UnaryCall: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[bytes, ResponseT]"
+
+
+class FailedCallError(Exception):
+    """An answer that is not what a client of the wallet would take for success."""
+
+
+def main() -> None:
+    arguments = _arguments()
+    timing = uvloop.run(measure(arguments))
+    print(json.dumps(timing))
+
+
+async def measure(arguments: argparse.Namespace) -> Timing:
+    async with open_channel(arguments.address) as channel:
+        if arguments.what == "batches":
+            return await measure_batches(
+                channel, arguments.wallets, arguments.count, arguments.in_flight
+            )
+        return await measure_debits(channel, arguments.seconds, arguments.in_flight)
+
+
+async def measure_debits(channel: grpc.aio.Channel, seconds: float, in_flight: int) -> Timing:
+    call = debit_by(channel)
+    warm_up_requests = debits(round(CALLS_PER_SECOND_MAX * WARM_UP_SECONDS))
+    requests = debits(round(CALLS_PER_SECOND_MAX * seconds))
+    await drive(call, warm_up_requests, in_flight, WARM_UP_SECONDS)
+    return await drive(call, requests, in_flight, seconds)
+
+
+async def measure_batches(
+    channel: grpc.aio.Channel, wallet_count: int, count: int, in_flight: int
+) -> Timing:
+    call = batch_debit_by(channel)
+    requests = batches(wallet_count, WARM_UP_BATCHES + count)
+    await drive(call, requests[:WARM_UP_BATCHES], in_flight)
+    return await drive(call, requests[WARM_UP_BATCHES:], in_flight)
+
+
+def debit_by(channel: grpc.aio.Channel) -> Callable[[bytes], Awaitable[None]]:
+    method: UnaryCall[wallet_service_pb2.DebitResponse] = channel.unary_unary(
+        f"{SERVICE}/Debit",
+        response_deserializer=wallet_service_pb2.DebitResponse.FromString,
+    )
+
+    async def call(request: bytes) -> None:
+        response = await method(request, timeout=TIMEOUT_SECONDS, wait_for_ready=True)
+        if response.replayed or response.entry.sequence < 1:
+            raise FailedCallError(str(response))
+
+    return call
+
+
+def batch_debit_by(channel: grpc.aio.Channel) -> Callable[[bytes], Awaitable[None]]:
+    method: UnaryCall[wallet_service_pb2.BatchDebitResponse] = channel.unary_unary(
+        f"{SERVICE}/BatchDebit",
+        response_deserializer=wallet_service_pb2.BatchDebitResponse.FromString,
+    )
+
+    async def call(request: bytes) -> None:
+        response = await method(request, timeout=TIMEOUT_SECONDS, wait_for_ready=True)
+        for result in response.results:
+            if not result.HasField("response") or result.response.replayed:
+                raise FailedCallError(str(result))
+
+    return call
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m dev.bench.client", description=__doc__)
+    parser.add_argument("--address", required=True)
+    parser.add_argument("--in-flight", type=int, required=True)
+    what = parser.add_subparsers(dest="what", required=True)
+    single = what.add_parser("debits")
+    single.add_argument("--seconds", type=float, required=True)
+    batched = what.add_parser("batches")
+    batched.add_argument("--wallets", type=int, required=True)
+    batched.add_argument("--count", type=int, required=True)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

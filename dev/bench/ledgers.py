@@ -1,0 +1,116 @@
+"""Wallet services to measure: each a process of its own, on a database of its own."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from dev.bench.programs import free_address, run_server
+from dev.bench.requests import debit, organization_of, payment
+from dev.postgres import EmbeddedPostgres
+from dev.service_databases import ServicePasswords, create_service_databases
+from dev.stack.settings import CHECKOUT
+from libs.migrations import migrate
+from libs.rpc.client import open_channel
+from tollgate.wallet.v1 import wallet_service_pb2, wallet_service_pb2_grpc
+
+CALL_SECONDS_MAX = 30.0
+TELL_SECONDS_MAX = 120.0
+POLL_SECONDS = 0.1
+OPENING_IN_FLIGHT = 64
+SERVICE = "wallet"
+
+COUNT_UNTOLD = "SELECT count(*) FROM announcements WHERE acknowledged_revision < revision"
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """A wallet service that runs, and its database as its own role and the superuser reach it."""
+
+    address: str
+    database_url: str
+    superuser_url: str
+    chain_key: str
+
+    async def open_wallets(self, organization_ids: Iterable[str]) -> None:
+        """Opens and fills them; returns when the service has nothing left to tell of it."""
+        waiting = iter(organization_ids)
+        async with open_channel(self.address) as channel:
+            stub = wallet_service_pb2_grpc.WalletServiceStub(channel)
+
+            async def open_next() -> None:
+                for organization_id in waiting:
+                    await stub.ApplyPayment(payment(organization_id), timeout=CALL_SECONDS_MAX)
+
+            await asyncio.gather(*(open_next() for _ in range(OPENING_IN_FLIGHT)))
+        await self._wait_until_told()
+
+    async def debit_once(self) -> wallet_service_pb2.DebitResponse:
+        """A debit of the wallet that is measured, and what is answered."""
+        async with open_channel(self.address) as channel:
+            stub = wallet_service_pb2_grpc.WalletServiceStub(channel)
+            return await stub.Debit(debit(organization_of(0)), timeout=CALL_SECONDS_MAX)
+
+    async def _wait_until_told(self) -> None:
+        connection = await asyncpg.connect(self.superuser_url)
+        try:
+            async with asyncio.timeout(TELL_SECONDS_MAX):
+                while await connection.fetchval(COUNT_UNTOLD):
+                    await asyncio.sleep(POLL_SECONDS)
+        finally:
+            await connection.close()
+
+
+class Ledgers:
+    """Runs ledgers, all alike and empty at the start."""
+
+    def __init__(
+        self, postgres: EmbeddedPostgres, template_url: str, observer_address: str, logs: Path
+    ) -> None:
+        self._postgres = postgres
+        self._template_url = template_url
+        self._observer_address = observer_address
+        self._logs = logs
+
+    @classmethod
+    async def prepare(
+        cls, postgres: EmbeddedPostgres, observer_address: str, logs: Path
+    ) -> "Ledgers":
+        """Migrates the database that the others are copies of."""
+        passwords = ServicePasswords(owner=secrets.token_hex(16), service=secrets.token_hex(16))
+        urls = await create_service_databases(postgres.superuser_url(), {SERVICE: passwords})
+        await migrate(urls[SERVICE].owner, CHECKOUT / "services" / SERVICE / "migrations")
+        return cls(postgres, urls[SERVICE].service, observer_address, logs)
+
+    @asynccontextmanager
+    async def run(self, name: str) -> AsyncIterator[Ledger]:
+        """One ledger, until the end of the block."""
+        ledger = await self._make(f"{SERVICE}_{name}")
+        environment = {
+            "WALLET_DATABASE_URL": ledger.database_url,
+            "WALLET_LISTEN_ADDRESS": ledger.address,
+            "WALLET_METRICS_ADDRESS": free_address(),
+            "WALLET_OBSERVERS": f"bench={self._observer_address}",
+            "WALLET_CHAIN_KEYS": ledger.chain_key,
+        }
+        async with run_server(
+            f"{SERVICE}_{name}", ["services.wallet"], environment, ledger.address, self._logs
+        ):
+            yield ledger
+
+    async def _make(self, database: str) -> Ledger:
+        connection = await asyncpg.connect(self._postgres.superuser_url())
+        try:
+            await connection.execute(f"CREATE DATABASE {database} TEMPLATE {SERVICE}")
+        finally:
+            await connection.close()
+        return Ledger(
+            address=free_address(),
+            database_url=f"{self._template_url.rpartition('/')[0]}/{database}",
+            superuser_url=self._postgres.superuser_url(database),
+            chain_key=secrets.token_hex(32),
+        )

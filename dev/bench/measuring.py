@@ -1,0 +1,51 @@
+"""Rounds in which everything is measured once, one thing after the other."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+from dev.bench import pgbench
+from dev.bench.batches import measure_batches
+from dev.bench.entry_size import measure_entry_size
+from dev.bench.options import Options
+from dev.bench.rows import Figures
+from dev.bench.screen import Bar
+from dev.bench.single_debits import measure_latency, measure_statements, measure_throughput
+from dev.bench.site import Site
+
+Measure = Callable[[], Awaitable[Figures]]
+
+
+def measures_of(site: Site, options: Options) -> Mapping[str, Measure]:
+    """In the order in which they are taken: what is compared stands side by side."""
+    seconds = options.seconds
+    return {
+        "pgbench": partial(
+            pgbench.measure_transactions, site.superuser_url, seconds, site.directory
+        ),
+        "Debit": partial(measure_throughput, site.empty.address, seconds, "debits"),
+        "no-op": partial(measure_throughput, site.no_op_address, seconds, "no_op_calls"),
+        "Debit, large ledger": partial(
+            measure_throughput, site.large.address, seconds, "debits_in_large_ledger"
+        ),
+        "a lone no-op": partial(measure_latency, site.no_op_address, seconds / 2, "lone_no_op"),
+        "a lone Debit": partial(measure_latency, site.empty.address, seconds / 2, "lone_debit"),
+        "a lone debit's statements": partial(measure_statements, site.empty, seconds / 2),
+        "BatchDebit": partial(measure_batches, site.batched, 1, options.batches, "batched"),
+        "BatchDebit, many wallets": partial(
+            measure_batches, site.batched, options.wallets, options.batches, "spread"
+        ),
+        "an entry on disk": partial(measure_entry_size, site.empty),
+    }
+
+
+async def measure_rounds(measures: Mapping[str, Measure], rounds: int, bar: Bar) -> list[Figures]:
+    return [await _measure_round(measures, bar) for _ in range(rounds)]
+
+
+async def _measure_round(measures: Mapping[str, Measure], bar: Bar) -> Figures:
+    figures: dict[str, float] = {}
+    for what, measure in measures.items():
+        bar.begin(what)
+        figures |= await measure()
+        bar.advance()
+    return figures

@@ -1,0 +1,90 @@
+"""Everything that runs while it is measured: one PostgreSQL, three ledgers, a bare server."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from dev.bench import copying, large_ledger, pgbench
+from dev.bench.ledgers import Ledger, Ledgers
+from dev.bench.options import Options
+from dev.bench.programs import free_address, run_server
+from dev.bench.requests import organization_of
+from dev.bench.screen import Bar
+from dev.postgres import EmbeddedPostgres, EmbeddedPostgresError
+from dev.stack.errors import StackError
+
+# All else is PostgreSQL's default: above all, fsync and synchronous_commit are on.
+POSTGRES_SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "4GB"}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where everything is reached. The ledgers differ in what is done to them."""
+
+    directory: Path
+    superuser_url: str
+    no_op_address: str
+    empty: Ledger
+    large: Ledger
+    batched: Ledger
+
+    async def postgres_version(self) -> str:
+        connection = await asyncpg.connect(self.superuser_url)
+        try:
+            version: str = await connection.fetchval("SHOW server_version")
+            return version
+        finally:
+            await connection.close()
+
+
+@asynccontextmanager
+async def run_site(options: Options, directory: Path, bar: Bar) -> AsyncIterator[Site]:
+    """Starts and fills everything; the bar counts the entries of the large ledger."""
+    async with AsyncExitStack() as exits:
+        bar.begin("starting")
+        postgres = await exits.enter_async_context(_run_postgres(directory / "postgres"))
+        await pgbench.prepare(postgres.superuser_url())
+        observer = await exits.enter_async_context(
+            _run_bare_server("observer", [], options.log_directory)
+        )
+        ledgers = await Ledgers.prepare(postgres, observer, options.log_directory)
+        empty, large, batched = [
+            await exits.enter_async_context(ledgers.run(name))
+            for name in ("empty", "large", "batched")
+        ]
+        bar.begin("opening wallets")
+        await empty.open_wallets([organization_of(0)])
+        await batched.open_wallets(map(organization_of, range(options.wallets)))
+        await copying.create_table(batched.superuser_url)
+        bar.begin("filling the large ledger")
+        await large_ledger.fill(large, options.entries, bar.advance)
+        # It answers what the service has answered, so that the messages are the same.
+        answer = directory / "debit_response"
+        answer.write_bytes((await empty.debit_once()).SerializeToString())
+        no_op = await exits.enter_async_context(
+            _run_bare_server("no_op", ["--debit-response", str(answer)], options.log_directory)
+        )
+        yield Site(directory, postgres.superuser_url(), no_op, empty, large, batched)
+
+
+@asynccontextmanager
+async def _run_postgres(directory: Path) -> AsyncIterator[EmbeddedPostgres]:
+    port = int(free_address().rpartition(":")[2])
+    try:
+        async with EmbeddedPostgres(directory, port, POSTGRES_SETTINGS) as postgres:
+            yield postgres
+    except EmbeddedPostgresError as error:
+        raise StackError(str(error)) from error
+
+
+@asynccontextmanager
+async def _run_bare_server(
+    name: str, arguments: Sequence[str], log_directory: Path
+) -> AsyncIterator[str]:
+    address = free_address()
+    command = ["dev.bench.bare_server", "--address", address, *arguments]
+    async with run_server(name, command, {}, address, log_directory):
+        yield address

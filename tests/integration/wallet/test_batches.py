@@ -1,0 +1,233 @@
+"""What rides in one transaction: each command is answered as if it had been alone."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+
+import grpc
+import pytest
+
+from services.wallet.app import build
+from tests.integration.wallet.conftest import wallet_settings
+from tests.integration.wallet.requests import (
+    ORGANIZATION,
+    credit,
+    debit,
+    entries_of,
+    open_wallet,
+    wallet_now,
+)
+from tests.support.databases import ServiceDatabase, ServiceDatabases
+from tests.support.errors import read_refusal, read_status, refusal
+from tests.support.locks import lock_waits, rows_locked
+from tests.support.services import running
+from tests.support.waiting import eventually
+from tests.support.wallet_load.doors import door_of, wallet_process
+from tests.support.wallet_load.history import History
+from tests.support.wallet_load.load import RandomLoad
+from tests.support.wallet_load.requests import Acquaintance, RandomRequests
+from tests.support.wallet_model.values import Referenced
+from tests.support.wallet_replay.replay import hold_against_model
+from tollgate.wallet.v1 import wallet_pb2
+from tollgate.wallet.v1.wallet_service_pb2 import (
+    BatchDebitRequest,
+    BatchDebitResult,
+    DebitRequest,
+)
+from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
+
+BATCH_SIZE_MAX = 1000
+REFERENCE_COUNT = 60
+ROUNDS = 40
+ROUND_SIZE = 50
+OTHER = "org-2"
+
+
+async def test_a_reference_has_one_effect_and_one_answer_wherever_it_is_repeated(
+    database: ServiceDatabase,
+) -> None:
+    """Few references, each with several contents: in one batch, in many, in two processes."""
+    one, other = wallet_process(database), wallet_process(database)
+    chance, history = random.Random(7), History()
+    async with one.running(), other.running(), door_of(one) as door, door_of(other) as next_door:
+        load = RandomLoad(history, [door, next_door], seed=7)
+        await load.open_wallets()
+        wallets = load.wallets[:2]
+        contents = [content for wallet in wallets for content in rivals(chance, wallet)]
+        for _ in range(ROUNDS):
+            volley = [*chance.choices(contents, k=ROUND_SIZE), batch_of(chance, contents)]
+            doors = chance.choices([door, next_door], k=len(volley))
+            await asyncio.gather(*map(history.ask, doors, volley))
+        done = await hold_against_model(door, load.wallets, history)
+    effects = done["Debit"] + done["Credit"] + done["PlaceHold"] - len(load.wallets)
+    assert effects == REFERENCE_COUNT * len(wallets)
+    assert done["replayed"] > effects
+    assert done["REFERENCE_CONFLICT"] > effects
+
+
+def rivals(chance: random.Random, wallet: Acquaintance) -> list[Referenced]:
+    """Return different contents for each of a few references."""
+    requests = RandomRequests(chance, wallet)
+    contents: list[Referenced] = []
+    for number in range(REFERENCE_COUNT):
+        first: Referenced = debit(1, f"debit-{number}", wallet.organization_id)
+        if number % 3 == 0:
+            first = credit(9, f"credit-{number}", wallet.organization_id)
+        contents.extend((first, *(requests.contradiction(first) for _ in range(2))))
+    return contents
+
+
+def batch_of(chance: random.Random, contents: Sequence[Referenced]) -> BatchDebitRequest:
+    """Return a batch in which many debits stand twice."""
+    debits = [each for each in contents if isinstance(each, DebitRequest)]
+    return BatchDebitRequest(debits=chance.choices(debits, k=ROUND_SIZE))
+
+
+async def test_a_bad_command_does_not_touch_its_neighbours(wallet: WalletServiceStub) -> None:
+    await open_wallet(wallet)
+    await wallet.Credit(credit(10_000, "in"))
+    bad = {
+        "INVALID_ARGUMENT": [debit(0, "zero"), debit(-1, "minus"), debit(1, "a space")],
+        "WALLET_NOT_FOUND": [debit(1, "lost", "nobody")],
+        "CURRENCY_MISMATCH": [debit(1, "euro")],
+        "INSUFFICIENT_FUNDS": [debit(10_001, "much"), debit(2**63 - 1, "most")],
+        "REFERENCE_CONFLICT": [debit(1, "in")],
+    }
+    bad["CURRENCY_MISMATCH"][0].currency_code = "EUR"
+    debits = [debit(1, f"good-{number}") for number in range(900)]
+    expected = ["OK"] * len(debits)
+    chance = random.Random(7)
+    for reason, requests in bad.items():
+        for request in requests * 3:
+            position = chance.randrange(len(debits))
+            debits.insert(position, request)
+            expected.insert(position, reason)
+
+    answer = await wallet.BatchDebit(BatchDebitRequest(debits=debits))
+    alone = await asyncio.gather(*(outcome_of(wallet, request) for request in debits))
+
+    assert [reason_of(result) for result in answer.results] == expected
+    assert alone == expected
+    assert [result.response.replayed for result in answer.results].count(True) == 0
+    assert (await wallet_now(wallet)).balance_micros == 9_100
+
+
+def reason_of(result: BatchDebitResult) -> str:
+    """Return OK or the reason of the refusal."""
+    return "OK" if result.HasField("response") else read_status(result.error).reason
+
+
+async def outcome_of(wallet: WalletServiceStub, request: DebitRequest) -> str:
+    """Debit; return OK or the reason of the refusal."""
+    try:
+        await wallet.Debit(request)
+    except grpc.aio.AioRpcError as error:
+        return read_refusal(error).reason or error.code().name
+    return "OK"
+
+
+async def test_callers_that_go_neither_block_nor_undo_others(
+    wallet: WalletServiceStub, database: ServiceDatabase
+) -> None:
+    """Some ride in a transaction that waits for a lock, some wait for the next one; half go."""
+    await open_wallet(wallet)
+    await wallet.Credit(credit(10_000, "in"))
+    async with rows_locked(database, [ORGANIZATION]):
+        riding = [leave_or_stay(wallet, "riding", number) for number in range(50)]
+        await eventually(lambda: lock_waits(database), lambda count: count == 1)
+        waiting = [leave_or_stay(wallet, "waiting", number) for number in range(50)]
+        await asyncio.gather(*riding[::2], *waiting[::2])
+    outcomes = await asyncio.gather(*riding, *waiting)
+
+    assert outcomes == ["DEADLINE_EXCEEDED", "OK"] * 50
+    written = {each.reference_id for each in await all_debits(wallet)}
+    assert written >= {f"{group}-{n}" for group in ("riding", "waiting") for n in range(1, 50, 2)}
+    assert not written & {f"waiting-{number}" for number in range(0, 50, 2)}
+    again = [outcome_of(wallet, debit(1, f"riding-{number}")) for number in range(50)]
+    assert await asyncio.gather(*again) == ["OK"] * 50
+    assert len(await all_debits(wallet)) == 75
+    assert (await wallet_now(wallet)).balance_micros == 10_000 - 75
+
+
+def leave_or_stay(wallet: WalletServiceStub, group: str, number: int) -> "asyncio.Task[str]":
+    """Debit; every second caller goes before it can be answered."""
+    request = debit(1, f"{group}-{number}")
+    timeout_seconds = 0.3 if number % 2 == 0 else 30.0
+
+    async def ask() -> str:
+        try:
+            await wallet.Debit(request, timeout=timeout_seconds)
+        except grpc.aio.AioRpcError as error:
+            return read_refusal(error).reason or error.code().name
+        return "OK"
+
+    return asyncio.ensure_future(ask())
+
+
+async def all_debits(wallet: WalletServiceStub) -> Sequence[wallet_pb2.Entry]:
+    return await entries_of(wallet, type=wallet_pb2.ENTRY_TYPE_DEBIT, page_size=500)
+
+
+@pytest.mark.timeout(180)
+async def test_a_database_in_trouble_is_never_told_as_a_refusal(
+    database: ServiceDatabase, databases: ServiceDatabases
+) -> None:
+    """Connections are cut and rows held under load; all else is as the model says."""
+    process, history = wallet_process(database), History()
+    async with process.running(), door_of(process) as door:
+        load = RandomLoad(history, [door], seed=7)
+        await load.open_wallets()
+        calling = asyncio.create_task(load.run(6_000))
+        for number in range(1, 21):
+            await load.reach(number * 200)
+            await databases.kill_connections(database)
+        async with rows_locked(database, ["org-hot-1"]):
+            lost_count = history.lost_count
+            await eventually(lambda: count_lost(history), lambda count: count > lost_count)
+        await calling
+        await hold_against_model(door, load.wallets, history)
+
+
+async def count_lost(history: History) -> int:
+    return history.lost_count
+
+
+@pytest.fixture
+async def narrow_wallet(database: ServiceDatabase) -> AsyncIterator[WalletServiceStub]:
+    """A wallet in which few commands may wait."""
+    limits = {"queue_commands_max": 1_500, "queue_commands_per_wallet_max": 1_000}
+    async with running(await build(wallet_settings(database, **limits))) as channel:
+        yield WalletServiceStub(channel)
+
+
+async def test_a_full_queue_refuses_at_once_and_nothing_is_done(
+    narrow_wallet: WalletServiceStub, database: ServiceDatabase
+) -> None:
+    for organization_id in (ORGANIZATION, OTHER):
+        await open_wallet(narrow_wallet, organization_id)
+        await narrow_wallet.Credit(credit(10_000, "in", organization_id))
+    async with rows_locked(database, [ORGANIZATION]):
+        riding = asyncio.ensure_future(narrow_wallet.BatchDebit(many_debits("riding", 1_000)))
+        await eventually(lambda: lock_waits(database), lambda count: count == 1)
+        waiting = asyncio.ensure_future(narrow_wallet.BatchDebit(many_debits("waiting", 1_000)))
+        full = await eventually(
+            lambda: refusal(narrow_wallet.Debit(debit(1, "full"), timeout=0.2)),
+            lambda found: found.code is not grpc.StatusCode.DEADLINE_EXCEEDED,
+        )
+        whole = await refusal(narrow_wallet.BatchDebit(many_debits("other", 550, OTHER)))
+        await narrow_wallet.BatchDebit(many_debits("other", 450, OTHER))
+        assert not riding.done()
+        assert not waiting.done()
+    for found in (full, whole):
+        assert found.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert found.reason == "OVERLOADED"
+        assert found.retry_seconds
+    for answer in await asyncio.gather(riding, waiting):
+        assert {reason_of(result) for result in answer.results} == {"OK"}
+    assert not (await narrow_wallet.Debit(debit(1, "full"))).replayed
+    assert (await wallet_now(narrow_wallet)).balance_micros == 10_000 - 2_001
+
+
+def many_debits(name: str, count: int, organization_id: str = ORGANIZATION) -> BatchDebitRequest:
+    debits = [debit(1, f"{name}-{number}", organization_id) for number in range(count)]
+    return BatchDebitRequest(debits=debits)

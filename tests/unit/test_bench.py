@@ -1,0 +1,158 @@
+"""What the benchmark asks for, and what it makes of its figures."""
+
+import asyncio
+import io
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from dev.bench.large_ledger import LARGE_WALLET, turns
+from dev.bench.load import drive
+from dev.bench.machine import Machine
+from dev.bench.options import parse_options
+from dev.bench.report import Report, table_of, write_report
+from dev.bench.requests import BATCH_SIZE, batches, debits, organization_of
+from dev.bench.rows import Figures, Goal, goals_for, median_figures, rows_of
+from tollgate.wallet.v1.wallet_service_pb2 import BatchDebitRequest, DebitRequest
+
+AT_LEAST = Goal(
+    what="ours ÷ theirs",
+    unit="calls/s",
+    ours="ours",
+    against="theirs",
+    against_unit="tx/s",
+    least=0.5,
+    aim=0.75,
+)
+AT_MOST = Goal(what="size", unit="bytes", ours="size", least=450, aim=300, at_most=True)
+
+
+def report_of(*rounds: Figures) -> Report:
+    return Report(
+        date="2026-11-22T12:00:00+00:00",
+        machine=Machine("Linux", cores=2, python="3.11.7", postgres="18.6", load_before=0.1),
+        options=parse_options([]),
+        postgres_settings={"max_wal_size": "4GB"},
+        rounds=rounds,
+    )
+
+
+def test_a_ratio_is_that_of_the_medians() -> None:
+    rounds = [
+        {"ours": 60.0, "theirs": 100.0},
+        {"ours": 1.0, "theirs": 90.0},
+        {"ours": 70.0, "theirs": 1000.0},
+    ]
+    [row] = rows_of([AT_LEAST], median_figures(rounds))
+    assert (row.ours, row.against, row.ratio) == (60.0, 100.0, 0.6)
+    assert row.reaches_least
+    assert not row.reaches_aim
+
+
+def test_what_is_to_be_small_reaches_what_it_does_not_pass() -> None:
+    [row] = rows_of([AT_MOST], {"size": 300.0})
+    assert (row.against, row.ratio) == (None, 300.0)
+    assert row.reaches_aim
+    [row] = rows_of([AT_MOST], {"size": 450.5})
+    assert not row.reaches_least
+
+
+def test_a_part_that_is_not_ours_is_taken_off_before_the_comparison() -> None:
+    [lone] = [goal for goal in goals_for(1, 1) if goal.minus is not None]
+    figures = dict(zip(lone.figures, (2500.0, 500.0, 1000.0), strict=True))
+    [row] = rows_of([lone], figures)
+    assert (row.ours, row.ratio) == (2000.0, 2.0)
+
+
+def test_a_line_that_was_not_measured_is_left_out() -> None:
+    assert rows_of([AT_LEAST, AT_MOST], {"ours": 1.0, "size": 1.0}) == rows_of(
+        [AT_MOST], {"size": 1.0}
+    )
+
+
+def test_the_table_says_what_is_reached_and_what_is_not() -> None:
+    everything = {name: 1.0 for goal in goals_for(1, 1) for name in goal.figures}
+    measured = {**everything, "debits_per_second": 3200.0, "no_op_calls_per_second": 4000.0}
+    console = Console(file=io.StringIO(), record=True, width=200)
+    console.print(table_of(report_of(measured)))
+    lines = console.export_text().splitlines()
+    [line] = [line for line in lines if "bare no-op" in line and "256" in line]
+    assert " ".join(line.split()).endswith("3 200 calls/s 4 000 calls/s 0.80 ≥ 0.70 ✓ ≥ 0.90 ✗")
+
+
+def test_the_file_keeps_every_round(tmp_path: Path) -> None:
+    rounds = [{"entry_bytes": 290.0}, {"entry_bytes": 310.0}, {"entry_bytes": 320.0}]
+    write_report(tmp_path / "made" / "bench.json", report_of(*rounds))
+    kept = json.loads((tmp_path / "made" / "bench.json").read_text())
+    assert kept["rounds"] == rounds
+    assert kept["medians"] == {"entry_bytes": 310.0}
+    assert kept["machine"]["cores"] == 2
+    assert [row["reaches_least"] for row in kept["rows"]] == [True]
+
+
+def test_a_quick_run_can_be_told_more() -> None:
+    options = parse_options(["--quick", "--rounds", "3", "--json", "figures.json"])
+    assert options.rounds == 3
+    assert options.json == Path("figures.json")
+    assert options.entries < parse_options([]).entries
+
+
+@pytest.mark.parametrize("arguments", [["--rounds", "0"], ["--wallets", "none"]])
+def test_a_run_of_nothing_is_refused(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_options(arguments)
+
+
+def test_debits_are_as_long_as_they_are_said_to_be() -> None:
+    requests = [DebitRequest.FromString(body) for body in debits(2)]
+    assert [len(request.organization_id) for request in requests] == [24, 24]
+    assert [len(request.reference_id) for request in requests] == [36, 36]
+    assert requests[0].reference_id != requests[1].reference_id
+
+
+def test_batches_debit_all_wallets() -> None:
+    requests = [BatchDebitRequest.FromString(body) for body in batches(wallet_count=10, count=2)]
+    assert [len(request.debits) for request in requests] == [BATCH_SIZE, BATCH_SIZE]
+    debited = {debit.organization_id for request in requests for debit in request.debits}
+    assert debited == {organization_of(number) for number in range(10)}
+
+
+def test_a_tenth_of_a_large_ledger_is_in_one_wallet() -> None:
+    counts = Counter(turns(["small-1", "small-2", "small-3"], 30))
+    assert counts == {LARGE_WALLET: 3, "small-1": 9, "small-2": 9, "small-3": 9}
+
+
+async def test_no_more_calls_are_in_flight_than_asked_for() -> None:
+    in_flight: set[bytes] = set()
+    seen: list[int] = []
+
+    async def call(request: bytes) -> None:
+        in_flight.add(request)
+        seen.append(len(in_flight))
+        await asyncio.sleep(0)
+        in_flight.remove(request)
+
+    timing = await drive(call, [bytes([number]) for number in range(20)], in_flight=4)
+    assert len(seen) == 20
+    assert max(seen) == 4
+    assert timing.calls_per_second > 0
+
+
+async def test_driving_ends_when_the_time_is_up() -> None:
+    async def call(_request: bytes) -> None:
+        await asyncio.sleep(0)
+
+    endless = iter(lambda: b"", None)
+    await drive(call, endless, in_flight=2, seconds=0.01)
+
+
+async def test_one_failed_call_fails_the_measurement() -> None:
+    async def call(request: bytes) -> None:
+        if request == b"bad":
+            raise ValueError
+
+    with pytest.raises(ExceptionGroup):
+        await drive(call, [b"good", b"bad", b"good"], in_flight=2)
