@@ -113,7 +113,9 @@ class Answers:
         # The time can turn under way: is a hold that holds nothing open, may it be captured late?
         if any(self._is_right(call, time) for time in (call.start_time, call.answer_time)):
             return True
-        hold = self._model.holds.get(getattr(call.request, "hold_reference_id", ""))
+        # A repeated PlaceHold tells of its hold as well, whose id is its own reference.
+        own = getattr(call.request, "reference_id", "")
+        hold = self._model.holds.get(getattr(call.request, "hold_reference_id", own))
         if hold is None or not self._ledger.may_be_released(hold.placed.reference_id, boundary):
             return False
         released = replace(hold, remaining_micros=0, state=HOLD_STATE_RELEASED)
