@@ -193,4 +193,6 @@ def test_what_time_will_do_first_is_what_it_is_asked_for(
     ledger.execute(ObserveSubscription(GOOD))
     ledger.now = GOOD_UNTIL - 10 * HOUR
     ledger.execute(place(10, ttl=hold_expire_time - ledger.now))
+    # Frozen for another reason, it lapses none the less.
+    ledger.execute(freeze())
     assert ledger.wallet.reevaluate_time == first
