@@ -36,10 +36,10 @@ from tollgate.wallet.v1.wallet_service_pb2 import (
 )
 from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
-BATCH_SIZE_MAX = 1000
 REFERENCE_COUNT = 60
 ROUNDS = 40
 ROUND_SIZE = 50
+CUT_COUNT = 20
 OTHER = "org-2"
 
 
@@ -178,9 +178,11 @@ async def test_a_database_in_trouble_is_never_told_as_a_refusal(
         load = RandomLoad(history, [door], seed=7)
         await load.open_wallets()
         calling = asyncio.create_task(load.run(6_000))
-        for number in range(1, 21):
+        for number in range(1, CUT_COUNT + 1):
             await load.reach(number * 200)
             await databases.kill_connections(database)
+        # Each cut hits a transaction of many callers: what may pass is tried again for them.
+        assert history.lost_count < CUT_COUNT
         async with rows_locked(database, ["org-hot-1"]):
             lost_count = history.lost_count
             await eventually(lambda: count_lost(history), lambda count: count > lost_count)

@@ -1,8 +1,7 @@
 """One wallet's row held by somebody else: its callers hear so in time, and nobody else notices."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -15,6 +14,7 @@ from services.wallet.operations.engine import LANES_MAX
 from tests.integration.wallet.requests import credit, debit, open_wallet, standing
 from tests.support.databases import ServiceDatabase
 from tests.support.errors import read_refusal, refusal
+from tests.support.locks import lock_waits, rows_locked
 from tests.support.waiting import eventually
 from tollgate.billing_gateway.v1.subscription_observer_service_pb2_grpc import (
     SubscriptionObserverServiceStub,
@@ -23,33 +23,6 @@ from tollgate.wallet.v1 import wallet_service_pb2
 from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
 HELD, FREE = "org-held", "org-free"
-
-
-@asynccontextmanager
-async def rows_locked(
-    database: ServiceDatabase, organization_ids: Sequence[str]
-) -> AsyncIterator[None]:
-    """Hold wallets as a stalled session would."""
-    connection = await asyncpg.connect(database.superuser_url)
-    async with connection.transaction():
-        await connection.execute(
-            "SELECT FROM wallets WHERE organization_id = ANY($1) FOR UPDATE", organization_ids
-        )
-        yield
-    await connection.close()
-
-
-async def lock_waits(database: ServiceDatabase) -> int:
-    """Count the sessions that wait for a lock."""
-    connection = await asyncpg.connect(database.superuser_url)
-    try:
-        count: int = await connection.fetchval(
-            "SELECT count(*) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-    finally:
-        await connection.close()
-    return count
 
 
 async def settled(wallet: WalletServiceStub, request: wallet_service_pb2.DebitRequest) -> str:

@@ -1,7 +1,7 @@
 """Who asked what, and what was answered."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -14,7 +14,7 @@ from tests.support.wallet_load.doors import Door
 from tollgate.wallet.v1.wallet_pb2 import Entry
 from tollgate.wallet.v1.wallet_service_pb2 import BatchDebitRequest, BatchDebitResponse
 
-ANSWER_TIMEOUT_SECONDS = 40.0
+ANSWER_TIMEOUT_SECONDS = 120.0
 ATTEMPTS_MAX = 20
 
 
@@ -56,7 +56,7 @@ class History:
     calls: dict[str, list[Call]] = field(default_factory=lambda: defaultdict(list))
     batch_count: int = 0
     lost_count: int = 0
-    _moments: Iterable[int] = field(default_factory=count)
+    _moments: Iterator[int] = field(default_factory=count)
 
     async def ask(self, door: Door, request: Any) -> Any:
         """Send the request, again with the same reference while the answer is lost."""
@@ -86,7 +86,7 @@ class History:
             self.calls[debit.organization_id].append(Call(debit, outcome, *rest))
 
     def _next_moment(self) -> int:
-        return next(iter(self._moments))
+        return next(self._moments)
 
 
 def is_lost(answer: object) -> bool:

@@ -3,8 +3,7 @@
 from tests.support.wallet_model.values import Standing
 from tollgate.wallet.v1.wallet_pb2 import CounterpartyAccount, Entry, EntryType
 
-# Type: the amount's sign, how often the amount is added to balance, held and owed, the other side.
-# What stands between these and those below is that the latter depend on what is there.
+# By type: sign of the amount; how often it is added to balance, held and owed; the other side.
 STEADY = {
     "TOP_UP": ("+", (1, 0, 0), "PROVIDER_CLEARING"),
     "REFUND": ("+", (1, 0, 0), "MESSAGE_REVENUE"),
@@ -21,6 +20,7 @@ STEADY = {
     "FREEZE": ("0", (0, 0, 0), "UNSPECIFIED"),
     "UNFREEZE": ("0", (0, 0, 0), "UNSPECIFIED"),
 }
+# Where the amount goes depends on what is there.
 ELASTIC = {
     "CAPTURE": ("-", "MESSAGE_REVENUE"),
     "REVERSAL": ("-", "PROVIDER_CLEARING"),

@@ -10,9 +10,7 @@ from tests.support.wallet_model.values import Hold, Referenced, Refused, Standin
 from tests.support.wallet_replay.ledger import Ledger, changes_limits
 from tests.support.wallet_replay.order import Order
 from tollgate.wallet.v1 import hold_pb2
-from tollgate.wallet.v1.hold_pb2 import (
-    HOLD_STATE_RELEASED,
-)
+from tollgate.wallet.v1.hold_pb2 import HOLD_STATE_RELEASED
 from tollgate.wallet.v1.wallet_service_holds_pb2 import GetHoldRequest, ReleaseHoldRequest
 from tollgate.wallet.v1.wallet_service_pb2 import (
     ApplyPaymentRequest,

@@ -68,7 +68,6 @@ class Contents:
         """One call had the effect; which one may have been lost with its answer."""
         lost = any(call.attempt_count > 1 for call in calls)
         assert len(first) == 1 or (lost and not first), calls
-        self.answers["first answer lost"] += not first
 
     def _rise_of_debt(self, entry: Entry) -> int:
         before = self._entries[entry.sequence - 2].owed_after_micros if entry.sequence > 1 else 0
