@@ -30,6 +30,7 @@ REPORT_TIMEOUT_SECONDS = 120.0
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 # What PostgreSQL's binary jsonb begins with.
 JSONB_VERSION = b"\x01"
+EMPTY_LIST = JSONB_VERSION + b"[]"
 
 # What may pass by itself. The outcome of a lost COMMIT is unknown; running the work again is safe
 # because every command is idempotent by its reference, its revision, or the state that it asks for.
@@ -226,7 +227,8 @@ async def _decode_json(connection: "asyncpg.Connection[asyncpg.Record]") -> None
     await connection.set_type_codec(
         "jsonb",
         encoder=lambda value: JSONB_VERSION + json.dumps(value).encode(),
-        decoder=lambda data: json.loads(data[len(JSONB_VERSION) :]),
+        # Most of what is read here are the freezes of wallets that are not frozen.
+        decoder=lambda data: [] if data == EMPTY_LIST else json.loads(data[len(JSONB_VERSION) :]),
         schema="pg_catalog",
         format="binary",
     )

@@ -17,7 +17,7 @@ from libs.logs import configure_logs
 from libs.migrations import migrate
 from libs.service import Service
 
-GARBAGE_THRESHOLD = 20_000
+GARBAGE_THRESHOLD = 200_000
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 

@@ -102,15 +102,13 @@ class Freeze:
 class Wallet(NamedTuple):
     """One organization's row. Without a currency the wallet is not opened yet.
 
-    A named tuple, as the entry: one of each is made for every debit.
+    A named tuple, as the entry: one of each is made for every debit. What changes with every entry
+    stands last, from the funds on.
     """
 
     organization_id: str
     currency_code: str | None
-    funds: Funds
     at_risk_micros: int
-    entry_count: int
-    chain: bytes | None
     depleted: bool
     depleted_below_micros: int
     resume_above_micros: int
@@ -120,46 +118,20 @@ class Wallet(NamedTuple):
     subscription: SubscriptionLevel | None
     next_hold_expire_time: datetime | None
     create_time: datetime
+    funds: Funds
+    entry_count: int
+    chain: bytes | None
     update_time: datetime
 
     def moved(self, funds: Funds, entry_count: int, update_time: datetime) -> "Wallet":
         """Return the wallet after entries; quicker than _replace, which is felt in every debit."""
-        return Wallet(
-            self.organization_id,
-            self.currency_code,
-            funds,
-            self.at_risk_micros,
-            entry_count,
-            self.chain,
-            self.depleted,
-            self.depleted_below_micros,
-            self.resume_above_micros,
-            self.freezes,
-            self.level_revision,
-            self.depleted_since,
-            self.subscription,
-            self.next_hold_expire_time,
-            self.create_time,
-            update_time,
-        )
+        kept = self[:FUNDS_FIELD]
+        return Wallet._make((*kept, funds, entry_count, self.chain, update_time))
 
     @property
     def besides_money(self) -> tuple[object, ...]:
         """What changes without an entry, or not with every entry."""
-        return (
-            self.currency_code,
-            self.funds.kept_micros,
-            self.at_risk_micros,
-            self.depleted,
-            self.depleted_since,
-            self.depleted_below_micros,
-            self.resume_above_micros,
-            self.freezes,
-            self.level_revision,
-            self.subscription,
-            self.next_hold_expire_time,
-            self.create_time,
-        )
+        return self[:FUNDS_FIELD], self.funds.kept_micros
 
     @property
     def freeze_reasons(self) -> tuple[str, ...]:
@@ -210,6 +182,9 @@ class Wallet(NamedTuple):
         if level and level.good_standing and not level.is_good_at(now):
             note = f"subscription was good until {level.good_until}"
         return Freeze(FreezeReason.SUBSCRIPTION_INACTIVE, "", note, GATEWAY_ACTOR, now)
+
+
+FUNDS_FIELD = Wallet._fields.index("funds")
 
 
 class Entry(NamedTuple):

@@ -22,12 +22,12 @@ from services.wallet.domain.chain import ChainKeys
 from services.wallet.domain.commands import Command
 from services.wallet.domain.draft import Effect
 from services.wallet.operations.batch import Batch, Outcomes, Work
+from services.wallet.operations.gathering import Gathering
 from services.wallet.storage.entries import ReferenceUsedError
 from services.wallet.storage.wallets import find_lock_holder
 
 COMMANDS_PER_BATCH_MAX = 1000
 LANES_MAX = 4
-GATHER_SECONDS_MAX = 0.005
 CHANGED_MAX = 100_000
 RETRY_AFTER_SECONDS = 0.5
 
@@ -95,7 +95,7 @@ class Engine:
         self._held: dict[str, None] = {}
         self._batch_count = 0
         self._lane_count = 0
-        self._start_is_due = False
+        self._gathering = Gathering(lambda: self._waiting_count, self._start)
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed: set[str] = set()
 
@@ -121,7 +121,7 @@ class Engine:
                 queue = self._waiting[organization_id] = deque()
             queue.append(Ticket(submission, position, command))
         self._waiting_count += len(commands)
-        self._start_soon()
+        self._gathering.note_arrival()
         await submission.answered
         return submission.answers
 
@@ -138,29 +138,10 @@ class Engine:
             if queue is not None and len(queue) >= self._limits.commands_per_wallet_max:
                 raise OverloadedError("too many commands wait already", RETRY_AFTER_SECONDS)
 
-    def _start_soon(self) -> None:
-        if not self._start_is_due:
-            self._start_is_due = True
-            loop = asyncio.get_running_loop()
-            loop.call_soon(self._gather, 0, loop.time() + GATHER_SECONDS_MAX)
-
-    def _gather(self, seen_count: int, until: float) -> None:
-        """Let ride together what arrives in turns of the loop that follow each other.
-
-        The first turn that brings nobody new ends it, so that a lone caller waits for no timer; a
-        bound ends it where callers never cease to arrive.
-        """
-        loop = asyncio.get_running_loop()
-        more = seen_count < self._waiting_count < COMMANDS_PER_BATCH_MAX
-        if more and loop.time() < until:
-            loop.call_soon(self._gather, self._waiting_count, until)
-        else:
-            self._start()
-
     def _start(self) -> None:
-        self._start_is_due = False
         while self._batch_count < self._limits.batches_at_once_max and (free := self._take_free()):
             self._batch_count += 1
+            self._gathering.note_start(_count_callers(free))
             self._run(self._run_batch(free))
         while self._lane_count < LANES_MAX and (held := self._take_held()):
             self._lane_count += 1
@@ -231,7 +212,7 @@ class Engine:
 
     def _end(self, tickets: Tickets) -> None:
         self._busy.difference_update(tickets)
-        self._start_soon()
+        self._gathering.note_end()
 
     async def _carry_out(self, tickets: Tickets, attempt: Attempt) -> None:
         """Carry out and answer; what others had locked is left to a lane."""
@@ -289,6 +270,10 @@ class Engine:
 async def _wait_for_one(batch: Batch, work: Work) -> Outcomes:
     ((organization_id, commands),) = work.items()
     return await batch.carry_out_waiting(organization_id, commands)
+
+
+def _count_callers(tickets: Tickets) -> int:
+    return len({ticket.submission for each in tickets.values() for ticket in each})
 
 
 def _answer_all(tickets: Tickets, error: Exception) -> None:

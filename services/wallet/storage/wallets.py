@@ -38,8 +38,9 @@ LOCK_FREE_WALLET = """
 SELECT *, clock_timestamp() AS now FROM wallets WHERE organization_id = $1 FOR UPDATE SKIP LOCKED
 """
 
+# One time for all of them: it is waited for none.
 LOCK_FREE_WALLETS = """
-SELECT *, clock_timestamp() AS now FROM wallets WHERE organization_id = ANY($1)
+SELECT *, (SELECT clock_timestamp()) AS now FROM wallets WHERE organization_id = ANY($1)
 FOR UPDATE SKIP LOCKED
 """
 
