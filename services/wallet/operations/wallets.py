@@ -2,7 +2,14 @@
 
 from libs.database import Database
 from libs.levels import SubscriptionLevel
-from libs.paging import Page, decode_page_token, encode_page_token, page_limit
+from libs.paging import (
+    Page,
+    decode_page_token,
+    encode_page_token,
+    key_to_time,
+    page_limit,
+    time_to_key,
+)
 from libs.workers import for_each_organization
 from services.wallet.domain.commands import ObserveSubscription, Reevaluate
 from services.wallet.domain.filters import WalletFilter
@@ -10,6 +17,7 @@ from services.wallet.domain.refusals import hold_not_found, wallet_not_found
 from services.wallet.domain.values import Hold, HoldState, Wallet
 from services.wallet.operations.engine import Engine
 from services.wallet.storage import holds, wallets
+from services.wallet.storage.holds import NEWEST, Place
 
 REEVALUATE_BATCH = 100
 
@@ -59,17 +67,21 @@ class WalletOperations:
 
     async def list_holds(
         self, organization_id: str, state: HoldState | None, page_size: int, page_token: str
-    ) -> tuple[Page[Hold], Wallet]:
-        """Return a page of holds in the order of their references, and their wallet."""
-        wallet = await self.get_wallet(organization_id)
-        key = decode_page_token(page_token, str)
+    ) -> tuple[Page[Hold], str | None]:
+        """Return a page of holds, newest first, and their currency; without a wallet, none."""
+        key = decode_page_token(page_token, int, str)
+        before = Place(key_to_time(int(key[0])), str(key[1])) if key else NEWEST
         limit = page_limit(page_size)
+        states = [state] if state else HoldState
         found = await self._database.run(
-            holds.list_holds, organization_id, state, str(key[0]) if key else "", limit + 1
+            holds.list_holds, organization_id, states, before, limit + 1
         )
-        more = len(found) > limit
-        token = encode_page_token(found[limit - 1].reference_id) if more else ""
-        return Page(found[:limit], token), wallet
+        if not found:
+            return Page([], ""), None
+        wallet = await self.get_wallet(organization_id)
+        last = found[:limit][-1]
+        token = encode_page_token(time_to_key(last.create_time), last.reference_id)
+        return Page(found[:limit], token if len(found) > limit else ""), wallet.currency_code
 
     async def reevaluate_due(self) -> bool:
         """Let time do what it does where it is due; answer whether there may be more."""

@@ -88,16 +88,14 @@ class HoldRpcs(Rpcs):
         self, request: wallet_service_holds_pb2.ListHoldsRequest, context: Any
     ) -> wallet_service_holds_pb2.ListHoldsResponse:
         """List holds."""
-        page, wallet = await self._wallets.list_holds(
+        page, currency_code = await self._wallets.list_holds(
             request.organization_id,
             optional_hold_state(request.state),
             request.page_size,
             request.page_token,
         )
         return wallet_service_holds_pb2.ListHoldsResponse(
-            holds=[
-                hold_message(hold, wallet.currency_code, self._late_window) for hold in page.items
-            ],
+            holds=[hold_message(hold, currency_code, self._late_window) for hold in page.items],
             next_page_token=page.next_page_token,
         )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from libs.database import Connection, Record
 from services.wallet.domain.values import Hold, HoldState
@@ -93,21 +94,42 @@ async def save_holds(connection: Connection, holds: Sequence[Hold]) -> None:
     )
 
 
+# State by state, so that each is read in the order of the index, and no further than the page goes.
 LIST_HOLDS = """
-SELECT * FROM holds
-WHERE organization_id = $1
-  AND reference_id > $2
-  AND ($3::text IS NULL OR state = $3)
-ORDER BY reference_id
-LIMIT $4
+SELECT found.*
+FROM unnest($2::text[]) AS wanted (state)
+CROSS JOIN LATERAL (
+    SELECT * FROM holds
+    WHERE organization_id = $1
+      AND state = wanted.state
+      AND (create_time, reference_id) < (coalesce($3::timestamptz, 'infinity'), $4)
+    ORDER BY create_time DESC, reference_id DESC
+    LIMIT $5
+) AS found
+ORDER BY create_time DESC, reference_id DESC
+LIMIT $5
 """
 
 
+class Place(NamedTuple):
+    """Where a hold stands among those of its organization; without a time, after all of them."""
+
+    create_time: datetime | None
+    reference_id: str
+
+
+NEWEST = Place(None, "")
+
+
 async def list_holds(
-    connection: Connection, organization_id: str, state: HoldState | None, after: str, limit: int
+    connection: Connection,
+    organization_id: str,
+    states: Iterable[HoldState],
+    before: Place,
+    limit: int,
 ) -> list[Hold]:
-    """Return an organization's holds in the order of their references."""
-    rows = await connection.fetch(LIST_HOLDS, organization_id, after, state, limit)
+    """Return an organization's holds in these states, newest first, before the given place."""
+    rows = await connection.fetch(LIST_HOLDS, organization_id, list(states), *before, limit)
     return [_to_hold(row) for row in rows]
 
 

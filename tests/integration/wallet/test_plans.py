@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -10,8 +11,10 @@ import pytest
 
 from services.wallet.app import READ_PLANNING, WRITE_PATH_PLANNING
 from services.wallet.domain.filters import EntryFilter
+from services.wallet.domain.values import HoldState
 from services.wallet.storage.entries import FIND_BY_REFERENCES, FIND_BY_REFERENCES_OF_ONE
 from services.wallet.storage.history import find_entry_at, list_entries
+from services.wallet.storage.holds import NEWEST, Place, list_holds
 from services.wallet.storage.proofs import next_organization, read_chunk
 from tests.support.databases import ServiceDatabase
 
@@ -103,11 +106,23 @@ READS: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "a chunk to prove": lambda role: read_chunk(role, HOT, 50_000, 500),
     "the next organization": lambda role: next_organization(role, "org-a"),
 }
-ENTRIES_READ = """
-SELECT (SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'entries') +
-    (SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes WHERE relname = 'entries')
+ROWS_READ = """
+SELECT (SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = $1) +
+    (SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes WHERE relname = $1)
 """
 ENTRIES_READ_MAX = 1_100
+
+
+async def rows_read(
+    superuser: Any, role: Any, table: str, read: Callable[[Any], Awaitable[Any]]
+) -> int:
+    """Return how many rows of a table a read has looked at, by indexes or without."""
+    before: int = await superuser.fetchval(ROWS_READ, table)
+    await role.execute("SELECT pg_stat_force_next_flush()")
+    await read(role)
+    await role.execute("SELECT pg_stat_force_next_flush()")
+    after: int = await superuser.fetchval(ROWS_READ, table)
+    return after - before
 
 
 @pytest.mark.parametrize("last_seen", LAST_SEEN)
@@ -118,9 +133,37 @@ async def test_no_answer_walks_through_a_hot_wallet(
     role = await asyncpg.connect(database.url, server_settings=dict(READ_PLANNING))
     for name, read in READS.items():
         for _ in range(EXECUTIONS):
-            before = await superuser.fetchval(ENTRIES_READ)
-            await role.execute("SELECT pg_stat_force_next_flush()")
-            await read(role)
-            await role.execute("SELECT pg_stat_force_next_flush()")
-            assert await superuser.fetchval(ENTRIES_READ) - before <= ENTRIES_READ_MAX, name
+            assert await rows_read(superuser, role, "entries", read) <= ENTRIES_READ_MAX, name
+    await role.close()
+
+
+HOLDS = """
+INSERT INTO holds
+SELECT organization_id, 'hold-' || number, 1, 0, 1,
+    CASE WHEN number <= 3 THEN 'RELEASED' WHEN number % 2 = 0 THEN 'EXPIRED' ELSE 'CAPTURED' END,
+    now(), '', NULL, now() + number * interval '1 ms', now()
+FROM unnest($1::text[]) AS organization_id CROSS JOIN generate_series(1, $2::bigint) AS number
+"""
+# A page of each state.
+HOLDS_READ_MAX = 51 * len(HoldState)
+
+
+@pytest.mark.parametrize("last_seen", LAST_SEEN)
+async def test_holds_are_read_no_further_than_a_page(
+    superuser: Any, database: ServiceDatabase, last_seen: str
+) -> None:
+    wallet_count, hold_count = LAST_SEEN[last_seen]
+    organizations = [f"org-{number}" for number in range(wallet_count)]
+    await superuser.execute("ALTER TABLE holds SET (autovacuum_enabled = off)")
+    await superuser.execute(WALLETS, [*organizations, HOT])
+    await superuser.execute(HOLDS, organizations, hold_count)
+    await superuser.execute("ANALYZE")
+    await superuser.execute(HOLDS, [HOT], HOT_ENTRIES)
+    role = await asyncpg.connect(database.url)
+    middle = Place(datetime.now(UTC) + timedelta(seconds=50), "hold-50000")
+    for states in (list(HoldState), *([state] for state in HoldState)):
+        for place in (NEWEST, middle):
+            read = partial(list_holds, organization_id=HOT, states=states, before=place, limit=51)
+            for _ in range(EXECUTIONS):
+                assert await rows_read(superuser, role, "holds", read) <= HOLDS_READ_MAX
     await role.close()
