@@ -44,13 +44,17 @@ class WalletOperations:
     async def list_wallets(
         self, wanted: WalletFilter, page_size: int, page_token: str
     ) -> Page[Wallet]:
-        """Return a page of wallets in the order of their organizations."""
+        """Return a page of wallets in the order of their organizations.
+
+        As they are stored, since that is what they are chosen by: a wallet whose news has just
+        expired is told as not frozen until that is acted on.
+        """
         key = decode_page_token(page_token, str)
         limit = page_limit(page_size)
         rows = await self._database.run(
             wallets.list_wallets, wanted, str(key[0]) if key else "", limit + 1
         )
-        found = [row.wallet.as_of(row.now) for row in rows]
+        found = [row.wallet for row in rows]
         more = len(found) > limit
         return Page(
             found[:limit], encode_page_token(found[limit - 1].organization_id) if more else ""

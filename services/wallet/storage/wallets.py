@@ -178,9 +178,9 @@ SELECT *, clock_timestamp() AS now FROM wallets
 WHERE currency_code IS NOT NULL
   AND organization_id > $1
   AND (($2::text IS NULL AND $3::timestamptz IS NULL) OR EXISTS (
-      SELECT FROM jsonb_array_elements(freezes) AS freeze
-      WHERE ($2 IS NULL OR freeze ->> 'reason' = $2)
-        AND ($3 IS NULL OR (freeze ->> 'create_time')::timestamptz < $3)
+      SELECT FROM jsonb_array_elements(freezes) AS each_freeze
+      WHERE ($2 IS NULL OR each_freeze ->> 'reason' = $2)
+        AND ($3 IS NULL OR (each_freeze ->> 'create_time')::timestamptz < $3)
   ))
   {conditions}
 ORDER BY organization_id
