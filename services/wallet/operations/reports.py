@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from libs.database import Connection
-from libs.errors import FieldViolation, InvalidArgumentError
+from libs.errors import FieldViolation, InvalidArgumentError, invalid_field
 from libs.paging import (
     Page,
     decode_page_token,
@@ -55,10 +55,7 @@ class Reports:
         self, wanted: EntryFilter, limit: int, page_token: str
     ) -> Page[Entry]:
         span = _require_bounds(wanted)
-        key = decode_page_token(page_token, int, str, int)
-        before = Place(span.end_time, "", 0)
-        if key:
-            before = Place(key_to_time(int(key[0])), str(key[1]), int(key[2]))
+        before = _place_in(span, page_token)
         entries = await self._reader.read(
             history.list_entries_of_all, wanted, span, before, limit + 1
         )
@@ -91,6 +88,17 @@ async def _find_entry_at(
     if row is None or row.wallet.currency_code is None:
         raise wallet_not_found(organization_id)
     return await history.find_entry_at(connection, organization_id, time)
+
+
+def _place_in(span: Span, page_token: str) -> Place:
+    """Return where the page before has ended, which can only be within the span."""
+    key = decode_page_token(page_token, int, str, int)
+    if key is None:
+        return Place(span.end_time, "", 0)
+    place = Place(key_to_time(int(key[0])), str(key[1]), int(key[2]))
+    if place.create_time >= span.end_time:
+        raise invalid_field("page_token", "is not a token of this list")
+    return place
 
 
 def _require_bounds(wanted: EntryFilter) -> Span:

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
+from libs.paging import encode_page_token, time_to_key
 from libs.rpc.times import to_timestamp
 from tests.integration.wallet.ledgers import payment, trial_balance, write_story
 from tests.integration.wallet.requests import (
@@ -185,6 +186,11 @@ async def test_one_type_is_listed_over_all_wallets(
 
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+# The last of them is of the last microsecond that a time can have.
+AFTER_THE_SPAN = [
+    encode_page_token(time_to_key(time), "a", 1)
+    for time in (NOW + DAY, datetime.max.replace(tzinfo=UTC))
+]
 
 
 @pytest.mark.parametrize(
@@ -199,6 +205,13 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
         (
             {"start_time": NOW, "end_time": NOW + DAY, "type": 2, "page_token": "WzFd"},
             ["page_token"],
+        ),
+        *(
+            (
+                {"start_time": NOW, "end_time": NOW + DAY, "type": 2, "page_token": token},
+                ["page_token"],
+            )
+            for token in AFTER_THE_SPAN
         ),
         ({"organization_id": ORGANIZATION, "page_token": "made up"}, ["page_token"]),
         ({"organization_id": ORGANIZATION, "page_token": "WzEsICJhIiwgMV0="}, ["page_token"]),
