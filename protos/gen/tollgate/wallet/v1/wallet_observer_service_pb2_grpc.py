@@ -50,7 +50,10 @@ class WalletObserverServiceServicer:
 
     def ReportWallet(self, request, context):
         """ReportWallet says how the wallet stands at a revision. It is taken if it is newer than what the
-        observer holds. The same revision with other content: REFERENCE_CONFLICT, and an alarm.
+        observer holds.
+        Errors: REFERENCE_CONFLICT (the same revision with other content; an alarm).
+        Example: {"organizationId": "org-2", "revision": "7", "frozen": true,
+        "freezeReasons": ["FREEZE_REASON_OPERATOR"], "ledgerCurrencyCode": "USD"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -28,15 +28,19 @@ if _version_not_supported:
 
 
 class WalletServiceStub:
-    """WalletService holds the prepaid money of organizations. Every command that moves money carries a
-    reference_id that is unique for ever within its organization: the same reference with the same content
-    answers as the first time (`replayed`), whatever the wallet's state is now; with other content it is
-    REFERENCE_CONFLICT. A rejected command records nothing, so its reference may be used again.
-    Every rpc may answer INVALID_ARGUMENT, DATABASE_UNAVAILABLE (safe to retry) and OVERLOADED (nothing was
-    done; retry after a while). A command on an organization without a wallet is WALLET_NOT_FOUND, but for
-    CreateWallet and ApplyPayment. Money past the range of int64 is BALANCE_LIMIT_EXCEEDED.
-    The examples are requests: grpcurl -plaintext -d '<example>' localhost:50051 <service>/<rpc>, where
-    <service> is tollgate.wallet.v1.WalletService.
+    """WalletService holds the prepaid money of organizations.
+
+    Every command that moves money carries a reference_id that is unique for ever within its organization: the
+    same reference with the same content answers as the first time (`replayed`), whatever the wallet's state
+    is now; with other content it is REFERENCE_CONFLICT. A rejected command records nothing, so its reference
+    may be used again.
+
+    Any rpc may answer INVALID_ARGUMENT (a field breaks the rule beside it; BadRequest names it) and
+    DATABASE_UNAVAILABLE (try again, with the same reference), and any that writes OVERLOADED (nothing was
+    done; RetryInfo says when to try again). What else an rpc may answer stands after `Errors`.
+
+    The examples are requests, and one story from the first to the last:
+    grpcurl -plaintext -d '<example>' localhost:50051 tollgate.wallet.v1.WalletService/<rpc>
     """
 
     def __init__(self, channel):
@@ -65,6 +69,11 @@ class WalletServiceStub:
                 request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ListWalletsRequest.SerializeToString,
                 response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ListWalletsResponse.FromString,
                 _registered_method=True)
+        self.Credit = channel.unary_unary(
+                '/tollgate.wallet.v1.WalletService/Credit',
+                request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.CreditRequest.SerializeToString,
+                response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.CreditResponse.FromString,
+                _registered_method=True)
         self.Debit = channel.unary_unary(
                 '/tollgate.wallet.v1.WalletService/Debit',
                 request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.DebitRequest.SerializeToString,
@@ -74,11 +83,6 @@ class WalletServiceStub:
                 '/tollgate.wallet.v1.WalletService/BatchDebit',
                 request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.BatchDebitRequest.SerializeToString,
                 response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.BatchDebitResponse.FromString,
-                _registered_method=True)
-        self.Credit = channel.unary_unary(
-                '/tollgate.wallet.v1.WalletService/Credit',
-                request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.CreditRequest.SerializeToString,
-                response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.CreditResponse.FromString,
                 _registered_method=True)
         self.ApplyPayment = channel.unary_unary(
                 '/tollgate.wallet.v1.WalletService/ApplyPayment',
@@ -158,20 +162,24 @@ class WalletServiceStub:
 
 
 class WalletServiceServicer:
-    """WalletService holds the prepaid money of organizations. Every command that moves money carries a
-    reference_id that is unique for ever within its organization: the same reference with the same content
-    answers as the first time (`replayed`), whatever the wallet's state is now; with other content it is
-    REFERENCE_CONFLICT. A rejected command records nothing, so its reference may be used again.
-    Every rpc may answer INVALID_ARGUMENT, DATABASE_UNAVAILABLE (safe to retry) and OVERLOADED (nothing was
-    done; retry after a while). A command on an organization without a wallet is WALLET_NOT_FOUND, but for
-    CreateWallet and ApplyPayment. Money past the range of int64 is BALANCE_LIMIT_EXCEEDED.
-    The examples are requests: grpcurl -plaintext -d '<example>' localhost:50051 <service>/<rpc>, where
-    <service> is tollgate.wallet.v1.WalletService.
+    """WalletService holds the prepaid money of organizations.
+
+    Every command that moves money carries a reference_id that is unique for ever within its organization: the
+    same reference with the same content answers as the first time (`replayed`), whatever the wallet's state
+    is now; with other content it is REFERENCE_CONFLICT. A rejected command records nothing, so its reference
+    may be used again.
+
+    Any rpc may answer INVALID_ARGUMENT (a field breaks the rule beside it; BadRequest names it) and
+    DATABASE_UNAVAILABLE (try again, with the same reference), and any that writes OVERLOADED (nothing was
+    done; RetryInfo says when to try again). What else an rpc may answer stands after `Errors`.
+
+    The examples are requests, and one story from the first to the last:
+    grpcurl -plaintext -d '<example>' localhost:50051 tollgate.wallet.v1.WalletService/<rpc>
     """
 
     def CreateWallet(self, request, context):
-        """CreateWallet opens the organization's wallet. Idempotent; with another currency than the wallet's:
-        CURRENCY_MISMATCH.
+        """CreateWallet opens the organization's wallet, in one currency for ever. Idempotent.
+        Errors: CURRENCY_MISMATCH (it has a wallet in another currency).
         Example: {"organizationId": "org-1", "currencyCode": "USD"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -179,7 +187,8 @@ class WalletServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetWallet(self, request, context):
-        """GetWallet answers the wallet as it stands now, or WALLET_NOT_FOUND.
+        """GetWallet answers the wallet as it stands now.
+        Errors: WALLET_NOT_FOUND.
         Example: {"organizationId": "org-1"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -188,6 +197,7 @@ class WalletServiceServicer:
 
     def UpdateWallet(self, request, context):
         """UpdateWallet changes the limits between which the wallet is depleted; what is unset stays. Idempotent.
+        Errors: WALLET_NOT_FOUND; INVALID_ARGUMENT (resume_above_micros would be below depleted_below_micros).
         Example: {"organizationId": "org-1", "depletedBelowMicros": "7500", "resumeAboveMicros": "1000000"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -195,16 +205,32 @@ class WalletServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListWallets(self, request, context):
-        """ListWallets lists wallets by organization_id.
-        Example: {"frozen": true, "freezeReason": "FREEZE_REASON_DISPUTE", "pageSize": 100}
+        """ListWallets lists wallets by organization_id, as they are stored: when a subscription's good news
+        expires, GetWallet, Debit and PlaceHold know at once, and this list when the service has acted on it,
+        within WALLET_POLL_INTERVAL_SECONDS.
+        Errors: INVALID_ARGUMENT (a page_token that was made up).
+        Example: {"depleted": true, "pageSize": 100}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Credit(self, request, context):
+        """Credit adds money, frozen or not; debt is repaid first. For other backends; providers' payments come by
+        ApplyPayment. Idempotent by reference_id.
+        Errors: WALLET_NOT_FOUND; CURRENCY_MISMATCH; REFERENCE_CONFLICT; BALANCE_LIMIT_EXCEEDED (the balance
+        would pass int64).
+        Example: {"organizationId": "org-1", "amountMicros": "25000000", "currencyCode": "USD",
+        "referenceId": "invoice-1", "type": "CREDIT_TYPE_TOP_UP"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Debit(self, request, context):
-        """Debit spends money: the permission to send. Refused while frozen (WALLET_FROZEN), when the money is not
-        available (INSUFFICIENT_FUNDS), and in another currency (CURRENCY_MISMATCH). Idempotent by reference_id.
+        """Debit spends money: the permission to send. Idempotent by reference_id.
+        Errors: WALLET_NOT_FOUND; WALLET_FROZEN; INSUFFICIENT_FUNDS (more than available_micros);
+        CURRENCY_MISMATCH; REFERENCE_CONFLICT.
         Example: {"organizationId": "org-1", "amountMicros": "7500", "currencyCode": "USD",
         "referenceId": "msg-1", "description": "SMS to +1 555 0100"}
         """
@@ -213,21 +239,12 @@ class WalletServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BatchDebit(self, request, context):
-        """BatchDebit does many debits, of one wallet or of many. Each is a Debit of its own: one that is refused
-        does not touch its neighbours, one that breaks a rule is refused by itself. No debits, or more than
-        1000: INVALID_ARGUMENT. Idempotent by each reference_id.
+        """BatchDebit does many debits, of one wallet or of many. Each is a Debit of its own: one that is refused,
+        or that breaks a rule, is answered so in its result and does not touch its neighbours. Idempotent by
+        each reference_id.
+        Errors: INVALID_ARGUMENT (no debits, or more than 1000); in a result, those of Debit.
         Example: {"debits": [{"organizationId": "org-1", "amountMicros": "7500", "currencyCode": "USD",
-        "referenceId": "msg-1"}]}
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def Credit(self, request, context):
-        """Credit adds money, frozen or not; debt is repaid first. For other backends; providers' payments come by
-        ApplyPayment. In another currency: CURRENCY_MISMATCH. Idempotent by reference_id.
-        Example: {"organizationId": "org-1", "amountMicros": "25000000", "currencyCode": "USD",
-        "referenceId": "invoice-1", "type": "CREDIT_TYPE_TOP_UP"}
+        "referenceId": "msg-2"}]}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -236,12 +253,13 @@ class WalletServiceServicer:
     def ApplyPayment(self, request, context):
         """ApplyPayment takes the level of one payment: absolute amounts at a revision, not a change. What differs
         from the level before is posted, frozen or not: more credited is added; more reversed, or less credited,
-        is taken out of what is at risk, then out of what is available, and the rest is owed; less reversed
-        cancels debt first. What is at risk is held as far as it is there. A revision that is older does
-        nothing; the same revision with the same content does nothing, with other content it is
-        REFERENCE_CONFLICT. An organization without a wallet gets one if the payment is in the default currency
-        of the service's settings, otherwise WALLET_NOT_FOUND. In another currency than the wallet's:
-        CURRENCY_MISMATCH. Idempotent.
+        is taken out of what is at risk or available, and the rest is owed; less reversed cancels debt first.
+        What is at risk is held as far as it is there. A revision that is older does nothing, nor does the same
+        revision with the same content. An organization without a wallet gets one if the payment is in the
+        default currency of the service's settings. Idempotent.
+        Errors: WALLET_NOT_FOUND (no wallet, and another currency than the default); CURRENCY_MISMATCH;
+        REFERENCE_CONFLICT (the same revision with other content); INVALID_ARGUMENT (reversed_micros above
+        credited_micros); BALANCE_LIMIT_EXCEEDED (balance, debt or what is at risk would pass int64).
         Example: {"organizationId": "org-1", "paymentId": "stripe:pi_1", "revision": "2", "currencyCode": "USD",
         "creditedMicros": "25000000", "reversedMicros": "5000000"}
         """
@@ -251,8 +269,9 @@ class WalletServiceServicer:
 
     def AdjustBalance(self, request, context):
         """AdjustBalance is an operator's correction, frozen or not. Adding repays debt first: that is how a debt
-        is written off. Taking more than is available: INSUFFICIENT_FUNDS. In another currency:
-        CURRENCY_MISMATCH. Idempotent by reference_id.
+        is written off. Idempotent by reference_id.
+        Errors: WALLET_NOT_FOUND; INSUFFICIENT_FUNDS (to take more than available_micros); CURRENCY_MISMATCH;
+        REFERENCE_CONFLICT; BALANCE_LIMIT_EXCEEDED (the balance would pass int64).
         Example: {"organizationId": "org-1", "deltaMicros": "-500000", "currencyCode": "USD",
         "referenceId": "ticket-1", "justification": "credited twice", "actor": "ann"}
         """
@@ -261,9 +280,15 @@ class WalletServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PlaceHold(self, request, context):
-        """PlaceHold keeps money back for something under way. Refused like a Debit. Idempotent by reference_id.
+        """PlaceHold keeps money back for something under way, such as a message whose price is not known yet.
+        Idempotent by reference_id.
+        Errors: WALLET_NOT_FOUND; WALLET_FROZEN; INSUFFICIENT_FUNDS (more than available_micros);
+        CURRENCY_MISMATCH; REFERENCE_CONFLICT.
         Example: {"organizationId": "org-1", "amountMicros": "15000", "currencyCode": "USD",
-        "referenceId": "msg-2", "ttl": "3600s"}
+        "referenceId": "msg-3", "ttl": "3600s"}
+        Example: {"organizationId": "org-1", "amountMicros": "15000", "currencyCode": "USD",
+        "referenceId": "msg-4", "ttl": "90s", "description": "MMS to +1 555 0100",
+        "metadata": {"campaign": "spring"}}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -271,30 +296,34 @@ class WalletServiceServicer:
 
     def CaptureHold(self, request, context):
         """CaptureHold spends what is held, frozen or not: the message is sent already. Many captures may be taken
-        until a final one, which releases the rest. More than is left: CAPTURE_EXCEEDS_HOLD; with allow_excess
-        it is taken from what is available, and the rest is owed. After expire_time, until
-        late_capture_end_time, captures come out of what is available, and the rest is owed: in all no more than
-        the hold's amount (CAPTURE_EXCEEDS_HOLD). Later, or after the final capture or the release:
-        HOLD_NOT_OPEN. Unknown: HOLD_NOT_FOUND. Idempotent by reference_id.
-        Example: {"organizationId": "org-1", "holdReferenceId": "msg-2", "amountMicros": "7500",
-        "referenceId": "msg-2.delivered", "final": true}
+        until a final one, which releases the rest. With allow_excess more than is left may be captured: it is
+        taken from what is available, then out of what is at risk, and the rest is owed. After expire_time, until
+        late_capture_end_time, captures are taken so too, in all no more than the hold's amount. Idempotent by
+        reference_id.
+        Errors: WALLET_NOT_FOUND; HOLD_NOT_FOUND; CAPTURE_EXCEEDS_HOLD (more than is left, without allow_excess
+        or after expire_time); HOLD_NOT_OPEN (after the final capture, the release, or late_capture_end_time);
+        REFERENCE_CONFLICT; BALANCE_LIMIT_EXCEEDED (what was captured, or the debt, would pass int64).
+        Example: {"organizationId": "org-1", "holdReferenceId": "msg-3", "amountMicros": "7500",
+        "referenceId": "msg-3.delivered", "final": true}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReleaseHold(self, request, context):
-        """ReleaseHold lets go of what a hold still holds, frozen or not. Idempotent: already released is OK.
-        After the final capture: HOLD_NOT_OPEN. Unknown: HOLD_NOT_FOUND.
-        Example: {"organizationId": "org-1", "holdReferenceId": "msg-2"}
+        """ReleaseHold lets go of what a hold still holds, frozen or not; one that has expired takes no late
+        captures any more. Idempotent: already released is OK.
+        Errors: WALLET_NOT_FOUND; HOLD_NOT_FOUND; HOLD_NOT_OPEN (after the final capture).
+        Example: {"organizationId": "org-1", "holdReferenceId": "msg-4"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetHold(self, request, context):
-        """GetHold answers the hold as it stands now, or HOLD_NOT_FOUND.
-        Example: {"organizationId": "org-1", "holdReferenceId": "msg-2"}
+        """GetHold answers the hold as it stands now.
+        Errors: WALLET_NOT_FOUND; HOLD_NOT_FOUND.
+        Example: {"organizationId": "org-1", "holdReferenceId": "msg-3"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -302,7 +331,8 @@ class WalletServiceServicer:
 
     def ListHolds(self, request, context):
         """ListHolds lists an organization's holds, newest first. An organization without a wallet has none.
-        Example: {"organizationId": "org-1", "state": "HOLD_STATE_OPEN"}
+        Errors: INVALID_ARGUMENT (a page_token that was made up).
+        Example: {"organizationId": "org-1", "pageSize": 100}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -310,6 +340,7 @@ class WalletServiceServicer:
 
     def FreezeWallet(self, request, context):
         """FreezeWallet sets one freeze. Already set: OK, nothing done.
+        Errors: WALLET_NOT_FOUND; INVALID_ARGUMENT (SUBSCRIPTION_INACTIVE, which follows the subscription).
         Example: {"organizationId": "org-1", "reason": "FREEZE_REASON_OPERATOR", "note": "fraud?", "actor": "ann"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -317,8 +348,9 @@ class WalletServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UnfreezeWallet(self, request, context):
-        """UnfreezeWallet lifts that one freeze; others stay. Not set: OK, nothing done. INTEGRITY while the wallet
-        does not verify: INVALID_STATE.
+        """UnfreezeWallet lifts that one freeze; others stay. Not set: OK, nothing done.
+        Errors: WALLET_NOT_FOUND; INVALID_ARGUMENT (SUBSCRIPTION_INACTIVE, which follows the subscription);
+        INVALID_STATE (INTEGRITY, while the wallet does not verify).
         Example: {"organizationId": "org-1", "reason": "FREEZE_REASON_OPERATOR", "actor": "ann"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -326,16 +358,21 @@ class WalletServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListEntries(self, request, context):
-        """ListEntries lists entries, newest first. An organization without a wallet has none.
+        """ListEntries lists entries, newest first: of one wallet, or of one type of all wallets. An organization
+        without a wallet has none.
+        Errors: INVALID_ARGUMENT (without an organization_id: no type, no times, an end_time that is not after
+        start_time or more than 31 days after it; a page_token that was made up).
         Example: {"organizationId": "org-1", "referenceId": "msg-1"}
+        Example: {"type": "ENTRY_TYPE_ADJUSTMENT", "startTime": "2026-01-01T00:00:00Z",
+        "endTime": "2026-02-01T00:00:00Z"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetBalanceAt(self, request, context):
-        """GetBalanceAt answers how the wallet stood at a time, all zero before its first entry, or
-        WALLET_NOT_FOUND.
+        """GetBalanceAt answers how the wallet stood at a time, all zero before its first entry.
+        Errors: WALLET_NOT_FOUND.
         Example: {"organizationId": "org-1", "time": "2026-01-31T23:59:59.999999Z"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -345,6 +382,8 @@ class WalletServiceServicer:
     def VerifyLedger(self, request, context):
         """VerifyLedger recomputes every balance and every chain from the entries, of one wallet or of all. It
         changes nothing, and tells its progress and what it finds as it goes.
+        Errors: WALLET_NOT_FOUND (neither a wallet nor entries of the organization_id, nor heads);
+        INVALID_ARGUMENT (heads of another organization than the organization_id).
         Example: {"organizationId": "org-1"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -355,6 +394,7 @@ class WalletServiceServicer:
         """RepairWallet recomputes the wallet from its entries, appends an entry that names what was broken,
         restarts the chain there, and lifts the freeze INTEGRITY. VerifyLedger tells of it as repaired from then
         on. Nothing broken: OK, nothing written but what lifts INTEGRITY.
+        Errors: WALLET_NOT_FOUND (neither a wallet nor entries).
         Example: {"organizationId": "org-1", "justification": "row edited by hand, ticket-7", "actor": "ann"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -363,6 +403,7 @@ class WalletServiceServicer:
 
     def GetTrialBalance(self, request, context):
         """GetTrialBalance sums up all wallets of a currency by account; the sum of the sums is zero.
+        Errors: BALANCE_LIMIT_EXCEEDED (a total would pass int64; without metadata).
         Example: {"currencyCode": "USD"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -371,6 +412,8 @@ class WalletServiceServicer:
 
     def GetLedgerStatistics(self, request, context):
         """GetLedgerStatistics counts and sums the entries of all wallets of a currency by hour or day.
+        Errors: INVALID_ARGUMENT (an end_time that is not after start_time, or after it by more than 31 days for
+        hours, 366 for days); BALANCE_LIMIT_EXCEEDED (a total would pass int64; without metadata).
         Example: {"startTime": "2026-01-05T00:00:00Z", "endTime": "2026-01-12T00:00:00Z",
         "bucket": "STATISTICS_BUCKET_DAY", "currencyCode": "USD"}
         """
@@ -401,6 +444,11 @@ def add_WalletServiceServicer_to_server(servicer, server):
                     request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ListWalletsRequest.FromString,
                     response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ListWalletsResponse.SerializeToString,
             ),
+            'Credit': grpc.unary_unary_rpc_method_handler(
+                    servicer.Credit,
+                    request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.CreditRequest.FromString,
+                    response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.CreditResponse.SerializeToString,
+            ),
             'Debit': grpc.unary_unary_rpc_method_handler(
                     servicer.Debit,
                     request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.DebitRequest.FromString,
@@ -410,11 +458,6 @@ def add_WalletServiceServicer_to_server(servicer, server):
                     servicer.BatchDebit,
                     request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.BatchDebitRequest.FromString,
                     response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.BatchDebitResponse.SerializeToString,
-            ),
-            'Credit': grpc.unary_unary_rpc_method_handler(
-                    servicer.Credit,
-                    request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.CreditRequest.FromString,
-                    response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.CreditResponse.SerializeToString,
             ),
             'ApplyPayment': grpc.unary_unary_rpc_method_handler(
                     servicer.ApplyPayment,
@@ -500,15 +543,19 @@ def add_WalletServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class WalletService:
-    """WalletService holds the prepaid money of organizations. Every command that moves money carries a
-    reference_id that is unique for ever within its organization: the same reference with the same content
-    answers as the first time (`replayed`), whatever the wallet's state is now; with other content it is
-    REFERENCE_CONFLICT. A rejected command records nothing, so its reference may be used again.
-    Every rpc may answer INVALID_ARGUMENT, DATABASE_UNAVAILABLE (safe to retry) and OVERLOADED (nothing was
-    done; retry after a while). A command on an organization without a wallet is WALLET_NOT_FOUND, but for
-    CreateWallet and ApplyPayment. Money past the range of int64 is BALANCE_LIMIT_EXCEEDED.
-    The examples are requests: grpcurl -plaintext -d '<example>' localhost:50051 <service>/<rpc>, where
-    <service> is tollgate.wallet.v1.WalletService.
+    """WalletService holds the prepaid money of organizations.
+
+    Every command that moves money carries a reference_id that is unique for ever within its organization: the
+    same reference with the same content answers as the first time (`replayed`), whatever the wallet's state
+    is now; with other content it is REFERENCE_CONFLICT. A rejected command records nothing, so its reference
+    may be used again.
+
+    Any rpc may answer INVALID_ARGUMENT (a field breaks the rule beside it; BadRequest names it) and
+    DATABASE_UNAVAILABLE (try again, with the same reference), and any that writes OVERLOADED (nothing was
+    done; RetryInfo says when to try again). What else an rpc may answer stands after `Errors`.
+
+    The examples are requests, and one story from the first to the last:
+    grpcurl -plaintext -d '<example>' localhost:50051 tollgate.wallet.v1.WalletService/<rpc>
     """
 
     @staticmethod
@@ -620,6 +667,33 @@ class WalletService:
             _registered_method=True)
 
     @staticmethod
+    def Credit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.wallet.v1.WalletService/Credit',
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.CreditRequest.SerializeToString,
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.CreditResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def Debit(request,
             target,
             options=(),
@@ -663,33 +737,6 @@ class WalletService:
             '/tollgate.wallet.v1.WalletService/BatchDebit',
             tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.BatchDebitRequest.SerializeToString,
             tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.BatchDebitResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def Credit(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/tollgate.wallet.v1.WalletService/Credit',
-            tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.CreditRequest.SerializeToString,
-            tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.CreditResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,196 @@
+"""Every example of the wallet's protos, in their order, against running services.
+
+Once as an operator sends them, with grpcurl, and once through the generated code.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+import grpc
+import pytest
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from tests.support.grpcurl import grpcurl, needs_grpcurl
+from tests.support.rpc_comments import SERVICES, RpcComment, read_rpc_comments
+from tests.support.stack import Stack
+from tollgate.wallet.v1.wallet_observer_service_pb2_grpc import WalletObserverServiceStub
+from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
+
+# Sends an example to an address; answers all messages that come back.
+Send: TypeAlias = Callable[[str, RpcComment, str], Awaitable[list[Message]]]
+
+HOSTS = {"WalletService": "wallet", "WalletObserverService": "campaign"}
+STUBS: dict[str, Any] = {
+    "WalletService": WalletServiceStub,
+    "WalletObserverService": WalletObserverServiceStub,
+}
+
+# What the last message of each answer says, in the order of the examples; None where it is silent.
+ANSWERS: list[tuple[str, Any]] = [
+    ("CreateWallet", {"wallet": {"organizationId": "org-1", "currencyCode": "USD"}}),
+    ("GetWallet", {"wallet": {"depletedBelowMicros": "1", "depleted": True, "frozen": None}}),
+    (
+        "UpdateWallet",
+        {"wallet": {"depletedBelowMicros": "7500", "resumeAboveMicros": "1000000"}},
+    ),
+    ("ListWallets", {"wallets": [{"organizationId": "org-1"}], "nextPageToken": None}),
+    (
+        "Credit",
+        {
+            "entries": [{"type": "ENTRY_TYPE_TOP_UP", "amountMicros": "25000000"}],
+            "wallet": {"balanceMicros": "25000000", "depleted": None},
+            "replayed": None,
+        },
+    ),
+    (
+        "Debit",
+        {
+            "entry": {
+                "sequence": "2",
+                "type": "ENTRY_TYPE_DEBIT",
+                "amountMicros": "-7500",
+                "description": "SMS to +1 555 0100",
+            },
+            "wallet": {"balanceMicros": "24992500", "availableMicros": "24992500"},
+        },
+    ),
+    (
+        "BatchDebit",
+        {
+            "results": [
+                {
+                    "response": {
+                        "entry": {"referenceId": "msg-2"},
+                        "wallet": {"balanceMicros": "24985000"},
+                    }
+                }
+            ]
+        },
+    ),
+    (
+        "ApplyPayment",
+        {
+            "storedRevision": "2",
+            "entries": [{"type": "ENTRY_TYPE_PAYMENT"}, {"type": "ENTRY_TYPE_REVERSAL"}],
+            "wallet": {"balanceMicros": "44985000"},
+            "collectedMicros": "5000000",
+            "owedMicros": None,
+        },
+    ),
+    (
+        "AdjustBalance",
+        {
+            "entries": [{"description": "credited twice", "actor": "ann"}],
+            "wallet": {"balanceMicros": "44485000"},
+        },
+    ),
+    (
+        "PlaceHold",
+        {
+            "hold": {
+                "referenceId": "msg-3",
+                "state": "HOLD_STATE_OPEN",
+                "remainingMicros": "15000",
+            },
+            "wallet": {"balanceMicros": "44485000", "heldMicros": "15000"},
+        },
+    ),
+    (
+        "PlaceHold",
+        {
+            "hold": {"description": "MMS to +1 555 0100", "metadata": {"campaign": "spring"}},
+            "wallet": {"heldMicros": "30000", "availableMicros": "44455000"},
+        },
+    ),
+    (
+        "CaptureHold",
+        {
+            "hold": {"state": "HOLD_STATE_CAPTURED", "capturedMicros": "7500"},
+            "entries": [{"type": "ENTRY_TYPE_CAPTURE"}, {"type": "ENTRY_TYPE_RELEASE"}],
+            "wallet": {"balanceMicros": "44477500", "heldMicros": "15000"},
+        },
+    ),
+    (
+        "ReleaseHold",
+        {"hold": {"state": "HOLD_STATE_RELEASED"}, "wallet": {"heldMicros": None}},
+    ),
+    ("GetHold", {"hold": {"referenceId": "msg-3", "state": "HOLD_STATE_CAPTURED"}}),
+    ("ListHolds", {"holds": [{"referenceId": "msg-4"}, {"referenceId": "msg-3"}]}),
+    (
+        "FreezeWallet",
+        {
+            "wallet": {
+                "frozen": True,
+                "freezes": [{"reason": "FREEZE_REASON_OPERATOR", "note": "fraud?", "actor": "ann"}],
+            }
+        },
+    ),
+    ("UnfreezeWallet", {"wallet": {"frozen": None, "entryCount": "13", "revision": "4"}}),
+    ("ListEntries", {"entries": [{"sequence": "2", "referenceId": "msg-1"}]}),
+    ("ListEntries", {"entries": None, "nextPageToken": None}),
+    ("GetBalanceAt", {"balanceMicros": None, "lastEntry": None}),
+    (
+        "VerifyLedger",
+        {"summary": {"verifiedWallets": "1", "verifiedEntries": "13", "findingCount": None}},
+    ),
+    (
+        "RepairWallet",
+        {"entries": None, "findings": None, "wallet": {"balanceMicros": "44477500"}},
+    ),
+    (
+        "GetTrialBalance",
+        {
+            "accounts": [
+                {"account": "COUNTERPARTY_ACCOUNT_WALLETS", "totalMicros": "44477500"},
+                {"account": "COUNTERPARTY_ACCOUNT_PROVIDER_CLEARING", "totalMicros": "-45000000"},
+                {"account": "COUNTERPARTY_ACCOUNT_MESSAGE_REVENUE", "totalMicros": "22500"},
+                {"account": "COUNTERPARTY_ACCOUNT_PROMOTION", "totalMicros": None},
+                {"account": "COUNTERPARTY_ACCOUNT_RECEIVABLE", "totalMicros": None},
+                {"account": "COUNTERPARTY_ACCOUNT_ADJUSTMENT", "totalMicros": "500000"},
+            ],
+            "sumMicros": None,
+        },
+    ),
+    ("GetLedgerStatistics", {"buckets": None}),
+    ("ReportWallet", {"storedRevision": "7"}),
+]
+
+
+async def by_grpcurl(address: str, rpc: RpcComment, example: str) -> list[Message]:
+    service = rpc.method.containing_service.full_name
+    printed = await grpcurl("-d", example, address, f"{service}/{rpc.name}")
+    assert printed.code == 0, printed.errors
+    answer = GetMessageClass(rpc.method.output_type)
+    return [json_format.ParseDict(message, answer()) for message in printed.messages]
+
+
+async def by_stub(address: str, rpc: RpcComment, example: str) -> list[Message]:
+    request = rpc.request(example)
+    async with grpc.aio.insecure_channel(address) as channel:
+        call = getattr(STUBS[rpc.method.containing_service.name](channel), rpc.name)(request)
+        return [m async for m in call] if rpc.method.server_streaming else [await call]
+
+
+def told(expected: Any, answer: Any) -> Any:
+    """Return what an answer says of all that is expected of it."""
+    if isinstance(expected, dict) and isinstance(answer, dict):
+        return {name: told(value, answer.get(name)) for name, value in expected.items()}
+    if isinstance(expected, list) and isinstance(answer, list) and len(expected) == len(answer):
+        return [told(*pair) for pair in zip(expected, answer, strict=True)]
+    return answer
+
+
+@pytest.mark.parametrize("send", [pytest.param(by_grpcurl, marks=needs_grpcurl), by_stub])
+async def test_every_example_is_answered_as_the_story_goes(
+    stopped_stack: Stack, send: Send
+) -> None:
+    await stopped_stack.start("wallet", "campaign")
+    story = [(rpc, example) for rpc in read_rpc_comments() for example in rpc.examples]
+    assert [rpc.name for rpc, _ in story] == [name for name, _ in ANSWERS]
+    for (rpc, example), (_, expected) in zip(story, ANSWERS, strict=True):
+        address = stopped_stack.addresses[HOSTS[rpc.method.containing_service.name]]
+        *_, answer = await send(address, rpc, example)
+        assert told(expected, json_format.MessageToDict(answer)) == expected, rpc.name
+    assert {name for name, _ in ANSWERS} == {m.name for each in SERVICES for m in each.methods}

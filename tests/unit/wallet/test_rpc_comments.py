@@ -1,0 +1,35 @@
+"""The protos tell whoever calls the wallet what to send, in which units, and what may come back."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from libs.errors import ErrorReason
+from libs.rpc.rules import check_request
+from tests.support.rpc_comments import SERVICES, WALLET_PROTOS, RpcComment, read_rpc_comments
+
+RPCS = {comment.name: comment for comment in read_rpc_comments()}
+
+
+def test_every_rpc_has_its_comment() -> None:
+    assert list(RPCS) == [method.name for service in SERVICES for method in service.methods]
+
+
+@pytest.mark.parametrize("rpc", RPCS.values(), ids=RPCS)
+def test_every_rpc_names_its_errors(rpc: RpcComment) -> None:
+    assert set(re.findall(r"\w+", rpc.errors)) & set(ErrorReason)
+
+
+@pytest.mark.parametrize("rpc", RPCS.values(), ids=RPCS)
+def test_every_rpc_has_examples_that_break_no_rule(rpc: RpcComment) -> None:
+    assert rpc.examples
+    for example in rpc.examples:
+        check_request(rpc.request(example))
+
+
+@pytest.mark.parametrize("path", sorted(WALLET_PROTOS.glob("*.proto")), ids=lambda path: path.name)
+def test_every_file_with_amounts_says_what_they_are(path: Path) -> None:
+    text = path.read_text()
+    header = text.partition("syntax =")[0]
+    assert "_micros = " not in text or "millionths" in header
