@@ -11,10 +11,11 @@ from pydantic import SecretStr
 from services.wallet.app import build
 from services.wallet.config import WalletSettings
 from tests.conftest import MakeDatabase
+from tests.integration.wallet.ledgers import contents, write_story
 from tests.support.databases import ServiceDatabase
 from tests.support.services import ANY_PORT, WALLET_DEFAULTS, running
 from tollgate.billing_gateway.v1 import subscription_observer_service_pb2_grpc
-from tollgate.wallet.v1 import wallet_service_pb2_grpc
+from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
 
 def wallet_settings(database: ServiceDatabase, **changes: object) -> WalletSettings:
@@ -52,9 +53,9 @@ async def channel(database: ServiceDatabase) -> AsyncIterator[grpc.aio.Channel]:
 
 
 @pytest.fixture
-def wallet(channel: grpc.aio.Channel) -> wallet_service_pb2_grpc.WalletServiceStub:
+def wallet(channel: grpc.aio.Channel) -> WalletServiceStub:
     """WalletService."""
-    return wallet_service_pb2_grpc.WalletServiceStub(channel)
+    return WalletServiceStub(channel)
 
 
 @pytest.fixture
@@ -63,3 +64,12 @@ def subscriptions(
 ) -> subscription_observer_service_pb2_grpc.SubscriptionObserverServiceStub:
     """The wallet as an observer of subscriptions."""
     return subscription_observer_service_pb2_grpc.SubscriptionObserverServiceStub(channel)
+
+
+@pytest.fixture
+async def unchanged(wallet: WalletServiceStub, superuser: Any) -> AsyncIterator[WalletServiceStub]:
+    """A wallet with a bit of everything, which is as it was after all that is refused."""
+    await write_story(wallet)
+    before = await contents(superuser)
+    yield wallet
+    assert await contents(superuser) == before

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -177,4 +178,12 @@ async def trial_balance(wallet: WalletServiceStub) -> dict[str, int]:
             for each in response.accounts
         },
         "sum": response.sum_micros,
+    }
+
+
+async def contents(superuser: Any) -> dict[str, list[Any]]:
+    """Return all that the database holds of wallets."""
+    return {
+        table: await superuser.fetch(f"SELECT * FROM {table} ORDER BY {table}::text")  # noqa: S608
+        for table in ("wallets", "entries", "holds", "payments")
     }

@@ -4,7 +4,6 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import grpc
-import pytest
 
 from tests.integration.wallet.requests import (
     ORGANIZATION,
@@ -202,33 +201,6 @@ async def test_entries_are_listed_newest_first_in_pages_and_by_every_filter(
         "from": 1,
         "until": 5,
     }
-
-
-BAD_REQUESTS = {
-    "no organization": wallet_service_pb2.DebitRequest(
-        amount_micros=1, currency_code="USD", reference_id="r"
-    ),
-    "a space in the id": debit(1, "r", "org 1"),
-    "ten thousand characters": debit(1, "r" * 10_000),
-    "zero": debit(0, "r"),
-    "negative": debit(-1, "r"),
-    "the least int64": debit(-(2**63), "r"),
-}
-
-
-@pytest.mark.parametrize("case", BAD_REQUESTS)
-async def test_a_bad_request_is_named_and_changes_nothing(
-    wallet: WalletServiceStub, case: str
-) -> None:
-    await open_wallet(wallet)
-    await wallet.Credit(credit(7_500, "in"))
-
-    found = await refusal(wallet.Debit(BAD_REQUESTS[case]))
-
-    assert found.code is grpc.StatusCode.INVALID_ARGUMENT
-    assert found.reason == "INVALID_ARGUMENT"
-    assert len(found.fields) == 1
-    assert (await wallet_now(wallet)).entry_count == 1
 
 
 async def test_what_the_wallet_cannot_do_is_refused_with_its_reason(
