@@ -11,20 +11,26 @@ import pytest
 from dev.postgres import EmbeddedPostgres
 from dev.twilio_simulator.simulator import TwilioSimulator
 from tests.support.databases import FAST_SETTINGS, ServiceDatabase, ServiceDatabases
+from tests.support.searching import EXAMPLES, SEARCH_TIMES
 from tests.support.services import free_address
 from tests.support.stack import SERVICES, TWILIO_SID, TWILIO_TOKEN, Stack
 
 SETTINGS_PREFIXES = ("WALLET_", "CAMPAIGN_", "TELEPHONY_", "BILLING_GATEWAY_", "STRIPE_", "TWILIO_")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Tests give every setting themselves: what the shell has set must not reach them.
 
-    A busy machine is no defect: examples have no deadline of their own, tests have.
+    A busy machine is no defect: examples have no deadline of their own, tests have, unless a long
+    search was asked for.
     """
     slow = [hypothesis.HealthCheck.too_slow]
-    hypothesis.settings.register_profile("tollgate", deadline=None, suppress_health_check=slow)
+    hypothesis.settings.register_profile(
+        "tollgate", max_examples=EXAMPLES, deadline=None, suppress_health_check=slow
+    )
     hypothesis.settings.load_profile("tollgate")
+    if SEARCH_TIMES > 1:
+        config.option.timeout = 0
     for name in list(os.environ):
         if name.startswith(SETTINGS_PREFIXES):
             del os.environ[name]

@@ -24,6 +24,7 @@ from services.wallet.domain.commands import (
 )
 from services.wallet.domain.draft import Effect
 from services.wallet.domain.values import Wallet
+from tests.support.searching import FEW_EXAMPLES, MANY_EXAMPLES
 from tests.unit.wallet.ledger import (
     HOUR,
     START,
@@ -41,8 +42,8 @@ from tests.unit.wallet.ledger import (
     release,
 )
 
-# For what goes wrong soon, or never.
-briefly = settings(max_examples=30)
+at_length = settings(max_examples=MANY_EXAMPLES)
+briefly = settings(max_examples=FEW_EXAMPLES)
 
 # A time is one in which nothing is asked for.
 Step: TypeAlias = Command | timedelta

@@ -30,7 +30,7 @@ from tests.unit.wallet.ledger import (
     place,
     release,
 )
-from tests.unit.wallet.stories import Story, begun, stories
+from tests.unit.wallet.stories import Story, at_length, begun, stories
 
 # How long nothing happened, and what is then carried out together.
 Batch: TypeAlias = tuple[timedelta, list[Command]]
@@ -75,6 +75,7 @@ def carried_out(ledger: Ledger, commands: Sequence[Command]) -> Books:
     return books
 
 
+@at_length
 @given(stories(), st.integers(2, 30))
 def test_commands_together_come_to_what_they_come_to_one_after_the_other(
     story: Story, size: int
@@ -93,6 +94,7 @@ def test_commands_together_come_to_what_they_come_to_one_after_the_other(
     assert vars(together) == vars(apart)
 
 
+@at_length
 @given(stories(), st.integers(2, 30))
 def test_what_is_refused_leaves_no_trace(story: Story, size: int) -> None:
     ledger, without_refused = begun(), begun()

@@ -8,7 +8,7 @@ from services.wallet.domain.draft import MICROS_MAX
 from services.wallet.domain.funds import Funds
 from services.wallet.domain.values import Entry, EntryType
 from tests.unit.wallet.ledger import Ledger
-from tests.unit.wallet.stories import Story, effects, play, stories, tell
+from tests.unit.wallet.stories import Story, at_length, effects, play, stories, tell
 
 # Type: how often the amount is in the change of balance, held and owed.
 SHARES = {
@@ -56,6 +56,7 @@ def canonical_funds(ledger: Ledger) -> Funds:
     return Funds(balance, in_holds + kept, max(0, in_holds - position), kept)
 
 
+@at_length
 @given(stories())
 def test_every_ledger_adds_up_and_never_goes_below_zero(story: Story) -> None:
     ledger = play(story)

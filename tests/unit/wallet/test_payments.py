@@ -27,7 +27,7 @@ from tests.unit.wallet.ledger import (
     place,
     refused,
 )
-from tests.unit.wallet.stories import PAYMENTS
+from tests.unit.wallet.stories import PAYMENTS, at_length
 
 AMOUNTS = st.sampled_from([0, 1, 20, 50, 100])
 LEVELS = st.builds(
@@ -77,6 +77,7 @@ def test_a_payments_level_ends_as_its_newest_revision_in_any_order(
     ]
 
 
+@at_length
 @given(PATHS, st.data())
 def test_every_path_of_levels_in_any_order_ends_as_the_last_ones(
     levels: list[ApplyPayment], data: st.DataObject

@@ -25,7 +25,7 @@ from tests.unit.wallet.ledger import (
     place,
     refused,
 )
-from tests.unit.wallet.stories import Story, play, stories, tell
+from tests.unit.wallet.stories import Story, at_length, play, stories, tell
 
 METADATA = {"campaign": "spring"}
 # The hold that is captured, and another one.
@@ -80,6 +80,7 @@ CHANGES = [
 ]
 
 
+@at_length
 @given(stories())
 def test_a_reference_has_one_effect_for_ever(story: Story) -> None:
     done: dict[str, Referenced] = {}
@@ -94,6 +95,7 @@ def test_a_reference_has_one_effect_for_ever(story: Story) -> None:
             assert parts == list(range(len(parts)))
 
 
+@at_length
 @given(st.sampled_from(FIRSTS), stories())
 def test_a_repetition_is_answered_as_the_first_time_whatever_the_wallets_state(
     command: Referenced, story: Story
