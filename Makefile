@@ -20,10 +20,10 @@ verify-ledger: setup ## Prove every wallet of what `make run` started (OPTIONS=-
 bench: setup ## Measure the wallet beside what bounds it (OPTIONS=--quick: in a minute)
 	@$(BIN)/python -m dev.bench $(OPTIONS)
 
-test: setup ## Run all tests
+test: setup ## Run all tests (SINGLE_WALLET_BATCHES=true: as on Citus; MODEL_COMMANDS=200000: longer)
 	$(BIN)/pytest
 
-unit: setup ## Run the tests that need no database
+unit: setup ## Run the tests that need no database (SEARCH_TIMES=20: with so many times more examples)
 	$(BIN)/pytest tests/unit
 
 check: lint test ## Everything a change must pass
