@@ -6,17 +6,20 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
-from tests.integration.wallet.commands import CAPTURE, FINE, PAYMENT, changed
+from tests.integration.wallet.commands import CAPTURE, FINE, NOON, PAYMENT, changed, send
 from tests.integration.wallet.ledgers import HOUR, capture, contents, payment, place, write_story
 from tests.integration.wallet.requests import ORGANIZATION, credit, debit
 from tests.support.errors import refusal
-from tollgate.wallet.v1 import wallet_service_pb2
+from tollgate.wallet.v1 import wallet_pb2, wallet_service_pb2
 from tollgate.wallet.v1.wallet_service_holds_pb2 import ReleaseHoldRequest
 from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 IN_EUROS = ("CreateWallet", "Debit", "Credit", "ApplyPayment", "AdjustBalance", "PlaceHold")
-NEED_A_WALLET = sorted({*FINE} - {"CreateWallet", "BatchDebit", "ApplyPayment"})
+WITHOUT_A_WALLET = {"CreateWallet", "BatchDebit", "ApplyPayment", "ListHolds", "ListEntries"}
+OF_A_WALLET = [
+    name for name, fine in FINE.items() if "organization_id" in fine.DESCRIPTOR.fields_by_name
+]
 # As `write_story` has told it.
 LEVEL = payment(2, 500, 100, 50)
 
@@ -28,7 +31,9 @@ def capture_again(amount_micros: int, hold_reference_id: str, **values: Any) -> 
 CANNOT: dict[str, list[tuple[str, Message]]] = {
     "CURRENCY_MISMATCH": [(name, changed(FINE[name], currency_code="EUR")) for name in IN_EUROS],
     "WALLET_NOT_FOUND": [
-        (name, changed(FINE[name], organization_id="nobody")) for name in NEED_A_WALLET
+        (name, changed(FINE[name], organization_id="nobody"))
+        for name in OF_A_WALLET
+        if name not in WITHOUT_A_WALLET
     ],
     "BALANCE_LIMIT_EXCEEDED": [
         ("Credit", credit(INT64_MAX, "new")),
@@ -68,6 +73,12 @@ CANNOT: dict[str, list[tuple[str, Message]]] = {
     "INVALID_ARGUMENT": [
         ("ApplyPayment", payment(3, 500, 501)),
         ("UpdateWallet", changed(FINE["UpdateWallet"], depleted_below_micros=2)),
+        *(
+            (name, changed(FINE[name], reason=wallet_pb2.FREEZE_REASON_SUBSCRIPTION_INACTIVE))
+            for name in ("FreezeWallet", "UnfreezeWallet")
+        ),
+        ("ListEntries", changed(FINE["ListEntries"], organization_id=None)),
+        ("GetLedgerStatistics", changed(FINE["GetLedgerStatistics"], end_time=NOON)),
     ],
 }
 
@@ -77,7 +88,7 @@ async def test_what_cannot_be_done_is_refused_with_its_reason(
     unchanged: WalletServiceStub, reason: str
 ) -> None:
     for name, request in CANNOT[reason]:
-        found = await refusal(getattr(unchanged, name)(request))
+        found = await refusal(send(unchanged, name, request))
         assert found.reason == reason, (name, request)
 
 
