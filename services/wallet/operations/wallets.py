@@ -17,7 +17,6 @@ from services.wallet.domain.refusals import hold_not_found, wallet_not_found
 from services.wallet.domain.values import Hold, HoldState, Wallet
 from services.wallet.operations.engine import Engine
 from services.wallet.storage import holds, wallets
-from services.wallet.storage.holds import NEWEST, Place
 
 REEVALUATE_BATCH = 100
 
@@ -74,7 +73,7 @@ class WalletOperations:
     ) -> tuple[Page[Hold], str | None]:
         """Return a page of holds, newest first, and their currency; without a wallet, none."""
         key = decode_page_token(page_token, int, str)
-        before = Place(key_to_time(int(key[0])), str(key[1])) if key else NEWEST
+        before = holds.Place(key_to_time(int(key[0])), str(key[1])) if key else holds.NEWEST
         limit = page_limit(page_size)
         states = [state] if state else HoldState
         found = await self._database.run(

@@ -106,7 +106,7 @@ class PlaceHoldResponse(_message.Message):
     """replayed: the hold had been placed before; nothing was done now."""
     @_builtins.property
     def hold(self) -> _hold_pb2.Hold:
-        """hold as it stands now."""
+        """hold as it stands now; unset in the answer to a repetition if it was lost behind the service's back."""
 
     @_builtins.property
     def wallet(self) -> _wallet_pb2.Wallet:
@@ -185,7 +185,7 @@ class CaptureHoldResponse(_message.Message):
     """replayed: the capture had been done before; nothing was done now."""
     @_builtins.property
     def hold(self) -> _hold_pb2.Hold:
-        """hold as it stands now."""
+        """hold as it stands now; unset in the answer to a repetition if it was lost behind the service's back."""
 
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_wallet_pb2.Entry]:

@@ -100,7 +100,7 @@ class VerifyLedgerRequest(_message.Message):
     @_builtins.property
     def heads(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.ChainHead]:
         """heads that were logged outside of the database, at most 1000; each must still be in the ledger. With an
-        organization_id all must be of that.
+        organization_id only its own are looked at.
         """
 
     def __init__(

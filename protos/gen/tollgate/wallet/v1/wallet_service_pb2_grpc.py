@@ -382,8 +382,7 @@ class WalletServiceServicer:
     def VerifyLedger(self, request, context):
         """VerifyLedger recomputes every balance and every chain from the entries, of one wallet or of all. It
         changes nothing, and tells its progress and what it finds as it goes.
-        Errors: WALLET_NOT_FOUND (neither a wallet nor entries of the organization_id, nor heads);
-        INVALID_ARGUMENT (heads of another organization than the organization_id).
+        Errors: WALLET_NOT_FOUND (of the organization_id there is neither a wallet, nor entries, nor a head).
         Example: {"organizationId": "org-1"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -166,8 +166,7 @@ class WalletServiceStub:
     VerifyLedger: _aio.UnaryStreamMultiCallable[_wallet_service_ledger_pb2.VerifyLedgerRequest, _wallet_service_ledger_pb2.VerifyLedgerResponse]
     """VerifyLedger recomputes every balance and every chain from the entries, of one wallet or of all. It
     changes nothing, and tells its progress and what it finds as it goes.
-    Errors: WALLET_NOT_FOUND (neither a wallet nor entries of the organization_id, nor heads);
-    INVALID_ARGUMENT (heads of another organization than the organization_id).
+    Errors: WALLET_NOT_FOUND (of the organization_id there is neither a wallet, nor entries, nor a head).
     Example: {"organizationId": "org-1"}
     """
     RepairWallet: _aio.UnaryUnaryMultiCallable[_wallet_service_ledger_pb2.RepairWalletRequest, _wallet_service_ledger_pb2.RepairWalletResponse]
@@ -452,8 +451,7 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.AsyncIterator[_wallet_service_ledger_pb2.VerifyLedgerResponse]:
         """VerifyLedger recomputes every balance and every chain from the entries, of one wallet or of all. It
         changes nothing, and tells its progress and what it finds as it goes.
-        Errors: WALLET_NOT_FOUND (neither a wallet nor entries of the organization_id, nor heads);
-        INVALID_ARGUMENT (heads of another organization than the organization_id).
+        Errors: WALLET_NOT_FOUND (of the organization_id there is neither a wallet, nor entries, nor a head).
         Example: {"organizationId": "org-1"}
         """
 
