@@ -61,11 +61,6 @@ class Batch:
     async def carry_out_free(self, work: Work) -> Outcomes:
         """Carry out what concerns wallets that nobody else has locked; wait for none."""
         rows = await wallets.lock_free_wallets(self._connection, sorted(work))
-        if first := [
-            name for name in sorted(work) if name not in rows and _may_be_first(work[name])
-        ]:
-            made = await wallets.make_rows(self._connection, first)
-            rows |= await wallets.lock_free_wallets(self._connection, made)
         outcomes = await self._carry_out(work, rows)
         # Locked, or not there: only who waits for the lock can tell.
         outcomes.held = [name for name in work if name not in rows]
@@ -76,11 +71,25 @@ class Batch:
     ) -> Outcomes:
         """Carry out what concerns one wallet, waiting for its lock."""
         row = await wallets.lock_wallet(self._connection, organization_id)
-        if row is None:
-            unknown: list[Outcome] = [wallet_not_found(organization_id) for _ in commands]
-            return Outcomes({organization_id: unknown})
-        work = {organization_id: commands}
-        return await self._carry_out(work, {organization_id: row})
+        if row is not None:
+            return await self._carry_out({organization_id: commands}, {organization_id: row})
+        if any(isinstance(command, FIRST_COMMANDS) for command in commands):
+            return await self._carry_out_first(organization_id, commands)
+        return Outcomes({organization_id: [wallet_not_found(organization_id) for _ in commands]})
+
+    async def _carry_out_first(self, organization_id: str, commands: Sequence[Command]) -> Outcomes:
+        """Carry out what makes an organization known; where all is refused, it stays unknown."""
+        making = self._connection.transaction()
+        await making.start()
+        row = await wallets.make_wallet(self._connection, organization_id)
+        outcomes = await self._carry_out({organization_id: commands}, {organization_id: row})
+        if all(
+            isinstance(outcome, DomainError) for outcome in outcomes.of_wallets[organization_id]
+        ):
+            await making.rollback()
+        else:
+            await making.commit()
+        return outcomes
 
     async def _carry_out(self, work: Work, rows: Mapping[str, WalletRow]) -> Outcomes:
         books = Books(rows, self._keys)
@@ -179,10 +188,6 @@ class Batch:
                     for wallet in changed
                 ],
             )
-
-
-def _may_be_first(commands: Sequence[Command]) -> bool:
-    return any(isinstance(command, FIRST_COMMANDS) for command in commands)
 
 
 def _decide(books: Books, organization_id: str, command: Command) -> Outcome:

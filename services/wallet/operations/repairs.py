@@ -68,10 +68,9 @@ class Repairs:
     ) -> Repaired:
         organization_id = proof.organization_id
         was_there = await wallets.lock_wallet(connection, organization_id)
-        await wallets.make_rows(connection, [organization_id])
-        row = was_there or await wallets.lock_wallet(connection, organization_id)
+        row = was_there or await wallets.make_wallet(connection, organization_id)
         await read_on(connection, proof)
-        if row is None or not (row.wallet.currency_code or proof.sequence):
+        if not (row.wallet.currency_code or proof.sequence):
             raise wallet_not_found(organization_id)
         stored = await proofs.read_stored(connection, organization_id)
         stored = stored._replace(wallet=was_there.wallet if was_there else None)

@@ -12,19 +12,6 @@ from services.wallet.domain.filters import WalletFilter
 from services.wallet.domain.funds import Funds
 from services.wallet.domain.values import Freeze, FreezeReason, Wallet
 
-MAKE_ROWS = """
-INSERT INTO wallets (organization_id, create_time, update_time)
-SELECT organization_id, now(), now() FROM unnest($1::text[]) AS organization_id
-ON CONFLICT DO NOTHING
-RETURNING organization_id
-"""
-
-
-async def make_rows(connection: Connection, organization_ids: Sequence[str]) -> list[str]:
-    """Make the rows of organizations, given in order, that have none; return those."""
-    rows = await connection.fetch(MAKE_ROWS, organization_ids)
-    return [row["organization_id"] for row in rows]
-
 
 @dataclass(frozen=True, slots=True)
 class WalletRow:
@@ -49,8 +36,6 @@ async def lock_free_wallets(
     connection: Connection, organization_ids: Sequence[str]
 ) -> dict[str, WalletRow]:
     """Lock those that nobody else has locked, waiting for none, until the transaction ends."""
-    if not organization_ids:
-        return {}
     if len(organization_ids) == 1:
         rows = await connection.fetch(LOCK_FREE_WALLET, organization_ids[0])
     else:
@@ -69,6 +54,22 @@ async def lock_wallet(connection: Connection, organization_id: str) -> WalletRow
     """Lock the organization's row, waiting for whoever has it."""
     row = await connection.fetchrow(LOCK_WALLET, organization_id)
     return _to_wallet_row(row) if row else None
+
+
+MAKE_WALLET = """
+INSERT INTO wallets (organization_id, create_time, update_time)
+VALUES ($1, now(), now())
+ON CONFLICT DO NOTHING
+"""
+
+
+async def make_wallet(connection: Connection, organization_id: str) -> WalletRow:
+    """Make the organization's row, waiting for whoever is making it, and lock it."""
+    await connection.execute(MAKE_WALLET, organization_id)
+    row = await lock_wallet(connection, organization_id)
+    if row is None:
+        raise RuntimeError("a wallet's row is gone as soon as it was made")
+    return row
 
 
 FIND_LOCK_HOLDER = """
