@@ -170,7 +170,7 @@ class Engine:
         return taken
 
     def _take_held(self) -> Tickets:
-        for name in [name for name in self._held if name not in self._busy]:
+        while name := next((name for name in self._held if name not in self._busy), None):
             del self._held[name]
             if tickets := self._take(name, COMMANDS_PER_BATCH_MAX):
                 return {name: tickets}
@@ -178,15 +178,16 @@ class Engine:
 
     def _take(self, name: str, room: int) -> list[Ticket]:
         """Take from a wallet's queue, dropping what nobody waits for any more."""
-        queue = self._waiting[name]
+        queue = self._waiting.pop(name)
         tickets: list[Ticket] = []
         while queue and len(tickets) < room:
             ticket = queue.popleft()
             self._waiting_count -= 1
             if not ticket.submission.answered.done():
                 tickets.append(ticket)
-        if not queue:
-            del self._waiting[name]
+        if queue:
+            # Behind all others: one wallet's flood must not always be first.
+            self._waiting[name] = queue
         if tickets:
             self._busy.add(name)
         return tickets

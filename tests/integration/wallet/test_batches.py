@@ -1,13 +1,14 @@
 """What rides in one transaction: each command is answered as if it had been alone."""
 
 import asyncio
+import itertools
 import random
 from collections.abc import AsyncIterator, Sequence
 
 import grpc
 import pytest
 
-from services.wallet.app import build
+from services.wallet.app import BATCHES_AT_ONCE, SINGLE_WALLET_BATCHES_AT_ONCE, build
 from tests.integration.wallet.conftest import wallet_settings
 from tests.integration.wallet.requests import (
     ORGANIZATION,
@@ -40,6 +41,7 @@ REFERENCE_COUNT = 60
 ROUNDS = 40
 ROUND_SIZE = 50
 CUT_COUNT = 20
+FLOOD_COUNT = max(BATCHES_AT_ONCE, SINGLE_WALLET_BATCHES_AT_ONCE)
 OTHER = "org-2"
 
 
@@ -228,6 +230,30 @@ async def test_a_full_queue_refuses_at_once_and_nothing_is_done(
         assert {reason_of(result) for result in answer.results} == {"OK"}
     assert not (await narrow_wallet.Debit(debit(1, "full"))).replayed
     assert (await wallet_now(narrow_wallet)).balance_micros == 10_000 - 2_001
+
+
+async def test_floods_of_some_wallets_leave_a_turn_for_others(wallet: WalletServiceStub) -> None:
+    """As many wallets as there are batches at once, each with more callers than a batch takes."""
+    flooded = [f"org-flooded-{number}" for number in range(FLOOD_COUNT)]
+    for organization_id in (ORGANIZATION, *flooded):
+        await open_wallet(wallet, organization_id)
+        await wallet.Credit(credit(10**9, "in", organization_id))
+    floods = [
+        asyncio.ensure_future(flood(wallet, organization_id, number))
+        for organization_id in flooded
+        for number in range(3)
+    ]
+    for number in range(10):
+        await wallet.Debit(debit(1, f"msg-{number}"), timeout=15.0)
+    assert not any(each.done() for each in floods)
+    for each in floods:
+        each.cancel()
+
+
+async def flood(wallet: WalletServiceStub, organization_id: str, number: int) -> None:
+    """Debit without end, a thousand at a time."""
+    for turn in itertools.count():
+        await wallet.BatchDebit(many_debits(f"flood-{number}-{turn}", 1_000, organization_id))
 
 
 def many_debits(name: str, count: int, organization_id: str = ORGANIZATION) -> BatchDebitRequest:
