@@ -14,12 +14,14 @@ async def rows_locked(
 ) -> AsyncIterator[None]:
     """Hold wallets as a stalled session would."""
     connection = await asyncpg.connect(database.superuser_url)
-    async with connection.transaction():
-        await connection.execute(
-            "SELECT FROM wallets WHERE organization_id = ANY($1) FOR UPDATE", organization_ids
-        )
-        yield
-    await connection.close()
+    try:
+        async with connection.transaction():
+            await connection.execute(
+                "SELECT FROM wallets WHERE organization_id = ANY($1) FOR UPDATE", organization_ids
+            )
+            yield
+    finally:
+        await connection.close()
 
 
 async def lock_waits(database: ServiceDatabase) -> int:

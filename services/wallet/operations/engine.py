@@ -113,13 +113,14 @@ class Engine:
         """
         if not commands:
             return []
-        self._require_room(commands)
         submission = Submission(len(commands))
+        tickets: dict[str, list[Ticket]] = {}
         for position, (organization_id, command) in enumerate(commands):
-            queue = self._waiting.get(organization_id)
-            if queue is None:
-                queue = self._waiting[organization_id] = deque()
-            queue.append(Ticket(submission, position, command))
+            ticket = Ticket(submission, position, command)
+            tickets.setdefault(organization_id, []).append(ticket)
+        self._require_room(tickets, len(commands))
+        for organization_id, own in tickets.items():
+            self._waiting.setdefault(organization_id, deque()).extend(own)
         self._waiting_count += len(commands)
         self._gathering.note_arrival()
         await submission.answered
@@ -130,13 +131,13 @@ class Engine:
         changed, self._changed = self._changed, set()
         return changed
 
-    def _require_room(self, commands: Sequence[tuple[str, Command]]) -> None:
-        if self._waiting_count + len(commands) > self._limits.commands_max:
+    def _require_room(self, tickets: Tickets, count: int) -> None:
+        limits, waiting = self._limits, self._waiting
+        if self._waiting_count + count > limits.commands_max or any(
+            len(own) + len(waiting.get(organization_id, ())) > limits.commands_per_wallet_max
+            for organization_id, own in tickets.items()
+        ):
             raise OverloadedError("too many commands wait already", RETRY_AFTER_SECONDS)
-        for organization_id in {organization_id for organization_id, _ in commands}:
-            queue = self._waiting.get(organization_id)
-            if queue is not None and len(queue) >= self._limits.commands_per_wallet_max:
-                raise OverloadedError("too many commands wait already", RETRY_AFTER_SECONDS)
 
     def _start(self) -> None:
         while self._batch_count < self._limits.batches_at_once_max and (free := self._take_free()):

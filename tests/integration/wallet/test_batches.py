@@ -232,6 +232,22 @@ async def test_a_full_queue_refuses_at_once_and_nothing_is_done(
     assert (await wallet_now(narrow_wallet)).balance_micros == 10_000 - 2_001
 
 
+async def test_what_a_caller_brings_counts_among_what_waits_for_its_wallet(
+    narrow_wallet: WalletServiceStub, database: ServiceDatabase
+) -> None:
+    await open_wallet(narrow_wallet)
+    await narrow_wallet.Credit(credit(10_000, "in"))
+    async with rows_locked(database, [ORGANIZATION]):
+        riding = asyncio.ensure_future(narrow_wallet.Debit(debit(1, "riding")))
+        await eventually(lambda: lock_waits(database), lambda count: count == 1)
+        batches = [many_debits(name, 600) for name in ("one", "other")]
+        waiting = [asyncio.ensure_future(narrow_wallet.BatchDebit(batch)) for batch in batches]
+        (first,), (second,) = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        assert (await refusal(first)).reason == "OVERLOADED"
+    await asyncio.gather(riding, second)
+    assert (await wallet_now(narrow_wallet)).balance_micros == 10_000 - 601
+
+
 async def test_floods_of_some_wallets_leave_a_turn_for_others(wallet: WalletServiceStub) -> None:
     """As many wallets as there are batches at once, each with more callers than a batch takes."""
     flooded = [f"org-flooded-{number}" for number in range(FLOOD_COUNT)]

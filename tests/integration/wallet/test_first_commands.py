@@ -81,14 +81,16 @@ async def rows_being_made(
     connection = await asyncpg.connect(database.superuser_url)
     transaction = connection.transaction()
     await transaction.start()
-    await connection.execute(
-        "INSERT INTO wallets (organization_id, create_time, update_time) "
-        "SELECT unnest($1::text[]), now(), now()",
-        organization_ids,
-    )
-    yield
-    await transaction.rollback()
-    await connection.close()
+    try:
+        await connection.execute(
+            "INSERT INTO wallets (organization_id, create_time, update_time) "
+            "SELECT unnest($1::text[]), now(), now()",
+            organization_ids,
+        )
+        yield
+        await transaction.rollback()
+    finally:
+        await connection.close()
 
 
 async def test_who_waits_for_a_wallet_that_is_being_made_holds_up_nobody_else(
