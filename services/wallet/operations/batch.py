@@ -10,7 +10,7 @@ from libs.database import Connection
 from libs.errors import DomainError
 from libs.levels import WalletLevel
 from services.wallet.domain.chain import ChainKeys
-from services.wallet.domain.commands import FIRST_COMMANDS, Command, Debit, Reevaluate
+from services.wallet.domain.commands import FIRST_COMMANDS, Command, Debit
 from services.wallet.domain.draft import Effect
 from services.wallet.domain.refusals import wallet_not_found
 from services.wallet.domain.values import Wallet
@@ -29,7 +29,7 @@ Outcome: TypeAlias = Effect | DomainError
 
 @dataclass(slots=True)
 class Outcomes:
-    """What came of the commands, in their order; `held` are the wallets that others had locked."""
+    """What came of the commands, in their order; `held` are the wallets that are left to a lane."""
 
     of_wallets: dict[str, list[Outcome]] = field(default_factory=dict)
     held: list[str] = field(default_factory=list)
@@ -60,11 +60,9 @@ class Batch:
 
     async def carry_out_free(self, work: Work) -> Outcomes:
         """Carry out what concerns wallets that nobody else has locked; wait for none."""
+        # The others are locked, or not there: only who waits for the lock can tell.
         rows = await wallets.lock_free_wallets(self._connection, sorted(work))
-        outcomes = await self._carry_out(work, rows)
-        # Locked, or not there: only who waits for the lock can tell.
-        outcomes.held = [name for name in work if name not in rows]
-        return outcomes
+        return await self._carry_out(work, rows)
 
     async def carry_out_waiting(
         self, organization_id: str, commands: Sequence[Command]
@@ -83,9 +81,8 @@ class Batch:
         await making.start()
         row = await wallets.make_wallet(self._connection, organization_id)
         outcomes = await self._carry_out({organization_id: commands}, {organization_id: row})
-        if all(
-            isinstance(outcome, DomainError) for outcome in outcomes.of_wallets[organization_id]
-        ):
+        made = outcomes.of_wallets.get(organization_id, [])
+        if made and all(isinstance(outcome, DomainError) for outcome in made):
             await making.rollback()
         else:
             await making.commit()
@@ -95,8 +92,9 @@ class Batch:
         books = Books(rows, self._keys)
         mine = {name: work[name] for name in rows}
         await self._load(books, mine, rows)
-        for row in rows.values():
-            await self._pass_time(books, row)
+        for name, row in rows.items():
+            if await self._pass_time(books, row):
+                del mine[name]
         outcomes: dict[str, list[Outcome]] = {name: [] for name in mine}
         async with Appending(self._connection) as appending:
             for name, commands in mine.items():
@@ -109,6 +107,7 @@ class Batch:
         await self._write(books)
         return Outcomes(
             {name: _as_they_stand(books, name, made) for name, made in outcomes.items()},
+            held=[name for name in work if name not in mine],
             changed=books.changed,
             changed_levels=[wallet.organization_id for wallet in books.changed_levels],
         )
@@ -135,16 +134,20 @@ class Batch:
         unsealed = await entries.read_all(self._connection, wallet.organization_id)
         books.start_chain(wallet.organization_id, self._keys.fold(unsealed))
 
-    async def _pass_time(self, books: Books, row: WalletRow) -> None:
-        """Time comes first: a hold that is over must not be captured as if it were not."""
+    async def _pass_time(self, books: Books, row: WalletRow) -> bool:
+        """Time comes first: a hold that is over must not be captured as if it were not.
+
+        Tell whether more may be due: then no command is decided before another batch has come.
+        """
         due_time = row.wallet.reevaluate_time
         if due_time is None or due_time > row.now:
-            return
+            return False
         name = row.wallet.organization_id
         due = await holds.list_due_holds(self._connection, name, row.now, DUE_HOLDS_MAX)
         next_time = await holds.next_expire_time(self._connection, name, due)
         books.load({}, {(name, hold.reference_id): hold for hold in due}, {})
-        books.pass_time(name, Reevaluate(), due, next_time)
+        books.pass_time(name, due, next_time)
+        return len(due) == DUE_HOLDS_MAX
 
     async def _look_up_refused(
         self, books: Books, work: Work, outcomes: Mapping[str, list[Outcome]]

@@ -12,6 +12,7 @@ from services.wallet.domain.commands import (
     Credit,
     Debit,
     PlaceHold,
+    Reevaluate,
     ReleaseHold,
 )
 from services.wallet.domain.decision import Account, decide
@@ -121,7 +122,6 @@ class Books:
     def pass_time(
         self,
         organization_id: str,
-        command: Command,
         due_holds: tuple[Hold, ...],
         next_hold_expire_time: datetime | None,
     ) -> Effect:
@@ -131,7 +131,7 @@ class Books:
             due_holds=due_holds,
             next_hold_expire_time=next_hold_expire_time,
         )
-        effect = decide(account, command, self._now[organization_id])
+        effect = decide(account, Reevaluate(), self._now[organization_id])
         return self._take(organization_id, effect)
 
     def _take(self, organization_id: str, effect: Effect) -> Effect:

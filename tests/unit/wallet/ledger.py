@@ -131,7 +131,7 @@ class Ledger:
         others = [hold.expire_time for hold in is_open if hold not in due]
         due.sort(key=lambda hold: (hold.expire_time, hold.reference_id))
         books.load({}, {(ORGANIZATION_ID, hold.reference_id): hold for hold in due}, {})
-        books.pass_time(ORGANIZATION_ID, Reevaluate(), tuple(due), min(others, default=None))
+        books.pass_time(ORGANIZATION_ID, tuple(due), min(others, default=None))
 
     def _save(self, books: Books) -> None:
         """As in the database: the money goes with its entry, the rest where it has changed."""
