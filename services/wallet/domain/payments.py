@@ -75,19 +75,19 @@ def _post_difference(
     at_risk = wallet.at_risk_micros + payment.at_risk_micros - before.at_risk_micros
     if at_risk > MICROS_MAX:
         raise balance_limit_exceeded(wallet, payment.at_risk_micros)
-    after = _follow_block(draft, wallet, before, payment, command.description)
+    after = _follow_block(draft, wallet, payment, command.description)
     effect = draft.settle(after._replace(at_risk_micros=at_risk))
     return effect._replace(collected_micros=taken - owed, owed_micros=owed)
 
 
-def _follow_block(
-    draft: Draft, wallet: Wallet, before: Payment, payment: Payment, note: str
-) -> Wallet:
+def _follow_block(draft: Draft, wallet: Wallet, payment: Payment, note: str) -> Wallet:
     freeze = Freeze(FreezeReason.DISPUTE, payment.payment_id, note, GATEWAY_ACTOR, draft.time)
     if payment.blocks_spending:
         return set_freeze(draft, wallet, freeze)
     # What a caller froze under the payment's name is the caller's to lift.
-    return lift_freeze(draft, wallet, freeze) if before.blocks_spending else wallet
+    owners = {each.identity: each.actor for each in wallet.freezes}
+    is_own = owners.get(freeze.identity) == GATEWAY_ACTOR
+    return lift_freeze(draft, wallet, freeze) if is_own else wallet
 
 
 def _require_possible(command: ApplyPayment) -> None:

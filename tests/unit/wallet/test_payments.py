@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.errors import ErrorReason, InvalidArgumentError
-from services.wallet.domain.commands import ApplyPayment
+from services.wallet.domain.commands import ApplyPayment, LiftFreeze, SetFreeze
 from services.wallet.domain.draft import MICROS_MAX
 from services.wallet.domain.funds import Funds
 from services.wallet.domain.values import EntryType, FreezeReason, Payment
 from tests.unit.wallet.ledger import (
+    ORGANIZATION_ID,
     Ledger,
     adjust,
     capture,
@@ -319,18 +320,39 @@ def test_a_payment_that_blocks_spending_freezes_under_its_name_until_it_does_not
     ledger.execute(debit(1, "message"))
 
 
-def test_a_block_is_set_wherever_it_is_not_and_lifted_only_by_the_level_that_had_it() -> None:
+@given(
+    st.lists(
+        st.one_of(LEVELS, st.sampled_from([freeze("stripe:pi_1"), lift("stripe:pi_1")])),
+        max_size=8,
+    )
+)
+def test_a_payments_own_freeze_follows_its_level_and_a_callers_is_the_callers(
+    steps: list[ApplyPayment | SetFreeze | LiftFreeze],
+) -> None:
+    ledger = opened()
+    actor = None
+    for revision, step in enumerate(steps, start=1):
+        match step:
+            case SetFreeze():
+                ledger.execute(step)
+                actor = actor or "anna"
+            case LiftFreeze():
+                ledger.execute(step)
+                actor = None
+            case ApplyPayment():
+                ledger.execute(step._replace(revision=revision))
+                if actor != "anna":
+                    actor = "billing_gateway" if step.blocks_spending else None
+        assert [each.actor for each in ledger.wallet.freezes] == ([actor] if actor else [])
+
+
+def test_a_payment_whose_level_was_lost_lifts_its_own_freeze_none_the_less() -> None:
     ledger = opened(100)
-    ledger.execute(freeze("stripe:pi_1"))
-    ledger.execute(payment(1, 5))
-    assert ledger.wallet.freezes
-    ledger.execute(lift("stripe:pi_1"))
-    ledger.execute(payment(2, 5, blocks_spending=True))
-    ledger.execute(lift("stripe:pi_1"))
-    assert not ledger.wallet.freezes
-    ledger.execute(payment(3, 6, blocks_spending=True))
-    assert ledger.wallet.freezes
-    ledger.execute(payment(4, 6))
+    ledger.execute(payment(1, 5, blocks_spending=True))
+    # As a repair leaves it: what the entries came to, at no revision.
+    lost = Payment("stripe:pi_1", 0, 5, 0, 0, blocks_spending=False)
+    ledger.payments[ORGANIZATION_ID, "stripe:pi_1"] = lost
+    ledger.execute(payment(2, 5))
     assert not ledger.wallet.freezes
 
 
