@@ -8,7 +8,7 @@ from libs.rpc.boundary import to_status
 from libs.rpc.rules import refusals_of
 from services.wallet.domain.commands import AdjustBalance, ApplyPayment, Credit, Debit
 from services.wallet.domain.draft import Effect
-from services.wallet.domain.values import Entry, EntryType
+from services.wallet.domain.values import Entry, EntryType, Wallet
 from services.wallet.operations.engine import Answer
 from services.wallet.servicer.base import Rpcs
 from services.wallet.servicer.messages import (
@@ -130,21 +130,33 @@ def _debit(request: wallet_service_pb2.DebitRequest) -> Debit:
 
 
 def _batch_response(answers: Sequence[Answer]) -> wallet_service_pb2.BatchDebitResponse:
-    # Made once for a thousand debits of one wallet; without freezes, which could be long.
-    wallets: dict[str, wallet_pb2.Wallet] = {}
+    wallets = _wallet_messages(answers)
     response = wallet_service_pb2.BatchDebitResponse()
     for answer in answers:
         result = response.results.add()
         if isinstance(answer, Exception):
             result.error.CopyFrom(to_status(answer))
             continue
-        name = answer.wallet.organization_id
-        if name not in wallets:
-            wallets[name] = wallet_message(answer.wallet, with_freezes=False)
         fill_entry(result.response.entry, answer.entries[0])
-        result.response.wallet.CopyFrom(wallets[name])
+        result.response.wallet.CopyFrom(wallets[answer.wallet.organization_id])
         result.response.replayed = answer.replayed
     return response
+
+
+def _wallet_messages(answers: Sequence[Answer]) -> dict[str, wallet_pb2.Wallet]:
+    """Return each wallet at its newest, since what was asked together may have come in parts.
+
+    Made once for a thousand debits of one wallet; without freezes, which could be long.
+    """
+    newest: dict[str, Wallet] = {}
+    for answer in answers:
+        if isinstance(answer, Exception):
+            continue
+        wallet = answer.wallet
+        known = newest.setdefault(wallet.organization_id, wallet)
+        if wallet.entry_count > known.entry_count:
+            newest[wallet.organization_id] = wallet
+    return {name: wallet_message(wallet, with_freezes=False) for name, wallet in newest.items()}
 
 
 def _debt_repaid_micros(effect: Effect) -> int:

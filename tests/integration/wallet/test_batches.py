@@ -196,6 +196,24 @@ async def count_lost(history: History) -> int:
     return history.lost_count
 
 
+async def test_no_answer_tells_a_wallet_from_before_its_own_entry(
+    wallet: WalletServiceStub, database: ServiceDatabase
+) -> None:
+    """Two calls wait for one wallet: the second one is carried out in two parts."""
+    await open_wallet(wallet)
+    await wallet.Credit(credit(10_000, "in"))
+    async with rows_locked(database, [ORGANIZATION]):
+        riding = asyncio.ensure_future(wallet.Debit(debit(1, "riding")))
+        await eventually(lambda: lock_waits(database), lambda count: count == 1)
+        calls = [wallet.BatchDebit(many_debits(name, 600)) for name in ("one", "other")]
+        waiting = [asyncio.ensure_future(call) for call in calls]
+        await wallet_now(wallet)
+    await riding
+    for answer in await asyncio.gather(*waiting):
+        told = [result.response for result in answer.results]
+        assert all(each.wallet.entry_count >= each.entry.sequence for each in told)
+
+
 @pytest.fixture
 async def narrow_wallet(database: ServiceDatabase) -> AsyncIterator[WalletServiceStub]:
     """A wallet in which few commands may wait."""
