@@ -231,6 +231,8 @@ class Engine:
     async def _carry_out_parts(self, tickets: Tickets, attempt: Attempt, error: Exception) -> None:
         parts = _halves(tickets)
         if not parts:
+            (name,) = tickets
+            get_logger().error("command_failed", organization_id=name, exc_info=error)
             _answer_all(tickets, error)
             return
         get_logger().warning("batch_is_split", wallets=len(tickets), exc_info=error)

@@ -4,9 +4,11 @@ import asyncio
 import itertools
 import random
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import grpc
 import pytest
+import structlog
 
 from services.wallet.app import BATCHES_AT_ONCE, SINGLE_WALLET_BATCHES_AT_ONCE, build
 from tests.integration.wallet.conftest import wallet_settings
@@ -116,7 +118,10 @@ async def test_a_bad_command_does_not_touch_its_neighbours(wallet: WalletService
 
 def reason_of(result: BatchDebitResult) -> str:
     """Return OK or the reason of the refusal."""
-    return "OK" if result.HasField("response") else read_status(result.error).reason
+    if result.HasField("response"):
+        return "OK"
+    found = read_status(result.error)
+    return found.reason or found.code.name
 
 
 async def outcome_of(wallet: WalletServiceStub, request: DebitRequest) -> str:
@@ -126,6 +131,35 @@ async def outcome_of(wallet: WalletServiceStub, request: DebitRequest) -> str:
     except grpc.aio.AioRpcError as error:
         return read_refusal(error).reason or error.code().name
     return "OK"
+
+
+async def test_a_wallet_that_cannot_be_written_to_fails_alone_and_is_named(
+    wallet: WalletServiceStub, superuser: Any
+) -> None:
+    """One cannot be read, one was set back by an entry: whoever rides with them notices nothing."""
+    names = [f"org-{number}" for number in range(20)]
+    for name in names:
+        await open_wallet(wallet, name)
+        for reference_id in ("in", "more"):
+            await wallet.Credit(credit(10, reference_id, name))
+    unreadable, set_back = poisoned = names[3], names[11]
+    await superuser.execute(
+        "UPDATE wallets SET freezes = '[{}]' WHERE organization_id = $1", unreadable
+    )
+    await superuser.execute(
+        "UPDATE wallets SET last_sequence = 1 WHERE organization_id = $1", set_back
+    )
+    debits = [debit(1, f"msg-{number}", name) for name in names for number in range(3)]
+    with structlog.testing.capture_logs() as lines:
+        answer = await wallet.BatchDebit(BatchDebitRequest(debits=debits))
+    for request, result in zip(debits, answer.results, strict=True):
+        expected = "INTERNAL" if request.organization_id in poisoned else "OK"
+        assert reason_of(result) == expected
+    assert any(line["event"] == "batch_is_split" for line in lines)
+    named = [line["organization_id"] for line in lines if line["event"] == "command_failed"]
+    assert sorted(named) == sorted(poisoned * 3)
+    rows = await superuser.fetch("SELECT organization_id, count(*) FROM entries GROUP BY 1")
+    assert dict(rows) == {name: 2 if name in poisoned else 5 for name in names}
 
 
 async def test_callers_that_go_neither_block_nor_undo_others(
