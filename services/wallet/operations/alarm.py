@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry, Counter
 from libs.announcing.announcer import Announcer
 from libs.announcing.ports import CurrentLevel, LevelKey
 from libs.database import Connection, Database
-from libs.errors import DomainError
+from libs.errors import DomainError, OverloadedError
 from libs.levels import WalletLevel
 from libs.logs import get_logger
 from services.wallet.domain.commands import LiftFreeze, SetFreeze
@@ -67,9 +67,10 @@ class Alarm:
     async def _freeze(self, organization_id: str, command: SetFreeze) -> None:
         try:
             await self._engine.execute(organization_id, command)
-        except DomainError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the ledger may be too broken to be appended to
+        except Exception as error:
+            # The ledger may be too broken to be appended to, or too many may wait for the wallet.
+            if isinstance(error, DomainError) and not isinstance(error, OverloadedError):
+                raise
             get_logger().warning("ledger_takes_no_entry", exc_info=error)
             await self._database.transact(self._freeze_row, organization_id, command)
             self._announcer.wake(LevelKey(organization_id))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import asyncpg
 import grpc
@@ -10,11 +11,14 @@ import pytest
 import structlog
 from structlog.typing import EventDict
 
+from services.wallet.app import build
 from services.wallet.operations.engine import LANES_MAX
+from tests.integration.wallet.conftest import wallet_settings
 from tests.integration.wallet.requests import credit, debit, open_wallet, standing
 from tests.support.databases import ServiceDatabase
 from tests.support.errors import read_refusal, refusal
 from tests.support.locks import lock_waits, rows_locked
+from tests.support.services import running
 from tests.support.waiting import eventually
 from tollgate.billing_gateway.v1.subscription_observer_service_pb2_grpc import (
     SubscriptionObserverServiceStub,
@@ -23,6 +27,7 @@ from tollgate.wallet.v1 import wallet_service_pb2
 from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
 HELD, FREE = "org-held", "org-free"
+QUEUE_MAX = 1_000
 
 
 async def settled(wallet: WalletServiceStub, request: wallet_service_pb2.DebitRequest) -> str:
@@ -127,3 +132,36 @@ async def test_a_lapse_reaches_others_past_one_that_is_held_up(
         await connection.execute("SELECT FROM wallets WHERE organization_id = $1 FOR UPDATE", HELD)
         await eventually(entry_count, lambda count: count == 1)
     await connection.close()
+
+
+async def test_a_broken_wallet_is_frozen_however_many_wait_for_it(
+    database: ServiceDatabase, superuser: Any
+) -> None:
+    """The freeze itself finds no room in the queue."""
+    limits = {"queue_commands_per_wallet_max": QUEUE_MAX, "check_interval_seconds": 0.05}
+    async with running(await build(wallet_settings(database, **limits))) as channel:
+        wallet = WalletServiceStub(channel)
+        await open_wallet(wallet, HELD)
+        await wallet.Credit(credit(10_000, "in", HELD))
+        with structlog.testing.capture_logs() as lines:
+
+            async def told() -> set[str]:
+                return {line["event"] for line in lines}
+
+            async with rows_locked(database, [HELD]):
+                riding = asyncio.ensure_future(settled(wallet, debit(1, "riding", HELD)))
+                await eventually(lambda: lock_waits(database), lambda count: count == 1)
+                debits = [debit(1, f"msg-{number}", HELD) for number in range(QUEUE_MAX)]
+                many = wallet_service_pb2.BatchDebitRequest(debits=debits)
+                waiting = asyncio.ensure_future(wallet.BatchDebit(many))
+                await wallet.GetWallet(wallet_service_pb2.GetWalletRequest(organization_id=HELD))
+                await superuser.execute("UPDATE entries SET description = 'another'")
+                await eventually(told, lambda seen: "ledger_takes_no_entry" in seen)
+            await asyncio.gather(riding, waiting)
+            await eventually(lambda: is_frozen(wallet), bool)
+        assert "ledger_check_defect" not in await told()
+
+
+async def is_frozen(wallet: WalletServiceStub) -> bool:
+    request = wallet_service_pb2.GetWalletRequest(organization_id=HELD)
+    return (await wallet.GetWallet(request)).wallet.frozen
