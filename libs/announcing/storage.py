@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from libs.announcing.ports import CurrentLevel, Delivery, LevelKey
 from libs.database import Connection
@@ -27,7 +28,10 @@ async def mark(
     observers: Sequence[str],
     due_in_seconds: float,
 ) -> None:
-    """Note that these observers are to be told these revisions."""
+    """Note that these observers are to be told these revisions.
+
+    In one order, whoever asks: of two that take the same lines, one waits for the other.
+    """
     await connection.executemany(
         MARK,
         [
@@ -39,7 +43,7 @@ async def mark(
                 observers,
                 due_in_seconds,
             )
-            for current in changed
+            for current in sorted(changed, key=attrgetter("key"))
         ],
     )
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from tests.support.databases import ServiceDatabase
+from tests.support.waiting import eventually
 
 
 @asynccontextmanager
@@ -22,6 +23,30 @@ async def rows_locked(
             yield
     finally:
         await connection.close()
+
+
+async def deadlock_count(database: ServiceDatabase) -> int:
+    """Return how often transactions waited for each other in a circle, when all sessions are over.
+
+    A session counts in what it has seen when it ends.
+    """
+    connection = await asyncpg.connect(database.superuser_url)
+
+    async def other_sessions() -> int:
+        count: int = await connection.fetchval(
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        return count
+
+    try:
+        await eventually(other_sessions, lambda count: count == 0)
+        deadlocks: int = await connection.fetchval(
+            "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+        )
+    finally:
+        await connection.close()
+    return deadlocks
 
 
 async def lock_waits(database: ServiceDatabase) -> int:

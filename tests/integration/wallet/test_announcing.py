@@ -1,5 +1,6 @@
 """Announcing, with the wallet's level: told until acknowledged, whatever the observer holds."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,11 +19,13 @@ from libs.metrics import ServiceMetrics
 from libs.observing import wallet_observer
 from libs.service import Service
 from services.wallet.app import build
-from services.wallet.config import WalletSettings
-from tests.integration.wallet.requests import ORGANIZATION, credit, freeze, open_wallet
+from tests.integration.wallet.conftest import wallet_settings
+from tests.integration.wallet.requests import ORGANIZATION, credit, debit, freeze, open_wallet
 from tests.support.databases import ServiceDatabase
-from tests.support.services import ANY_PORT, WALLET_DEFAULTS, running
+from tests.support.locks import deadlock_count
+from tests.support.services import ANY_PORT, running
 from tests.support.waiting import eventually
+from tollgate.wallet.v1.wallet_service_pb2 import BatchDebitRequest
 from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
 OTHER = WalletLevel(
@@ -96,16 +99,12 @@ async def announced(database: ServiceDatabase) -> AsyncIterator[Announced]:
         rpc_services=[wallet_observer(observer)],
     )
     async with running(observing):
-        wallet_settings = WalletSettings(
-            database_url=SecretStr(database.url),
-            **WALLET_DEFAULTS,
-            listen_address=ANY_PORT,
-            metrics_address=ANY_PORT,
+        observed = wallet_settings(
+            database,
             observers={"observer": f"127.0.0.1:{observing.port}"},
-            poll_interval_seconds=0.05,
             announce_back_off_max_seconds=0.2,
         )
-        async with running(await build(wallet_settings)) as channel:
+        async with running(await build(observed)) as channel:
             yield Announced(WalletServiceStub(channel), observer, database)
 
 
@@ -161,14 +160,7 @@ async def test_a_sweep_tells_an_observer_that_lost_everything(
     await open_wallet(announced.wallet)
     await eventually(announced.acknowledged, lambda it: it[:2] == (1, 1))
     announced.observer.held = None
-    settings = WalletSettings(
-        database_url=SecretStr(database.url),
-        **WALLET_DEFAULTS,
-        listen_address=ANY_PORT,
-        metrics_address=ANY_PORT,
-        observers={"observer": "127.0.0.1:1"},
-        poll_interval_seconds=0.05,
-    )
+    settings = wallet_settings(database, observers={"observer": "127.0.0.1:1"})
     # Another replica sweeps when it starts; whoever is first tells what it marked.
     async with running(await build(settings)):
         await eventually(lambda: held_revision(announced.observer), lambda it: it == 1)
@@ -229,3 +221,26 @@ async def test_what_an_observer_of_the_past_was_owed_does_not_keep_others_from_h
     announced.observer.refusing = False
     await eventually(lambda: held_revision(announced.observer), lambda it: it == 1)
     await connection.close()
+
+
+async def test_sweeps_and_changing_levels_never_wait_for_each_other_in_a_circle(
+    database: ServiceDatabase,
+) -> None:
+    """The wallets lie in the table in another order than that in which a sweep takes them."""
+    settings = wallet_settings(
+        database,
+        observers={"nobody": "127.0.0.1:1"},
+        poll_interval_seconds=0.001,
+        announce_sweep_interval_seconds=0.001,
+    )
+    names = [f"org-{number:03}" for number in reversed(range(100))]
+    async with running(await build(settings)) as channel:
+        wallet = WalletServiceStub(channel)
+        for name in names:
+            await open_wallet(wallet, name)
+        for number in range(20):
+            changes = [credit(1, f"in-{number}", name) for name in names]
+            await asyncio.gather(*map(wallet.Credit, changes))
+            spending = [debit(1, f"out-{number}", name) for name in names]
+            await wallet.BatchDebit(BatchDebitRequest(debits=spending))
+    assert await deadlock_count(database) == 0

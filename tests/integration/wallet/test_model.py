@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import asyncpg
 import pytest
 
 from tests.support.databases import ServiceDatabase
+from tests.support.locks import deadlock_count
 from tests.support.wallet_load.doors import door_of, wallet_process
 from tests.support.wallet_load.history import History
 from tests.support.wallet_load.load import RandomLoad
@@ -125,18 +125,6 @@ async def test_two_wallets_on_one_database_do_what_the_model_does(
         require_enough(done)
         assert history.lost_count <= commands_per_run() * LOST_SHARE_MAX
     assert await deadlock_count(database) == 0
-
-
-async def deadlock_count(database: ServiceDatabase) -> int:
-    """Return how often transactions waited for each other in a circle."""
-    connection = await asyncpg.connect(database.superuser_url)
-    try:
-        count = await connection.fetchval(
-            "SELECT deadlocks FROM pg_stat_database WHERE datname = $1", database.name
-        )
-    finally:
-        await connection.close()
-    return int(count)
 
 
 def require_enough(done: Counter[str]) -> None:
