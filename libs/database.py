@@ -23,7 +23,8 @@ ResultT = TypeVar("ResultT")
 ATTEMPTS_MAX = 4
 BACK_OFF_BASE_SECONDS = 0.02
 BACK_OFF_MAX_SECONDS = 0.5
-LOCK_TIMEOUT = "3s"
+# For each attempt: three seconds in all.
+LOCK_TIMEOUT = "750ms"
 ACQUIRE_TIMEOUT_SECONDS = 5.0
 COMMAND_TIMEOUT_SECONDS = 10.0
 REPORT_TIMEOUT_SECONDS = 120.0
@@ -52,7 +53,7 @@ TRANSIENT_ERRORS: tuple[type[Exception], ...] = (
 )
 
 
-# These have used up their time already.
+# These have used up their time already; who waits for a lock may do so again.
 TIMED_OUT_ERRORS: tuple[type[Exception], ...] = (
     asyncpg.LockNotAvailableError,
     asyncpg.QueryCanceledError,
@@ -171,6 +172,8 @@ class Database:
         for number in range(ATTEMPTS_MAX):
             try:
                 return await self._attempt_once(attempt)
+            except asyncpg.LockNotAvailableError as error:
+                failure: Exception = error
             except TIMED_OUT_ERRORS as error:
                 raise DatabaseUnavailableError from error
             except TRANSIENT_ERRORS as error:

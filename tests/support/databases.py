@@ -12,8 +12,14 @@ from libs.migrations import migrate
 
 REPOSITORY = Path(__file__).parents[2]
 
-# What a test writes need not survive the machine.
-FAST_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# What a test writes need not survive the machine; transactions that wait for each other in a circle
+# are noticed before their locks time out.
+FAST_SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "deadlock_timeout": "50ms",
+}
 
 
 @dataclass(frozen=True, slots=True)
