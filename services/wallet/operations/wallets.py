@@ -17,6 +17,7 @@ from services.wallet.domain.refusals import hold_not_found, wallet_not_found
 from services.wallet.domain.values import Hold, HoldState, Wallet
 from services.wallet.operations.engine import Engine
 from services.wallet.storage import holds, wallets
+from services.wallet.storage.wallets import FIRST_DUE
 
 REEVALUATE_BATCH = 100
 
@@ -27,6 +28,7 @@ class WalletOperations:
     def __init__(self, database: Database, engine: Engine) -> None:
         self._database = database
         self._engine = engine
+        self._due_after = FIRST_DUE
 
     async def observe_subscription(self, organization_id: str, level: SubscriptionLevel) -> int:
         """Take a subscription's level; return the revision held."""
@@ -87,12 +89,15 @@ class WalletOperations:
         return Page(found[:limit], token if len(found) > limit else ""), wallet.currency_code
 
     async def reevaluate_due(self) -> bool:
-        """Let time do what it does where it is due; answer whether there may be more."""
-        organization_ids = await self._database.run(
-            wallets.list_due_organizations, REEVALUATE_BATCH
-        )
-        await for_each_organization(organization_ids, self._reevaluate)
-        return len(organization_ids) == REEVALUATE_BATCH
+        """Let time do what it does where it is due; answer whether there may be more.
+
+        What is still due after its turn has another one when all others have had theirs.
+        """
+        due = await self._database.run(wallets.list_due, self._due_after, REEVALUATE_BATCH)
+        more = len(due) == REEVALUATE_BATCH
+        self._due_after = due[-1] if more else FIRST_DUE
+        await for_each_organization((each.organization_id for each in due), self._reevaluate)
+        return more
 
     async def _reevaluate(self, organization_id: str) -> None:
         await self._engine.execute(organization_id, Reevaluate())

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 from libs.announcing.ports import CurrentLevel, LevelKey
 from libs.database import Connection, Record
@@ -134,17 +134,27 @@ async def save_wallets(connection: Connection, wallets: Sequence[Wallet]) -> Non
     )
 
 
+class Due(NamedTuple):
+    """A wallet that time alone changes, and when; in this order they are listed."""
+
+    time: datetime
+    organization_id: str
+
+
+# Before all others: nothing was due then.
+FIRST_DUE = Due(datetime.fromtimestamp(0, UTC), "")
+
 LIST_DUE = """
-SELECT organization_id FROM wallets
-WHERE reevaluate_time <= now()
-ORDER BY reevaluate_time
-LIMIT $1
+SELECT reevaluate_time, organization_id FROM wallets
+WHERE reevaluate_time <= now() AND (reevaluate_time, organization_id) > ($1, $2)
+ORDER BY reevaluate_time, organization_id
+LIMIT $3
 """
 
 
-async def list_due_organizations(connection: Connection, limit: int) -> list[str]:
-    """Return organizations whose wallet time alone has changed."""
-    return [row["organization_id"] for row in await connection.fetch(LIST_DUE, limit)]
+async def list_due(connection: Connection, after: Due, limit: int) -> list[Due]:
+    """Return wallets that time alone has changed, longest due first, after the given one."""
+    return [Due(*row) for row in await connection.fetch(LIST_DUE, *after, limit)]
 
 
 LIFT_REVISION = """
