@@ -99,5 +99,8 @@ class HoldRpcs(Rpcs):
             next_page_token=page.next_page_token,
         )
 
-    def _hold(self, effect: Effect) -> hold_pb2.Hold:
+    def _hold(self, effect: Effect) -> hold_pb2.Hold | None:
+        """Of a repetition whose hold was lost since, nothing can be told."""
+        if not effect.holds:
+            return None
         return hold_message(effect.holds[0], effect.wallet.currency_code, self._late_window)
