@@ -1,6 +1,6 @@
 """Random commands by many callers at once, held against a model of what a wallet is.
 
-MODEL_COMMANDS=… asks for more of them, MODEL_SEED=… for the same ones again.
+MODEL_COMMANDS=… asks each run for more of them, MODEL_SEED=… for the same ones again.
 """
 
 import asyncio
@@ -22,8 +22,9 @@ from tests.support.wallet_replay.replay import hold_against_model
 COMMANDS_MIN = 20_000
 KILL_COUNT = 5
 
-# What each run of 10 000 commands must have seen, at least, to mean anything: rpcs that were
+# What each 10 000 commands of a run must have seen, at least, to mean anything: rpcs that were
 # accepted, entries, answers and refusals.
+LEAST_PER = 10_000
 LEAST = {
     "Debit": 1_500,
     "BatchDebit": 40,
@@ -82,8 +83,8 @@ def named_seed() -> Iterator[int]:
 
 
 def commands_per_run() -> int:
-    """Return how many commands each of the two runs has."""
-    return max(COMMANDS_MIN, int(os.environ.get("MODEL_COMMANDS") or 0)) // 2
+    """Return how many commands each of the runs has."""
+    return max(COMMANDS_MIN, int(os.environ.get("MODEL_COMMANDS") or 0))
 
 
 async def test_a_wallet_that_is_killed_again_and_again_does_what_the_model_does(
@@ -129,6 +130,6 @@ async def test_two_wallets_on_one_database_do_what_the_model_does(
 
 def require_enough(done: Counter[str]) -> None:
     """Demand that each kind happened often enough to mean something."""
-    scale = commands_per_run() * 2 / COMMANDS_MIN
+    scale = commands_per_run() / LEAST_PER
     short = {name: done[name] for name, count in LEAST.items() if done[name] < count * scale}
     assert not short, f"too few: {short} of {done}"

@@ -51,7 +51,7 @@ class Call:
 
 @dataclass
 class History:
-    """Sends requests until they are answered, and remembers."""
+    """Sends requests until they are answered, and remembers. Batches count if any debit did."""
 
     calls: dict[str, list[Call]] = field(default_factory=lambda: defaultdict(list))
     batch_count: int = 0
@@ -81,7 +81,8 @@ class History:
         if not isinstance(request, BatchDebitRequest):
             self.calls[request.organization_id].append(Call(request, answer, *rest))
             return
-        self.batch_count += 1
+        if isinstance(answer, BatchDebitResponse):
+            self.batch_count += any(result.HasField("response") for result in answer.results)
         for debit, outcome in zip(request.debits, outcomes(request, answer), strict=True):
             self.calls[debit.organization_id].append(Call(debit, outcome, *rest))
 
