@@ -1,7 +1,7 @@
 """What can be asked of a wallet. Named tuples: one is made for every debit."""
 
 from datetime import timedelta
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, assert_never
 
 from libs.levels import SubscriptionLevel
 from services.wallet.domain.values import EntryType, FreezeReason, Metadata
@@ -139,3 +139,35 @@ Command: TypeAlias = (
 
 # These may come before the organization is known; the others need a wallet.
 FIRST_COMMANDS = (OpenWallet, ApplyPayment, ObserveSubscription)
+
+
+class Needs(NamedTuple):
+    """What a command looks at besides its wallet, by its ids; empty where it looks at none."""
+
+    reference_id: str = ""
+    hold_reference_id: str = ""
+    payment_id: str = ""
+
+
+NO_NEEDS = Needs()
+
+
+def needs_of(command: Command) -> Needs:
+    """Return what a command looks at."""
+    match command:
+        case Debit() | Credit() | AdjustBalance():
+            return Needs(command.reference_id)
+        case PlaceHold():
+            return Needs(command.reference_id, command.reference_id)
+        case CaptureHold():
+            return Needs(command.reference_id, command.hold_reference_id)
+        case ReleaseHold():
+            return Needs(hold_reference_id=command.hold_reference_id)
+        case ApplyPayment():
+            return Needs(payment_id=command.payment_id)
+        case OpenWallet() | SetThresholds() | SetFreeze() | LiftFreeze():
+            return NO_NEEDS
+        case ObserveSubscription() | Reevaluate():
+            return NO_NEEDS
+        case _:
+            assert_never(command)

@@ -15,7 +15,7 @@ from services.wallet.domain.draft import Effect
 from services.wallet.domain.refusals import wallet_not_found
 from services.wallet.domain.values import Wallet
 from services.wallet.operations.appending import Appending
-from services.wallet.operations.books import Books, Needs, reference_of
+from services.wallet.operations.books import Books, NeededKeys, reference_of
 from services.wallet.storage import entries, holds, payments, wallets
 from services.wallet.storage.wallets import WalletRow
 
@@ -113,7 +113,7 @@ class Batch:
         )
 
     async def _load(self, books: Books, work: Work, rows: Mapping[str, WalletRow]) -> None:
-        needs = Needs()
+        needs = NeededKeys()
         for name, commands in work.items():
             for command in commands:
                 # A debit looks at nothing but its reference.

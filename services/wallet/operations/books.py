@@ -4,17 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from services.wallet.domain.chain import CHAIN_START, ChainKeys
-from services.wallet.domain.commands import (
-    AdjustBalance,
-    ApplyPayment,
-    CaptureHold,
-    Command,
-    Credit,
-    Debit,
-    PlaceHold,
-    Reevaluate,
-    ReleaseHold,
-)
+from services.wallet.domain.commands import Command, Reevaluate, needs_of
 from services.wallet.domain.decision import Account, decide
 from services.wallet.domain.draft import Effect
 from services.wallet.domain.values import Entry, Hold, Payment, Wallet
@@ -24,15 +14,12 @@ from services.wallet.storage.wallets import WalletRow
 
 def reference_of(organization_id: str, command: Command) -> Key | None:
     """Return the key under which a command has one effect for ever, if it has one."""
-    match command:
-        case Debit() | Credit() | AdjustBalance() | PlaceHold() | CaptureHold():
-            return organization_id, command.reference_id
-        case _:
-            return None
+    reference_id = needs_of(command).reference_id
+    return (organization_id, reference_id) if reference_id else None
 
 
-class Needs:
-    """What of the database commands look at, besides their wallet."""
+class NeededKeys:
+    """The keys of what commands look at, besides their wallet."""
 
     def __init__(self) -> None:
         self.references: set[Key] = set()
@@ -41,21 +28,10 @@ class Needs:
 
     def add(self, organization_id: str, command: Command) -> None:
         """Take in what one command looks at."""
-        match command:
-            case Debit() | Credit() | AdjustBalance():
-                self.references.add((organization_id, command.reference_id))
-            case PlaceHold():
-                self.references.add((organization_id, command.reference_id))
-                self.holds.add((organization_id, command.reference_id))
-            case CaptureHold():
-                self.references.add((organization_id, command.reference_id))
-                self.holds.add((organization_id, command.hold_reference_id))
-            case ReleaseHold():
-                self.holds.add((organization_id, command.hold_reference_id))
-            case ApplyPayment():
-                self.payments.add((organization_id, command.payment_id))
-            case _:
-                pass
+        sets = (self.references, self.holds, self.payments)
+        for keys, needed in zip(sets, needs_of(command), strict=True):
+            if needed:
+                keys.add((organization_id, needed))
 
 
 class Books:
@@ -96,28 +72,17 @@ class Books:
         return self._take(organization_id, effect)
 
     def _account(self, organization_id: str, command: Command) -> Account:
+        reference_id, hold_reference_id, payment_id = needs_of(command)
         wallet = self._wallets[organization_id]
-        match command:
-            case Debit() | Credit() | AdjustBalance():
-                return Account(
-                    wallet, self._earlier.get((organization_id, command.reference_id), ())
-                )
-            case PlaceHold():
-                key = organization_id, command.reference_id
-                return Account(wallet, self._earlier.get(key, ()), None, self._holds.get(key))
-            case CaptureHold():
-                earlier = self._earlier.get((organization_id, command.reference_id), ())
-                key = organization_id, command.hold_reference_id
-                return Account(wallet, earlier, None, self._holds.get(key))
-            case ReleaseHold():
-                key = organization_id, command.hold_reference_id
-                return Account(wallet, hold=self._holds.get(key))
-            case ApplyPayment():
-                key = organization_id, command.payment_id
-                return Account(wallet, payment=self._payments.get(key))
-            case _:
-                # Time has passed already: nothing is due.
-                return Account(wallet, next_hold_expire_time=wallet.next_hold_expire_time)
+        return Account(
+            wallet,
+            self._earlier.get((organization_id, reference_id), ()),
+            self._payments.get((organization_id, payment_id)) if payment_id else None,
+            self._holds.get((organization_id, hold_reference_id)) if hold_reference_id else None,
+            # Time has passed already: nothing is due.
+            (),
+            wallet.next_hold_expire_time,
+        )
 
     def pass_time(
         self,

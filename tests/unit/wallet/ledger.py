@@ -35,7 +35,7 @@ from services.wallet.domain.values import (
     Payment,
     Wallet,
 )
-from services.wallet.operations.books import Books, Needs
+from services.wallet.operations.books import Books, NeededKeys
 from services.wallet.storage.keys import Key
 from services.wallet.storage.wallets import WalletRow
 
@@ -113,7 +113,7 @@ class Ledger:
         return [entry.type for entry in self.entries]
 
     def _load(self, books: Books, commands: Sequence[Command]) -> None:
-        needs = Needs()
+        needs = NeededKeys()
         for command in commands:
             needs.add(ORGANIZATION_ID, command)
         books.load(
