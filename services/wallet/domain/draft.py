@@ -136,23 +136,22 @@ class Draft:
             self.funds, self._sequence, self.time if self.entries else after.update_time
         )
         depleted = _is_depleted(after)
-        if (
-            depleted is before.depleted
-            and self.funds.owed_micros == before.funds.owed_micros
-            and after.freezes is before.freezes
-            and before.level_revision
-        ):
-            return after
         changed = (
             depleted is not before.depleted
             or self.funds.owed_micros != before.funds.owed_micros
-            or after.freeze_reasons != before.freeze_reasons
             or not before.level_revision
+            # To see that they are the same is quicker than to look into them.
+            or (
+                after.freezes is not before.freezes
+                and after.freeze_reasons != before.freeze_reasons
+            )
         )
+        if not changed:
+            return after
         return after._replace(
             depleted=depleted,
             depleted_since=(before.depleted_since or self.time) if depleted else None,
-            level_revision=before.level_revision + changed,
+            level_revision=before.level_revision + 1,
         )
 
 
