@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from libs.database import ATTEMPTS_MAX
-from tests.integration.wallet.ledgers import verify
+from tests.integration.wallet.ledgers import payment, verify
 from tests.integration.wallet.requests import credit, debit, open_wallet, wallet_now
 from tests.support.errors import refusal
 from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
@@ -41,7 +41,9 @@ async def test_a_transaction_that_fails_by_chance_is_done_again(
     await wallet.Credit(credit(1_000, "in"))
     await superuser.execute(FAIL_FIRST_TIMES.format(times=ATTEMPTS_MAX - 1, code=code))
     debits = [debit(1, f"msg-{number}") for number in range(100)]
+    new = wallet.ApplyPayment(payment(1, 70, organization_id="org-new"))
     answers = await asyncio.gather(*map(wallet.Debit, debits))
+    assert [each.amount_micros for each in (await new).entries] == [70]
     assert not any(answer.replayed for answer in answers)
     assert (await wallet_now(wallet)).balance_micros == 900
     assert not (await verify(wallet)).findings
