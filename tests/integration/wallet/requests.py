@@ -1,8 +1,10 @@
 """Requests to the wallet, with what a test does not care for filled in."""
 
+import asyncio
 from datetime import datetime
 
 from libs.rpc.times import to_timestamp
+from tests.support.errors import refusal
 from tollgate.billing_gateway.v1 import subscription_observer_service_pb2, subscription_pb2
 from tollgate.wallet.v1 import wallet_pb2, wallet_service_pb2
 from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
@@ -45,6 +47,28 @@ def debit(
         currency_code="USD",
         reference_id=reference_id,
     )
+
+
+def many_debits(
+    name: str, count: int, organization_id: str = ORGANIZATION
+) -> wallet_service_pb2.BatchDebitRequest:
+    """Ask to spend many times."""
+    debits = [debit(1, f"{name}-{number}", organization_id) for number in range(count)]
+    return wallet_service_pb2.BatchDebitRequest(debits=debits)
+
+
+async def fill_queue(
+    wallet: WalletServiceStub, organization_id: str, count: int
+) -> "asyncio.Future[wallet_service_pb2.BatchDebitResponse]":
+    """Let so many debits wait for a wallet that has no room for twice as many; return their call.
+
+    Of two calls, whichever comes second is refused.
+    """
+    requests = [many_debits(name, count, organization_id) for name in ("one", "other")]
+    calls = [asyncio.ensure_future(wallet.BatchDebit(request)) for request in requests]
+    (refused,), (waiting,) = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+    assert (await refusal(refused)).reason == "OVERLOADED"
+    return waiting
 
 
 def freeze(reference_id: str = "") -> wallet_service_pb2.FreezeWalletRequest:

@@ -17,6 +17,8 @@ from tests.integration.wallet.requests import (
     credit,
     debit,
     entries_of,
+    fill_queue,
+    many_debits,
     open_wallet,
     wallet_now,
 )
@@ -265,11 +267,8 @@ async def test_a_full_queue_refuses_at_once_and_nothing_is_done(
     async with rows_locked(database, [ORGANIZATION]):
         riding = asyncio.ensure_future(narrow_wallet.BatchDebit(many_debits("riding", 1_000)))
         await eventually(lambda: lock_waits(database), lambda count: count == 1)
-        waiting = asyncio.ensure_future(narrow_wallet.BatchDebit(many_debits("waiting", 1_000)))
-        full = await eventually(
-            lambda: refusal(narrow_wallet.Debit(debit(1, "full"), timeout=0.2)),
-            lambda found: found.code is not grpc.StatusCode.DEADLINE_EXCEEDED,
-        )
+        waiting = await fill_queue(narrow_wallet, ORGANIZATION, 1_000)
+        full = await refusal(narrow_wallet.Debit(debit(1, "full")))
         whole = await refusal(narrow_wallet.BatchDebit(many_debits("other", 550, OTHER)))
         await narrow_wallet.BatchDebit(many_debits("other", 450, OTHER))
         assert not riding.done()
@@ -292,11 +291,8 @@ async def test_what_a_caller_brings_counts_among_what_waits_for_its_wallet(
     async with rows_locked(database, [ORGANIZATION]):
         riding = asyncio.ensure_future(narrow_wallet.Debit(debit(1, "riding")))
         await eventually(lambda: lock_waits(database), lambda count: count == 1)
-        batches = [many_debits(name, 600) for name in ("one", "other")]
-        waiting = [asyncio.ensure_future(narrow_wallet.BatchDebit(batch)) for batch in batches]
-        (first,), (second,) = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        assert (await refusal(first)).reason == "OVERLOADED"
-    await asyncio.gather(riding, second)
+        waiting = await fill_queue(narrow_wallet, ORGANIZATION, 600)
+    await asyncio.gather(riding, waiting)
     assert (await wallet_now(narrow_wallet)).balance_micros == 10_000 - 601
 
 
@@ -322,8 +318,3 @@ async def flood(wallet: WalletServiceStub, organization_id: str, number: int) ->
     """Debit without end, a thousand at a time."""
     for turn in itertools.count():
         await wallet.BatchDebit(many_debits(f"flood-{number}-{turn}", 1_000, organization_id))
-
-
-def many_debits(name: str, count: int, organization_id: str = ORGANIZATION) -> BatchDebitRequest:
-    debits = [debit(1, f"{name}-{number}", organization_id) for number in range(count)]
-    return BatchDebitRequest(debits=debits)

@@ -14,7 +14,7 @@ from structlog.typing import EventDict
 from services.wallet.app import build
 from services.wallet.operations.engine import LANES_MAX
 from tests.integration.wallet.conftest import wallet_settings
-from tests.integration.wallet.requests import credit, debit, open_wallet, standing
+from tests.integration.wallet.requests import credit, debit, fill_queue, open_wallet, standing
 from tests.support.databases import ServiceDatabase
 from tests.support.errors import read_refusal, refusal
 from tests.support.locks import lock_waits, rows_locked
@@ -151,10 +151,7 @@ async def test_a_broken_wallet_is_frozen_however_many_wait_for_it(
             async with rows_locked(database, [HELD]):
                 riding = asyncio.ensure_future(settled(wallet, debit(1, "riding", HELD)))
                 await eventually(lambda: lock_waits(database), lambda count: count == 1)
-                debits = [debit(1, f"msg-{number}", HELD) for number in range(QUEUE_MAX)]
-                many = wallet_service_pb2.BatchDebitRequest(debits=debits)
-                waiting = asyncio.ensure_future(wallet.BatchDebit(many))
-                await wallet.GetWallet(wallet_service_pb2.GetWalletRequest(organization_id=HELD))
+                waiting = await fill_queue(wallet, HELD, QUEUE_MAX)
                 await superuser.execute("UPDATE entries SET description = 'another'")
                 await eventually(told, lambda seen: "ledger_takes_no_entry" in seen)
             await asyncio.gather(riding, waiting)
