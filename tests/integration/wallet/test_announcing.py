@@ -238,7 +238,7 @@ async def test_sweeps_and_changing_levels_never_wait_for_each_other_in_a_circle(
         wallet = WalletServiceStub(channel)
         for name in names:
             await open_wallet(wallet, name)
-        for number in range(20):
+        for number in range(8):
             changes = [credit(1, f"in-{number}", name) for name in names]
             await asyncio.gather(*map(wallet.Credit, changes))
             spending = [debit(1, f"out-{number}", name) for name in names]

@@ -307,7 +307,7 @@ async def test_floods_of_some_wallets_leave_a_turn_for_others(wallet: WalletServ
         for organization_id in flooded
         for number in range(3)
     ]
-    for number in range(10):
+    for number in range(5):
         await wallet.Debit(debit(1, f"msg-{number}"), timeout=15.0)
     assert not any(each.done() for each in floods)
     for each in floods:
