@@ -2,6 +2,8 @@
 .PHONY: help run demo verify-ledger bench test unit check lint protos format lock clean setup
 
 BIN := .venv/bin
+# Each process has a PostgreSQL of its own.
+PYTEST := $(BIN)/pytest --numprocesses=auto --maxprocesses=4
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --system-certs --universal \
 	--python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url
 
@@ -21,10 +23,10 @@ bench: setup ## Measure the wallet beside what bounds it (OPTIONS=--quick: in a 
 	@$(BIN)/python -m dev.bench $(OPTIONS)
 
 test: setup ## Run all tests (SINGLE_WALLET_BATCHES=true: as on Citus; MODEL_COMMANDS=200000: longer)
-	$(BIN)/pytest
+	$(PYTEST)
 
 unit: setup ## Run the tests that need no database (SEARCH_TIMES=20: with so many times more examples)
-	$(BIN)/pytest tests/unit
+	SEARCH_TIMES=$${SEARCH_TIMES:-0.1} $(PYTEST) tests/unit
 
 check: lint test ## Everything a change must pass
 

@@ -1,10 +1,10 @@
-"""With how many examples the properties are tried; SEARCH_TIMES=… asks for as many times more."""
+"""With how many examples the properties are tried; SEARCH_TIMES=… asks for as many times that."""
 
 import os
 
-SEARCH_TIMES = int(os.environ.get("SEARCH_TIMES") or 1)
+SEARCH_TIMES = float(os.environ.get("SEARCH_TIMES") or 1)
 
 # Of each property; of what would lose money; and of what goes wrong soon, or never.
-EXAMPLES = 100 * SEARCH_TIMES
-MANY_EXAMPLES = 1_000 * SEARCH_TIMES
-FEW_EXAMPLES = 30 * SEARCH_TIMES
+EXAMPLES = round(100 * SEARCH_TIMES)
+MANY_EXAMPLES = round(1_000 * SEARCH_TIMES)
+FEW_EXAMPLES = round(30 * SEARCH_TIMES)
