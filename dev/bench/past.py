@@ -28,6 +28,6 @@ class Past:
             balance_after_micros=last.balance_after_micros - PRICE_MICROS,
             reference_id=str(uuid.uuid4()),
         )
-        sealed = entry._replace(chain=self._keys.chain_of(entry, last.chain or b""))
+        (sealed,) = self._keys.seal([entry], last.chain or b"")
         self._last[organization_id] = sealed
         return sealed

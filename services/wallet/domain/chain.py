@@ -20,15 +20,6 @@ class ChainKeys:
         # To copy one that has taken its key in is half the work of beginning with the key.
         self._macs = tuple(hmac.new(key, digestmod="sha256") for key in keys)
 
-    def chain_of(self, entry: Entry, previous: bytes) -> bytes:
-        """Return the chain of an entry that follows the given one."""
-        return _digest(self._macs[0], entry, previous)
-
-    def is_chain_of(self, entry: Entry, previous: bytes) -> bool:
-        """Tell whether an entry carries a chain that one of the keys has made."""
-        chain = entry.chain or b""
-        return any(hmac.compare_digest(_digest(mac, entry, previous), chain) for mac in self._macs)
-
     @property
     def count(self) -> int:
         """How many keys there are."""
@@ -37,13 +28,6 @@ class ChainKeys:
     def chain_under(self, number: int, entry: Entry, previous: bytes) -> bytes:
         """Return the chain that one of the keys, counted from 0, makes for an entry."""
         return _digest(self._macs[number], entry, previous)
-
-    def fold(self, entries: Iterable[Entry]) -> bytes:
-        """Return what follows entries, whatever chains they carry."""
-        head = CHAIN_START
-        for entry in entries:
-            head = _digest(self._macs[0], entry, head)
-        return head
 
     def seal(self, entries: Iterable[Entry], previous: bytes) -> tuple[Entry, ...]:
         """Return the entries with their chains."""

@@ -9,17 +9,16 @@ class ChainReader:
 
     While all is in order, what is stored is what is recomputed. Where it is not, the chain is
     recomputed under each key from there on, over the entries as they stand, chains and all. A
-    REPAIR is sealed over that, and so is the first sealed entry after those from before there were
-    chains: either proves that what was there then is there still, and the chain starts anew.
+    REPAIR is sealed over that: it proves that what was there then is there still, and the chain
+    starts anew.
     """
 
-    __slots__ = ("_folds", "_keys", "_number", "_only_unsealed", "head")
+    __slots__ = ("_folds", "_keys", "_number", "head")
 
-    def __init__(self, keys: ChainKeys, head: bytes | None, *, from_start: bool) -> None:
-        """`head` is the chain of the entry before the first; from_start: there is none before."""
+    def __init__(self, keys: ChainKeys, head: bytes | None) -> None:
+        """`head` is the chain of the entry before the first."""
         self._keys = keys
         self._number = 0
-        self._only_unsealed = from_start
         self._folds: list[bytes] | None = None
         # As stored with the last entry.
         self.head = head
@@ -27,7 +26,6 @@ class ChainReader:
     def take(self, entry: Entry) -> bool:
         """Follow the next entry; tell whether its chain is the one that it should be."""
         if self._folds is None and self._is_sealed_over(self.head, entry):
-            self._only_unsealed = False
             self.head = entry.chain
             return True
         return self._take_broken(entry)
@@ -42,9 +40,10 @@ class ChainReader:
         self._folds = self._recomputed
         self.head = None
 
-    def recomputed_head(self, number: int = 0) -> bytes:
-        """Return what a REPAIR after all that was read is to be sealed over."""
-        return self._recomputed[number]
+    @property
+    def recomputed_head(self) -> bytes:
+        """What a REPAIR after all that was read is to be sealed over."""
+        return self._recomputed[0]
 
     @property
     def _recomputed(self) -> list[bytes]:
@@ -53,7 +52,6 @@ class ChainReader:
     def _take_broken(self, entry: Entry) -> bool:
         if self._starts_anew(entry):
             self._folds = None
-            self._only_unsealed = False
             self.head = entry.chain
             return True
         follows = self._folds is not None and self._is_sealed_over(self.head, entry)
@@ -62,11 +60,10 @@ class ChainReader:
             for number, fold in enumerate(self._recomputed)
         ]
         self.head = entry.chain
-        self._only_unsealed = self._only_unsealed and entry.chain is None
-        return follows or self._only_unsealed
+        return follows
 
     def _starts_anew(self, entry: Entry) -> bool:
-        if self._folds is None or not (self._only_unsealed or entry.type == EntryType.REPAIR):
+        if self._folds is None or entry.type != EntryType.REPAIR:
             return False
         return any(
             self._keys.chain_under(number, entry, fold) == entry.chain

@@ -73,7 +73,7 @@ class WalletProof:
     def __init__(self, keys: ChainKeys, organization_id: str, after: Standing = START) -> None:
         self.organization_id = organization_id
         self.is_whole = after is START
-        self.chain = ChainReader(keys, after.chain, from_start=self.is_whole)
+        self.chain = ChainReader(keys, after.chain)
         self.sequence = after.sequence
         self.entry_count = 0
         self.position_micros = 0

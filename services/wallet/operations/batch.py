@@ -13,7 +13,6 @@ from services.wallet.domain.chain import ChainKeys
 from services.wallet.domain.commands import FIRST_COMMANDS, Command, Debit
 from services.wallet.domain.draft import Effect
 from services.wallet.domain.refusals import wallet_not_found
-from services.wallet.domain.values import Wallet
 from services.wallet.operations.appending import Appending
 from services.wallet.operations.books import Books, NeededKeys, reference_of
 from services.wallet.storage import entries, holds, payments, wallets
@@ -91,7 +90,7 @@ class Batch:
     async def _carry_out(self, work: Work, rows: Mapping[str, WalletRow]) -> Outcomes:
         books = Books(rows, self._keys)
         mine = {name: work[name] for name in rows}
-        await self._load(books, mine, rows)
+        await self._load(books, mine)
         for name, row in rows.items():
             if await self._pass_time(books, row):
                 del mine[name]
@@ -112,7 +111,7 @@ class Batch:
             changed_levels=[wallet.organization_id for wallet in books.changed_levels],
         )
 
-    async def _load(self, books: Books, work: Work, rows: Mapping[str, WalletRow]) -> None:
+    async def _load(self, books: Books, work: Work) -> None:
         needs = NeededKeys()
         for name, commands in work.items():
             for command in commands:
@@ -125,14 +124,6 @@ class Batch:
             await holds.find_holds(connection, needs.holds) if needs.holds else {},
             await payments.find_payments(connection, needs.payments) if needs.payments else {},
         )
-        for row in rows.values():
-            if row.wallet.entry_count and row.wallet.chain is None:
-                await self._cover_unsealed(books, row.wallet)
-
-    async def _cover_unsealed(self, books: Books, wallet: Wallet) -> None:
-        """Seal the next entry over those from before there were chains."""
-        unsealed = await entries.read_all(self._connection, wallet.organization_id)
-        books.start_chain(wallet.organization_id, self._keys.fold(unsealed))
 
     async def _pass_time(self, books: Books, row: WalletRow) -> bool:
         """Time comes first: a hold that is over must not be captured as if it were not.

@@ -61,10 +61,6 @@ class Books:
         self._holds.update(holds)
         self._payments.update(payments)
 
-    def start_chain(self, organization_id: str, head: bytes) -> None:
-        """Set what the next entry of a wallet is sealed over."""
-        self._heads[organization_id] = head
-
     def decide(self, organization_id: str, command: Command) -> Effect:
         """Carry out a command, or raise the DomainError that refuses it."""
         account = self._account(organization_id, command)

@@ -106,7 +106,7 @@ class LedgerChecks:
         verdict = await self._reader.read(self._prove_recent, organization_id)
         if verdict is None or verdict.is_clean:
             return verdict
-        # What stood before may excuse it: a repair, or entries from before there were chains.
+        # What stood before may excuse it: a repair is sealed over all of it.
         heads = self._heads.head_of(organization_id)
         return await self._verification.verify_wallet(organization_id, heads)
 

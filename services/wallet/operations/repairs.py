@@ -92,7 +92,7 @@ class Repairs:
     async def _write(
         self, connection: Connection, before: Wallet, effect: Effect, proof: WalletProof
     ) -> tuple[Entry, ...]:
-        sealed = self._keys.seal(effect.entries, proof.chain.recomputed_head())
+        sealed = self._keys.seal(effect.entries, proof.chain.recomputed_head)
         wallet = effect.wallet
         await wallets.save_wallets(connection, [wallet])
         await proofs.append_repair(connection, sealed[0])

@@ -58,14 +58,6 @@ async def find_by_references(
     return found
 
 
-READ_ALL = "SELECT * FROM entries WHERE organization_id = $1 ORDER BY sequence"
-
-
-async def read_all(connection: Connection, organization_id: str) -> list[Entry]:
-    """Return the whole ledger of a wallet."""
-    return [to_entry(row) for row in await connection.fetch(READ_ALL, organization_id)]
-
-
 def to_entry(row: Record) -> Entry:
     """Return the entry of a row, whose columns are the entry's fields."""
     entry = Entry(*row)
