@@ -78,17 +78,28 @@ async def verify(options: Options, console: Console) -> int:
     heads = read_heads(line for path in options.logs for line in path.read_text().splitlines())
     if options.organization_id:
         heads = [head for head in heads if head.organization_id == options.organization_id]
-    requests = [
-        VerifyLedgerRequest(organization_id=options.organization_id, heads=heads[:HEADS_MAX]),
-        *(
-            VerifyLedgerRequest(organization_id=head.organization_id, heads=[head])
-            for head in heads[HEADS_MAX:]
-        ),
-    ]
     console.print(f"Heads of chains that were logged: {len(heads)}")
+    requests = _requests(options.organization_id, heads)
     async with open_channel(options.address) as channel:
         wallet = WalletServiceStub(channel)
         return sum([await verify_one(wallet, request, console) for request in requests])
+
+
+def _requests(
+    organization_id: str, heads: Sequence[ledger_pb2.ChainHead]
+) -> list[VerifyLedgerRequest]:
+    """Ask for all that is to be verified, and again for wallets of which heads are left."""
+    left: dict[str, list[ledger_pb2.ChainHead]] = {}
+    for head in heads[HEADS_MAX:]:
+        left.setdefault(head.organization_id, []).append(head)
+    return [
+        VerifyLedgerRequest(organization_id=organization_id, heads=heads[:HEADS_MAX]),
+        *(
+            VerifyLedgerRequest(organization_id=name, heads=each[start : start + HEADS_MAX])
+            for name, each in left.items()
+            for start in range(0, len(each), HEADS_MAX)
+        ),
+    ]
 
 
 async def verify_one(
@@ -124,15 +135,28 @@ async def verify_one(
 
 
 def read_heads(lines: Iterable[str]) -> list[ledger_pb2.ChainHead]:
-    """Return the last head that was logged of each wallet; a repair gives up those before it."""
-    heads: dict[str, ledger_pb2.ChainHead] = {}
+    """Return the heads that must still be there; a repair gives up those before it.
+
+    A higher head stands for those below it. One that is not higher does not take their place:
+    it is what a service logs that has forgotten a tail which was cut off.
+    """
+    heads: dict[str, list[ledger_pb2.ChainHead]] = {}
     for event in sorted(_events(lines), key=lambda event: str(event.get("time"))):
-        if event["event"] == "wallet_chain_heads":
-            heads |= {head.organization_id: head for head in _heads_of(event["heads"])}
-        else:
+        if event["event"] == "wallet_repaired":
             name = event["organization_id"]
-            heads[name] = _head(name, event["sequence"], event["chain"])
-    return list(heads.values())
+            heads[name] = [_head(name, event["sequence"], event["chain"])]
+            continue
+        for head in _heads_of(event["heads"]):
+            _add_head(heads.setdefault(head.organization_id, []), head)
+    return [head for each in heads.values() for head in each]
+
+
+def _add_head(known: list[ledger_pb2.ChainHead], head: ledger_pb2.ChainHead) -> None:
+    if head in known:
+        return
+    if known and known[-1].sequence < head.sequence:
+        known.pop()
+    known.append(head)
 
 
 def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:

@@ -21,6 +21,7 @@ from services.wallet.operations.engine import (
     Engine,
     EngineLimits,
 )
+from services.wallet.operations.heads import KnownHeads
 from services.wallet.operations.levels import WalletLevels
 from services.wallet.operations.reader import READS_AT_ONCE, Reader
 from services.wallet.operations.repairs import Repairs
@@ -72,7 +73,8 @@ async def build(settings: WalletSettings) -> Service:
         settings.database_url, READS_AT_ONCE + 1, "wallet_reports", READ_PLANNING
     )
     reader = Reader(report_database)
-    verification = Verification(reader, engine, keys)
+    heads = KnownHeads()
+    verification = Verification(reader, engine, keys, heads)
     alarm = Alarm(engine, database, announcer, metrics.registry)
     parts = Parts(
         engine,
@@ -89,7 +91,7 @@ async def build(settings: WalletSettings) -> Service:
         metrics,
         rpc_services=[wallet_service(parts), subscription_observer(wallets)],
         workers=build_workers(
-            wallets, announcer, LedgerChecks(reader, verification, engine, alarm), settings
+            wallets, announcer, LedgerChecks(reader, verification, heads, engine, alarm), settings
         ),
         closables=[*channels.values(), write_database, report_database],
     )

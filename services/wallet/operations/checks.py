@@ -1,14 +1,14 @@
 """Checks wallets now and then: those that have changed soon after, all others in turn."""
 
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable
 
 from libs.database import Connection, DatabaseUnavailableError
 from libs.logs import get_logger
-from services.wallet.domain.standing import Head, Standing
 from services.wallet.domain.values import FreezeReason
 from services.wallet.domain.verification import START, Verdict, WalletProof
 from services.wallet.operations.alarm import Alarm
 from services.wallet.operations.engine import Engine
+from services.wallet.operations.heads import KnownHeads
 from services.wallet.operations.reader import Reader
 from services.wallet.operations.verification import Verification, conclude, read_on
 from services.wallet.storage import proofs
@@ -19,68 +19,24 @@ RECENT_ENTRIES = 1_000
 ENTRIES_PER_ROUND = 10_000
 # As much work as a wallet makes besides its entries.
 WALLET_COST_ENTRIES = 30
-KNOWN_MAX = 20_000
-HEADS_PER_LINE = 100
-
-
-class KnownHeads:
-    """How wallets stood when they were proved last, as far as there is room.
-
-    The database cannot change it: a tail that was cut off is missed here.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[str, Standing] = {}
-        self._untold: dict[str, Standing] = {}
-
-    def get(self, organization_id: str) -> Standing | None:
-        """Return how a wallet stood."""
-        return self._known.get(organization_id)
-
-    def head_of(self, organization_id: str) -> list[Head]:
-        """Return the last entry that was proved, as a head that must still be there."""
-        match self._known.get(organization_id):
-            case Standing(sequence=sequence, chain=bytes(chain), time=time):
-                return [Head(organization_id, sequence, chain, time)]
-            case _:
-                return []
-
-    def remember(self, verdict: Verdict) -> None:
-        """Keep how a wallet stands, in place of the one that has been kept for longest."""
-        name, last = verdict.organization_id, verdict.last
-        if not last.sequence or last.chain is None:
-            return
-        if self._known.pop(name, None) != last:
-            self._untold[name] = last
-        self._known[name] = last
-        if len(self._known) > KNOWN_MAX:
-            del self._known[next(iter(self._known))]
-
-    def forget(self, organization_id: str) -> None:
-        """Begin anew with a wallet."""
-        self._known.pop(organization_id, None)
-
-    def take_untold(self) -> Iterator[Mapping[str, str]]:
-        """Return the heads that are new since this was asked last, so many at a time."""
-        untold, self._untold = list(self._untold.items()), {}
-        for start in range(0, len(untold), HEADS_PER_LINE):
-            yield {
-                name: f"{last.sequence}:{(last.chain or b'').hex()}"
-                for name, last in untold[start : start + HEADS_PER_LINE]
-            }
 
 
 class LedgerChecks:
     """Proves changes from where was proved before, and walks slowly over all ledgers."""
 
     def __init__(
-        self, reader: Reader, verification: Verification, engine: Engine, alarm: Alarm
+        self,
+        reader: Reader,
+        verification: Verification,
+        heads: KnownHeads,
+        engine: Engine,
+        alarm: Alarm,
     ) -> None:
         self._reader = reader
         self._verification = verification
+        self._heads = heads
         self._engine = engine
         self._alarm = alarm
-        self._heads = KnownHeads()
         self._due: dict[str, None] = {}
         self._walked_until = ""
         self._walked: WalletProof | None = None
@@ -107,8 +63,7 @@ class LedgerChecks:
         if verdict is None or verdict.is_clean:
             return verdict
         # What stood before may excuse it: a repair is sealed over all of it.
-        heads = self._heads.head_of(organization_id)
-        return await self._verification.verify_wallet(organization_id, heads)
+        return await self._verification.verify_wallet(organization_id)
 
     async def _prove_recent(self, connection: Connection, organization_id: str) -> Verdict | None:
         stored = await proofs.read_stored(connection, organization_id)
@@ -150,10 +105,9 @@ class LedgerChecks:
         name = broken.organization_id
         if await self._alarm.give(broken):
             # It may have been repaired while it was looked at.
-            verdict = await self._verification.verify_wallet(name, self._heads.head_of(name))
+            verdict = await self._verification.verify_wallet(name)
             if verdict.is_clean:
                 await self._alarm.call_off(name)
-        self._heads.forget(name)
 
     async def _act_on(
         self, organization_id: str, proving: Awaitable[Verdict | None]

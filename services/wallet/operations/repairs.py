@@ -16,7 +16,7 @@ from services.wallet.domain.repairing import Damage, RepairOrder, mend_payments,
 from services.wallet.domain.values import Entry, FreezeReason, Wallet
 from services.wallet.domain.verification import WalletProof
 from services.wallet.operations.engine import Engine
-from services.wallet.operations.verification import Verification, read_on
+from services.wallet.operations.verification import Verification, conclude, read_on
 from services.wallet.storage import entries, holds, payments, proofs, wallets
 
 
@@ -68,18 +68,15 @@ class Repairs:
     ) -> Repaired:
         organization_id = proof.organization_id
         was_there = await wallets.lock_wallet(connection, organization_id)
+        verdict = await conclude(connection, proof, self._verification.known_heads(organization_id))
         row = was_there or await wallets.make_wallet(connection, organization_id)
-        await read_on(connection, proof)
         if not (row.wallet.currency_code or proof.sequence):
             raise wallet_not_found(organization_id)
-        stored = await proofs.read_stored(connection, organization_id)
-        stored = stored._replace(wallet=was_there.wallet if was_there else None)
-        verdict = proof.conclude(stored)
         if verdict.is_clean:
             return Repaired(row.wallet.as_of(row.now))
         await _mend_payments(connection, organization_id)
         mended = await proofs.read_stored(connection, organization_id)
-        damage = Damage(proof, verdict, mended._replace(wallet=stored.wallet))
+        damage = Damage(proof, verdict, mended._replace(wallet=verdict.wallet))
         due = await holds.next_expire_time(connection, organization_id, ())
         wallet = row.wallet._replace(next_hold_expire_time=due)
         effect = repair(wallet, damage, order, row.now)

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import NamedTuple, TypeAlias
 
 from libs.database import Connection
-from libs.errors import DomainError, ErrorReason, invalid_field
+from libs.errors import DomainError, ErrorReason
 from services.wallet.domain.chain import ChainKeys
 from services.wallet.domain.commands import LiftFreeze
 from services.wallet.domain.draft import Effect
@@ -16,6 +16,7 @@ from services.wallet.domain.standing import Head, Standing, compare_heads
 from services.wallet.domain.values import FreezeReason
 from services.wallet.domain.verification import START, Verdict, WalletProof
 from services.wallet.operations.engine import Engine
+from services.wallet.operations.heads import KnownHeads
 from services.wallet.operations.reader import Reader
 from services.wallet.storage import proofs, wallets
 
@@ -47,19 +48,24 @@ Report: TypeAlias = Progress | Finding | Summary
 class Verification:
     """Reads wallets' ledgers and finds what is wrong with them. It changes nothing."""
 
-    def __init__(self, reader: Reader, engine: Engine, keys: ChainKeys) -> None:
+    def __init__(self, reader: Reader, engine: Engine, keys: ChainKeys, heads: KnownHeads) -> None:
         self._reader = reader
         self._engine = engine
         self._keys = keys
+        self._heads = heads
 
     def start_proof(self, organization_id: str, after: Standing = START) -> WalletProof:
         """Return a proof that has read nothing yet."""
         return WalletProof(self._keys, organization_id, after)
 
-    async def verify_wallet(self, organization_id: str, heads: Sequence[Head] = ()) -> Verdict:
+    def known_heads(self, organization_id: str) -> list[Head]:
+        """Return what this process knows of a wallet's entries."""
+        return self._heads.head_of(organization_id)
+
+    async def verify_wallet(self, organization_id: str) -> Verdict:
         """Prove a wallet from its first entry on."""
         proof = self.start_proof(organization_id)
-        return await self._reader.read(conclude, proof, heads)
+        return await self._reader.read(conclude, proof, self.known_heads(organization_id))
 
     async def lift_freeze(self, organization_id: str, command: LiftFreeze) -> Effect:
         """Lift a freeze; INTEGRITY only from a wallet that proves itself."""
@@ -77,8 +83,11 @@ class Verification:
     async def verify_ledger(
         self, organization_id: str, heads: Iterable[Head]
     ) -> AsyncIterator[Report]:
-        """Verify one wallet, or all for an empty id: progress and findings, then the summary."""
-        told = _by_organization(organization_id, heads)
+        """Verify one wallet, or all for an empty id: progress and findings, then the summary.
+
+        Heads of other wallets are left aside: whoever has the whole log may tell all that it has.
+        """
+        told = _by_organization((*heads, *self._heads.all()), organization_id)
         if organization_id and not told:
             await self._reader.read(_require_known, organization_id)
         is_all = not organization_id
@@ -191,10 +200,10 @@ async def _ends_soon(task: asyncio.Task[Verdict]) -> bool:
     return bool(done)
 
 
-def _by_organization(organization_id: str, heads: Iterable[Head]) -> dict[str, list[Head]]:
+def _by_organization(heads: Iterable[Head], organization_id: str) -> dict[str, list[Head]]:
+    """Group heads: those of one organization, or of all for an empty id."""
     grouped: dict[str, list[Head]] = {}
     for head in heads:
-        if organization_id not in ("", head.organization_id):
-            raise invalid_field("heads", "must be of the organization_id, where one is given")
-        grouped.setdefault(head.organization_id, []).append(head)
+        if organization_id in ("", head.organization_id):
+            grouped.setdefault(head.organization_id, []).append(head)
     return grouped

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from services.wallet.domain.values import Entry
 from services.wallet.operations.alarm import Alarm
 from services.wallet.operations.checks import ENTRIES_PER_ROUND, LedgerChecks
 from services.wallet.operations.engine import Engine
+from services.wallet.operations.heads import KnownHeads
 from services.wallet.operations.levels import WalletLevels
 from services.wallet.operations.reader import Reader
 from services.wallet.operations.verification import Verification
@@ -93,24 +94,46 @@ async def test_the_ledger_check_freezes_what_is_broken_until_it_is_repaired(
     assert (await verify(checked)).kinds == set()
 
 
+async def head_was_told(logs: Sequence[Mapping[str, Any]], last: wallet_pb2.Entry) -> None:
+    """Wait until an entry was logged as its wallet's last."""
+
+    async def heads() -> list[str]:
+        lines = [line["heads"] for line in logs if line["event"] == "wallet_chain_heads"]
+        return [line[last.organization_id] for line in lines if last.organization_id in line]
+
+    await eventually(heads, lambda seen: f"{last.sequence}:{last.chain.hex()}" in seen)
+
+
 async def test_the_ledger_check_remembers_what_the_database_has_forgotten(
     checked: WalletServiceStub, superuser: Any
 ) -> None:
     with capture_logs() as logs:
         await write_story(checked)
         last = (await entries_of(checked))[0]
-        told = f"{last.sequence}:{last.chain.hex()}"
-
-        async def heads() -> list[str]:
-            lines = [line["heads"] for line in logs if line["event"] == "wallet_chain_heads"]
-            return [line[ORGANIZATION] for line in lines if ORGANIZATION in line]
-
-        await eventually(heads, lambda seen: told in seen)
+        await head_was_told(logs, last)
         await superuser.execute("DELETE FROM entries WHERE sequence = $1", last.sequence)
         await superuser.execute(FOLLOW_LAST_ENTRY)
         await frozen_by_check(checked)
     alarm = next(line for line in logs if line["event"] == "ledger_check_failed")
     assert alarm["kinds"] == ["TAIL_CUT"]
+    # The freeze's own entry has taken the place of the one that was cut off.
+    assert (await verify(checked)).kinds == {"ENTRY_CHANGED"}
+    assert (await refusal(checked.UnfreezeWallet(lift_integrity()))).reason == "INVALID_STATE"
+    repaired = await repair(checked)
+    assert [finding.sequence for finding in repaired.findings] == [last.sequence]
+    assert not repaired.wallet.frozen
+    assert (await verify(checked)).kinds == set()
+
+
+async def test_a_wallet_that_was_wiped_out_is_missed_by_who_has_proved_it(
+    checked: WalletServiceStub, superuser: Any
+) -> None:
+    with capture_logs() as logs:
+        await write_story(checked)
+        await head_was_told(logs, (await entries_of(checked))[0])
+    await superuser.execute("TRUNCATE entries, holds, payments, wallets")
+    for organization_id in ("", ORGANIZATION):
+        assert (await verify(checked, organization_id)).kinds == {"TAIL_CUT"}
 
 
 async def test_a_wallet_that_is_clean_again_is_let_go_by_a_repair_that_writes_nothing_else(
@@ -167,7 +190,9 @@ async def checks(database: ServiceDatabase) -> AsyncIterator[LedgerChecks]:
     engine = Engine(write_database, announcer, keys, engine_limits(settings))
     reader = Reader(report_database)
     alarm = Alarm(engine, write_database, announcer, metrics.registry)
-    yield LedgerChecks(reader, Verification(reader, engine, keys), engine, alarm)
+    heads = KnownHeads()
+    verification = Verification(reader, engine, keys, heads)
+    yield LedgerChecks(reader, verification, heads, engine, alarm)
     await write_database.close()
     await report_database.close()
 

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from structlog.testing import capture_logs
 from dev.verify_ledger import Options, read_heads, verify
 from services.wallet.app import build
 from tests.integration.wallet.conftest import wallet_settings
-from tests.integration.wallet.ledgers import repair, write_story
-from tests.integration.wallet.requests import ORGANIZATION
+from tests.integration.wallet.ledgers import FOLLOW_LAST_ENTRY, repair, write_story
+from tests.integration.wallet.requests import ORGANIZATION, wallet_now
 from tests.support.databases import ServiceDatabase
 from tests.support.services import free_address, running
 from tests.support.waiting import eventually
@@ -42,13 +43,25 @@ class Ledger:
         self.shown = screen.getvalue()
         return finding_count
 
-    async def was_logged(self) -> None:
-        """Wait until the heads of the story are in the log."""
+    async def was_logged(self, sequence: int) -> None:
+        """Wait until the log's last head is of so many entries."""
 
-        async def heads() -> list[Any]:
-            return [line for line in self._logs if line["event"] == "wallet_chain_heads"]
+        async def sequences() -> list[int]:
+            lines = [line for line in self._logs if line["event"] == "wallet_chain_heads"]
+            return [int(line["heads"][ORGANIZATION].partition(":")[0]) for line in lines]
 
-        await eventually(heads, bool)
+        await eventually(sequences, lambda seen: seen[-1:] == [sequence])
+
+
+@asynccontextmanager
+async def logged(
+    database: ServiceDatabase, log: Path, logs: list[Any], organization_id: str
+) -> AsyncIterator[Ledger]:
+    """Run a service that tells its heads, and hand out its ledger."""
+    address = free_address()
+    settings = wallet_settings(database, listen_address=address, check_interval_seconds=0.05)
+    async with running(await build(settings)) as channel:
+        yield Ledger(WalletServiceStub(channel), Options(address, organization_id, (log,)), logs)
 
 
 @pytest.fixture(params=["", ORGANIZATION], ids=["all", "one"])
@@ -56,16 +69,11 @@ async def ledger(
     request: pytest.FixtureRequest, database: ServiceDatabase, tmp_path: Path
 ) -> AsyncIterator[Ledger]:
     """A ledger that was written, and logged."""
-    address = free_address()
-    settings = wallet_settings(database, listen_address=address, check_interval_seconds=0.05)
     with capture_logs() as logs:
-        async with running(await build(settings)) as channel:
-            wallet = WalletServiceStub(channel)
-            await write_story(wallet)
-            options = Options(address, request.param, (tmp_path / "wallet.log",))
-            ledger = Ledger(wallet, options, logs)
-            await ledger.was_logged()
-            yield ledger
+        async with logged(database, tmp_path / "wallet.log", logs, request.param) as it:
+            await write_story(it.wallet)
+            await it.was_logged((await wallet_now(it.wallet)).entry_count)
+            yield it
 
 
 async def test_a_ledger_in_order_is_told_so(ledger: Ledger) -> None:
@@ -87,12 +95,34 @@ async def test_what_was_cut_off_is_held_against_the_log_until_it_is_repaired(
     assert "repaired org-1: " in ledger.shown
 
 
+async def test_what_a_service_has_forgotten_its_log_has_not(
+    database: ServiceDatabase, superuser: Any, tmp_path: Path
+) -> None:
+    log = tmp_path / "wallet.log"
+    with capture_logs() as logs:
+        async with logged(database, log, logs, "") as ledger:
+            await write_story(ledger.wallet)
+            last = (await wallet_now(ledger.wallet)).entry_count
+            await ledger.was_logged(last)
+        await superuser.execute("DELETE FROM entries WHERE sequence = $1", last)
+        await superuser.execute(FOLLOW_LAST_ENTRY)
+        # Of the next process nobody can expect that it knows.
+        async with logged(database, log, logs, "") as ledger:
+            await ledger.was_logged(last - 1)
+            assert await ledger.verify() == 1
+            assert f"TAIL_CUT at entry {last}: " in ledger.shown
+
+
 def line(event: str, **fields: Any) -> str:
     return json.dumps({"event": event, **fields})
 
 
-def test_the_last_head_or_repair_counts() -> None:
-    lines = [
+def heads_in(*lines: str) -> list[tuple[str, int, bytes]]:
+    return [(each.organization_id, each.sequence, each.chain) for each in read_heads(lines)]
+
+
+def test_the_highest_head_since_the_last_repair_counts() -> None:
+    assert heads_in(
         line("wallet_chain_heads", time="3", heads={"org-1": "9:0a"}),
         line("wallet_chain_heads", time="1", heads={"org-1": "3:01", "org-2": "4:02"}),
         line("wallet_chain_heads", time="2", heads={"org-3": "7:03"}),
@@ -100,6 +130,17 @@ def test_the_last_head_or_repair_counts() -> None:
         line("service_started"),
         '{"event": "wallet_chain_heads", "hea',
         "no JSON",
+    ) == [("org-1", 9, b"\x0a"), ("org-2", 3, b"\x04"), ("org-3", 7, b"\x03")]
+
+
+def test_a_shorter_head_does_not_make_a_longer_one_forgotten() -> None:
+    told = ["9:0a", "8:0b", "8:0b", "9:0a", "9:0c", "12:0d", "14:0e"]
+    lines = [
+        line("wallet_chain_heads", time=str(time), heads={"org-1": head})
+        for time, head in enumerate(told)
     ]
-    heads = {(each.organization_id, each.sequence, each.chain) for each in read_heads(lines)}
-    assert heads == {("org-1", 9, b"\x0a"), ("org-2", 3, b"\x04"), ("org-3", 7, b"\x03")}
+    longer = [("org-1", 9, b"\x0a"), ("org-1", 8, b"\x0b"), ("org-1", 9, b"\x0c")]
+    assert heads_in(*lines[:2]) == longer[:2]
+    assert heads_in(*lines[:3]) == longer[:2]
+    # What has grown over the cut since does not hide it.
+    assert heads_in(*lines) == [("org-1", 9, b"\x0a"), ("org-1", 14, b"\x0e")]
