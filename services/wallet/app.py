@@ -23,7 +23,11 @@ from services.wallet.operations.engine import (
 )
 from services.wallet.operations.heads import KnownHeads
 from services.wallet.operations.levels import WalletLevels
-from services.wallet.operations.reader import READS_AT_ONCE, Reader
+from services.wallet.operations.reader import (
+    LONG_READS_AT_ONCE,
+    SHORT_READS_AT_ONCE,
+    Reader,
+)
 from services.wallet.operations.repairs import Repairs
 from services.wallet.operations.reports import Reports
 from services.wallet.operations.verification import Verification
@@ -37,6 +41,10 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 # Two keep both PostgreSQL and this process at work; with one wallet each there is room for more.
 BATCHES_AT_ONCE = 2
 SINGLE_WALLET_BATCHES_AT_ONCE = 6
+
+# An entry is proved in some ten microseconds: so many take a hundredth of this process's time.
+CHECKED_ENTRIES_PER_SECOND = 1_000
+CHECKED_ENTRIES_PER_ROUND_MIN = 10_000
 
 # A plan made while the tables were small would be kept while they grow: the write path takes none
 # that reads a table from end to end, and makes one for each statement anew.
@@ -70,9 +78,12 @@ async def build(settings: WalletSettings) -> Service:
     engine = Engine(write_database, announcer, keys, limits)
     wallets = WalletOperations(database, engine)
     report_database = await Database.connect_for_reports(
-        settings.database_url, READS_AT_ONCE + 1, "wallet_reports", READ_PLANNING
+        settings.database_url,
+        LONG_READS_AT_ONCE + SHORT_READS_AT_ONCE + 1,
+        "wallet_reports",
+        READ_PLANNING,
     )
-    reader = Reader(report_database)
+    reader = Reader(report_database, LONG_READS_AT_ONCE)
     heads = KnownHeads()
     verification = Verification(reader, engine, keys, heads)
     alarm = Alarm(engine, database, announcer, metrics.registry)
@@ -81,7 +92,7 @@ async def build(settings: WalletSettings) -> Service:
         wallets,
         verification,
         Repairs(report_database, verification, engine, announcer, keys),
-        Reports(reader),
+        Reports(Reader(report_database, SHORT_READS_AT_ONCE), reader),
         settings.default_currency,
         timedelta(seconds=settings.hold_late_window_seconds),
     )
@@ -91,10 +102,26 @@ async def build(settings: WalletSettings) -> Service:
         metrics,
         rpc_services=[wallet_service(parts), subscription_observer(wallets)],
         workers=build_workers(
-            wallets, announcer, LedgerChecks(reader, verification, heads, engine, alarm), settings
+            wallets,
+            announcer,
+            LedgerChecks(
+                reader,
+                verification,
+                heads,
+                engine,
+                alarm,
+                entries_per_round=entries_per_round(settings),
+            ),
+            settings,
         ),
         closables=[*channels.values(), write_database, report_database],
     )
+
+
+def entries_per_round(settings: WalletSettings) -> int:
+    """Return how many entries the checks take on between two looks."""
+    wanted = int(settings.check_interval_seconds * CHECKED_ENTRIES_PER_SECOND)
+    return max(wanted, CHECKED_ENTRIES_PER_ROUND_MIN)
 
 
 def engine_limits(settings: WalletSettings) -> EngineLimits:

@@ -21,7 +21,6 @@ from services.wallet.domain.values import (
 PAYMENT_TYPES = frozenset({EntryType.PAYMENT, EntryType.REVERSAL, EntryType.REVERSAL_RETURNED})
 NOTED_TYPES = PAYMENT_TYPES | {EntryType.FREEZE, EntryType.UNFREEZE}
 FREEZE_REASONS = frozenset(FreezeReason)
-START = Standing()
 
 # In a REPAIR's metadata: by how much the levels of payments are more than their entries tell.
 UNEXPLAINED_PAID = "unexplained_paid_micros"
@@ -36,6 +35,7 @@ class Verdict(NamedTuple):
     wallet: Wallet | None
     open: Findings
     repaired: Findings
+    repair_time: datetime | None
 
     @property
     def is_clean(self) -> bool:
@@ -70,9 +70,12 @@ class WalletProof:
         "sequence",
     )
 
-    def __init__(self, keys: ChainKeys, organization_id: str, after: Standing = START) -> None:
+    def __init__(
+        self, keys: ChainKeys, organization_id: str, proved: Standing | None = None
+    ) -> None:
+        after = proved or Standing()
         self.organization_id = organization_id
-        self.is_whole = after is START
+        self.is_whole = proved is None
         self.chain = ChainReader(keys, after.chain)
         self.sequence = after.sequence
         self.entry_count = 0
@@ -97,14 +100,24 @@ class WalletProof:
     def conclude(self, stored: Stored, besides: Iterable[Finding] = ()) -> Verdict:
         """Compare with what else is stored, and judge. More may be read after that."""
         found = (*compare(self.organization_id, self.last, stored), *self._compare_paid(stored))
+        return self.judge_so_far(stored.wallet, (*found, *besides))
+
+    def judge_so_far(self, wallet: Wallet | None, besides: Iterable[Finding] = ()) -> Verdict:
+        """Judge by what was read until now."""
         return Verdict(
             self.organization_id,
             self.entry_count,
             self.last,
-            stored.wallet,
-            self._open.and_also((*found, *besides)),
+            wallet,
+            self._open.and_also(besides),
             self._repaired,
+            self.repair_time,
         )
+
+    @property
+    def is_broken_so_far(self) -> bool:
+        """Tell whether something is wrong that only a REPAIR could still excuse."""
+        return bool(self._open)
 
     @property
     def last(self) -> Standing:

@@ -1,28 +1,42 @@
 """Checks wallets now and then: those that have changed soon after, all others in turn."""
 
 from collections.abc import Awaitable
+from typing import NamedTuple
 
 from libs.database import Connection, DatabaseUnavailableError
 from libs.logs import get_logger
 from services.wallet.domain.values import FreezeReason
-from services.wallet.domain.verification import START, Verdict, WalletProof
+from services.wallet.domain.verification import Verdict, WalletProof
 from services.wallet.operations.alarm import Alarm
 from services.wallet.operations.engine import Engine
 from services.wallet.operations.heads import KnownHeads
 from services.wallet.operations.reader import Reader
-from services.wallet.operations.verification import Verification, conclude, read_on
-from services.wallet.storage import proofs
+from services.wallet.operations.verification import PART, Verification, conclude, read_on
+from services.wallet.storage import proofs, wallets
 
-# Of a wallet that is not known, or has moved on by more than that, so much is looked at.
+# Of a wallet that is not known, or has moved on by more than a round takes on, so much is looked at
+# at once; what stands before is left to the walk.
 RECENT_ENTRIES = 1_000
-# What one round takes on: a busy ledger must not be kept busy by its proof.
-ENTRIES_PER_ROUND = 10_000
 # As much work as a wallet makes besides its entries.
 WALLET_COST_ENTRIES = 30
 
 
+class Walked(NamedTuple):
+    """The wallet that the walk has come to.
+
+    It is judged when what was there at the beginning is read: it may grow faster than it is read.
+    """
+
+    proof: WalletProof
+    until: int
+
+
 class LedgerChecks:
-    """Proves changes from where was proved before, and walks slowly over all ledgers."""
+    """Proves changes from where was proved before, and walks slowly over all ledgers.
+
+    Each of both takes on so many entries in a round: a busy ledger must not be kept busy by its
+    proof.
+    """
 
     def __init__(
         self,
@@ -31,15 +45,18 @@ class LedgerChecks:
         heads: KnownHeads,
         engine: Engine,
         alarm: Alarm,
+        *,
+        entries_per_round: int,
     ) -> None:
         self._reader = reader
         self._verification = verification
         self._heads = heads
         self._engine = engine
         self._alarm = alarm
+        self._entries_per_round = entries_per_round
         self._due: dict[str, None] = {}
         self._walked_until = ""
-        self._walked: WalletProof | None = None
+        self._walked: Walked | None = None
 
     async def check(self) -> bool:
         """Do one round; the next one comes after a while."""
@@ -51,7 +68,7 @@ class LedgerChecks:
         return False
 
     async def _check_changed(self) -> None:
-        room = ENTRIES_PER_ROUND
+        room = self._entries_per_round
         while self._due and room > 0:
             name = next(iter(self._due))
             del self._due[name]
@@ -59,47 +76,59 @@ class LedgerChecks:
             room -= WALLET_COST_ENTRIES + (verdict.entry_count if verdict else 0)
 
     async def _prove_changed(self, organization_id: str) -> Verdict | None:
-        verdict = await self._reader.read(self._prove_recent, organization_id)
-        if verdict is None or verdict.is_clean:
+        proof = await self._reader.read(self._start_recent, organization_id)
+        if proof is None:
+            return None
+        heads = self._heads.head_of(organization_id)
+        verdict = await self._verification.prove(proof, heads)
+        if verdict.is_clean or proof.is_whole:
             return verdict
         # What stood before may excuse it: a repair is sealed over all of it.
         return await self._verification.verify_wallet(organization_id)
 
-    async def _prove_recent(self, connection: Connection, organization_id: str) -> Verdict | None:
-        stored = await proofs.read_stored(connection, organization_id)
-        if stored.wallet and FreezeReason.INTEGRITY in stored.wallet.freeze_reasons:
+    async def _start_recent(
+        self, connection: Connection, organization_id: str
+    ) -> WalletProof | None:
+        """Go on from what is proved; there is nothing to say of a wallet that is frozen already."""
+        row = await wallets.read_wallet(connection, organization_id)
+        if row and FreezeReason.INTEGRITY in row.wallet.freeze_reasons:
             return None
-        last = stored.wallet.entry_count if stored.wallet else 0
-        after = self._heads.get(organization_id)
-        if after is None or last - after.sequence > RECENT_ENTRIES:
-            before = last - RECENT_ENTRIES
-            after = await proofs.read_standing(connection, organization_id, before) or START
-        proof = self._verification.start_proof(organization_id, after)
-        return await conclude(connection, proof, self._heads.head_of(organization_id))
+        last = row.wallet.entry_count if row else 0
+        proved = self._heads.get(organization_id)
+        if proved is None or last - proved.sequence > self._entries_per_round:
+            proved = await proofs.read_standing(connection, organization_id, last - RECENT_ENTRIES)
+        return self._verification.start_proof(organization_id, proved)
 
     async def _walk_on(self) -> None:
         """Read on over all wallets: a part of a long ledger, or many short ones."""
-        room = ENTRIES_PER_ROUND
-        while room > 0 and (proof := self._walked or await self._start_next()):
-            self._walked = proof
-            read_before = proof.entry_count
-            reading = self._reader.read(self._prove_some, proof, room)
-            verdict = await self._act_on(proof.organization_id, reading)
+        room = self._entries_per_round
+        while room > 0 and (walked := self._walked or await self._start_next()):
+            self._walked = None
+            proof, read_before = walked.proof, walked.proof.entry_count
+            reading = self._reader.read(self._prove_part, walked, min(room, PART))
+            await self._act_on(proof.organization_id, reading)
             room -= WALLET_COST_ENTRIES + proof.entry_count - read_before
-            if verdict is not None or room > 0:
-                self._walked = None
 
-    async def _start_next(self) -> WalletProof | None:
+    async def _start_next(self) -> Walked | None:
         name = await self._reader.ask(proofs.next_organization, self._walked_until)
         self._walked_until = name or ""
-        return self._verification.start_proof(name) if name else None
-
-    async def _prove_some(
-        self, connection: Connection, proof: WalletProof, room: int
-    ) -> Verdict | None:
-        if not await read_on(connection, proof, room):
+        if name is None:
             return None
-        return await conclude(connection, proof, self._heads.head_of(proof.organization_id))
+        until = await self._reader.ask(proofs.last_sequence, name)
+        return Walked(self._verification.start_proof(name), until)
+
+    async def _prove_part(
+        self, connection: Connection, walked: Walked, limit: int
+    ) -> Verdict | None:
+        proof = walked.proof
+        name = proof.organization_id
+        if await read_on(connection, proof, limit):
+            return await conclude(connection, proof, self._heads.head_of(name))
+        if proof.sequence >= walked.until or await _stays_broken(connection, proof):
+            row = await wallets.read_wallet(connection, name)
+            return proof.judge_so_far(row.wallet if row else None)
+        self._walked = walked
+        return None
 
     async def _freeze(self, broken: Verdict) -> None:
         name = broken.organization_id
@@ -126,3 +155,10 @@ class LedgerChecks:
             get_logger().exception("ledger_check_defect", organization_id=organization_id)
             return None
         return verdict
+
+
+async def _stays_broken(connection: Connection, proof: WalletProof) -> bool:
+    """Tell whether something is wrong that no later repair can excuse."""
+    if not proof.is_broken_so_far:
+        return False
+    return not await proofs.has_repair_after(connection, proof.organization_id, proof.sequence)

@@ -41,6 +41,9 @@ class KnownHeads:
         name, last = clean.organization_id, clean.last
         if not last.sequence or last.chain is None:
             return
+        for head in self.head_of(name):
+            if head.sequence > last.sequence and not head.is_given_up_by(clean.repair_time):
+                return
         if self._known.pop(name, None) != last:
             self._untold[name] = last
         self._known[name] = last

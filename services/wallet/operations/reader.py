@@ -1,4 +1,4 @@
-"""Reads that may take long."""
+"""Reads that take their time: a few at once, in a pool of their own."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,7 +6,9 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from libs.database import Connection, Database
 
-READS_AT_ONCE = 3
+# Apart, so that whoever lists entries does not wait for those who sum up or prove the ledger.
+SHORT_READS_AT_ONCE = 3
+LONG_READS_AT_ONCE = 3
 
 ArgumentsT = ParamSpec("ArgumentsT")
 ResultT = TypeVar("ResultT")
@@ -15,9 +17,9 @@ ResultT = TypeVar("ResultT")
 class Reader:
     """Lets a few read at a time: who waits for a turn is not turned away for that."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, at_once: int) -> None:
         self._database = database
-        self._room = asyncio.Semaphore(READS_AT_ONCE)
+        self._room = asyncio.Semaphore(at_once)
 
     async def read(
         self,

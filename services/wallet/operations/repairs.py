@@ -16,7 +16,7 @@ from services.wallet.domain.repairing import Damage, RepairOrder, mend_payments,
 from services.wallet.domain.values import Entry, FreezeReason, Wallet
 from services.wallet.domain.verification import WalletProof
 from services.wallet.operations.engine import Engine
-from services.wallet.operations.verification import Verification, conclude, read_on
+from services.wallet.operations.verification import Verification, conclude
 from services.wallet.storage import entries, holds, payments, proofs, wallets
 
 
@@ -49,7 +49,7 @@ class Repairs:
         """Bring a wallet to what its entries come to, and lift INTEGRITY."""
         proof = self._verification.start_proof(organization_id)
         # Most of it is read before the lock, so that the wallet is not held up by its past.
-        await self._database.read_snapshot(read_on, proof)
+        await self._verification.read_parts(proof)
         repaired = await self._database.transact(self._repair_locked, proof, order)
         if not repaired.entries:
             return await self._lift_integrity(repaired.wallet, order)

@@ -31,8 +31,9 @@ from services.wallet.storage.history import Place, Span
 class Reports:
     """Answers questions about what has been."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, long_reader: Reader) -> None:
         self._reader = reader
+        self._long_reader = long_reader
 
     async def find_entry_at(self, organization_id: str, time: datetime) -> Entry | None:
         """Return a wallet's last entry at or before a time, None before the first one."""
@@ -69,14 +70,14 @@ class Reports:
 
     async def trial_balance(self, currency_code: str) -> TrialBalance:
         """Return what stands on each account in a currency."""
-        return await self._reader.read(reports.read_trial_balance, currency_code)
+        return await self._long_reader.read(reports.read_trial_balance, currency_code)
 
     async def statistics(
         self, start_time: datetime, end_time: datetime, bucket_size: BucketSize, currency_code: str
     ) -> list[Bucket]:
         """Return counts and sums by hour or day."""
         require_span(start_time, end_time, STATISTICS_SPAN_MAX[bucket_size])
-        return await self._reader.ask(
+        return await self._long_reader.ask(
             reports.count_buckets, bucket_size, start_time, end_time, currency_code
         )
 

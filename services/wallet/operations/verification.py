@@ -1,4 +1,4 @@
-"""Verifies ledgers: each wallet as it is at one moment, whatever is going on."""
+"""Verifies ledgers, whatever is going on: each wallet is judged as it is at one moment."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from services.wallet.domain.findings import Finding
 from services.wallet.domain.refusals import wallet_not_found
 from services.wallet.domain.standing import Head, Standing, compare_heads
 from services.wallet.domain.values import FreezeReason
-from services.wallet.domain.verification import START, Verdict, WalletProof
+from services.wallet.domain.verification import Verdict, WalletProof
 from services.wallet.operations.engine import Engine
 from services.wallet.operations.heads import KnownHeads
 from services.wallet.operations.reader import Reader
@@ -23,6 +23,8 @@ from services.wallet.storage import proofs, wallets
 PROGRESS_INTERVAL_SECONDS = 0.5
 # So few that proving them between two reads holds nobody else up.
 CHUNK = 500
+# What is read at one moment; well under a second.
+PART = 10_000
 
 
 class Progress(NamedTuple):
@@ -54,9 +56,9 @@ class Verification:
         self._keys = keys
         self._heads = heads
 
-    def start_proof(self, organization_id: str, after: Standing = START) -> WalletProof:
-        """Return a proof that has read nothing yet."""
-        return WalletProof(self._keys, organization_id, after)
+    def start_proof(self, organization_id: str, proved: Standing | None = None) -> WalletProof:
+        """Return a proof that has read nothing yet: of the whole, or of what is not proved yet."""
+        return WalletProof(self._keys, organization_id, proved)
 
     def known_heads(self, organization_id: str) -> list[Head]:
         """Return what this process knows of a wallet's entries."""
@@ -65,7 +67,23 @@ class Verification:
     async def verify_wallet(self, organization_id: str) -> Verdict:
         """Prove a wallet from its first entry on."""
         proof = self.start_proof(organization_id)
-        return await self._reader.read(conclude, proof, self.known_heads(organization_id))
+        return await self.prove(proof, self.known_heads(organization_id))
+
+    async def prove(self, proof: WalletProof, heads: Sequence[Head] = ()) -> Verdict:
+        """Let a proof read on to the end, and judge."""
+        await self.read_parts(proof)
+        return await self._reader.read(conclude, proof, heads)
+
+    async def read_parts(self, proof: WalletProof) -> None:
+        """Let a proof read what is there now, each part as it is at a moment of its own.
+
+        Entries do not change. One snapshot of a long ledger would keep PostgreSQL from clearing
+        away what all others have done meanwhile.
+        """
+        until = await self._reader.ask(proofs.last_sequence, proof.organization_id)
+        while proof.sequence < until:
+            if await self._reader.read(read_on, proof, PART):
+                return
 
     async def lift_freeze(self, organization_id: str, command: LiftFreeze) -> Effect:
         """Lift a freeze; INTEGRITY only from a wallet that proves itself."""
@@ -95,7 +113,7 @@ class Verification:
         yield tally.progress()
         async for name in self._organizations(organization_id, told):
             proof = self.start_proof(name)
-            reading = asyncio.create_task(self._reader.read(conclude, proof, told.pop(name, ())))
+            reading = asyncio.create_task(self.prove(proof, told.pop(name, ())))
             try:
                 while not await _ends_soon(reading):
                     yield tally.progress(proof)
@@ -123,9 +141,7 @@ class Verification:
             yield name
 
 
-async def conclude(
-    connection: Connection, proof: WalletProof, heads: Sequence[Head] = ()
-) -> Verdict:
+async def conclude(connection: Connection, proof: WalletProof, heads: Sequence[Head]) -> Verdict:
     """Read what a proof has not read yet, and judge."""
     organization_id = proof.organization_id
     stored = await proofs.read_stored(connection, organization_id)

@@ -24,6 +24,28 @@ async def read_chunk(
     return [Entry(*row) for row in rows]
 
 
+LAST_SEQUENCE = "SELECT coalesce(max(sequence), 0) FROM entries WHERE organization_id = $1"
+
+
+async def last_sequence(connection: Connection, organization_id: str) -> int:
+    """Return the sequence of a wallet's last entry, 0 if there is none."""
+    sequence: int = await connection.fetchval(LAST_SEQUENCE, organization_id)
+    return sequence
+
+
+HAS_REPAIR_AFTER = """
+SELECT EXISTS (
+    SELECT FROM entries WHERE type = 'REPAIR' AND organization_id = $1 AND sequence > $2
+)
+"""
+
+
+async def has_repair_after(connection: Connection, organization_id: str, sequence: int) -> bool:
+    """Tell whether a wallet was repaired after an entry."""
+    found: bool = await connection.fetchval(HAS_REPAIR_AFTER, organization_id, sequence)
+    return found
+
+
 READ_STANDING = """
 SELECT
     sequence, chain, balance_after_micros, held_after_micros, owed_after_micros, currency_code,

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from structlog.testing import capture_logs
@@ -13,10 +13,12 @@ from libs.database import Database
 from libs.levels import WalletLevel
 from libs.metrics import ServiceMetrics
 from services.wallet.app import build, engine_limits
+from services.wallet.config import WalletSettings
 from services.wallet.domain.chain import ChainKeys
-from services.wallet.domain.values import Entry
+from services.wallet.domain.commands import SetFreeze
+from services.wallet.domain.values import Entry, EntryType, FreezeReason
 from services.wallet.operations.alarm import Alarm
-from services.wallet.operations.checks import ENTRIES_PER_ROUND, LedgerChecks
+from services.wallet.operations.checks import RECENT_ENTRIES, LedgerChecks
 from services.wallet.operations.engine import Engine
 from services.wallet.operations.heads import KnownHeads
 from services.wallet.operations.levels import WalletLevels
@@ -45,6 +47,10 @@ from tests.support.services import running
 from tests.support.waiting import eventually
 from tollgate.wallet.v1 import wallet_pb2
 from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
+
+# So few that a test may fill several rounds.
+ENTRIES_PER_ROUND = 1_500
+LAST_ENTRY = "SELECT * FROM entries WHERE organization_id = $1 ORDER BY sequence DESC LIMIT 1"
 
 
 @pytest.fixture
@@ -170,9 +176,17 @@ async def test_proofs_under_load_see_each_wallet_whole(checked: WalletServiceStu
     assert (await wallet_now(checked)).balance_micros == 1_000_000 - spent
 
 
+class Process(NamedTuple):
+    """Another process's engine, and its ledger checks, which look when the test says so."""
+
+    engine: Engine
+    heads: KnownHeads
+    checks: LedgerChecks
+
+
 @pytest.fixture
-async def checks(database: ServiceDatabase) -> AsyncIterator[LedgerChecks]:
-    """Another process's ledger checks, which look when the test says so."""
+async def process(database: ServiceDatabase) -> AsyncIterator[Process]:
+    """A process beside the service."""
     settings = wallet_settings(database)
     url = settings.database_url
     write_database = await Database.connect(url, 2, "checks")
@@ -188,13 +202,25 @@ async def checks(database: ServiceDatabase) -> AsyncIterator[LedgerChecks]:
     )
     keys = ChainKeys([key.get_secret_value().encode() for key in settings.chain_keys])
     engine = Engine(write_database, announcer, keys, engine_limits(settings))
-    reader = Reader(report_database)
+    reader = Reader(report_database, 2)
     alarm = Alarm(engine, write_database, announcer, metrics.registry)
     heads = KnownHeads()
     verification = Verification(reader, engine, keys, heads)
-    yield LedgerChecks(reader, verification, heads, engine, alarm)
+    yield Process(
+        engine,
+        heads,
+        LedgerChecks(
+            reader, verification, heads, engine, alarm, entries_per_round=ENTRIES_PER_ROUND
+        ),
+    )
     await write_database.close()
     await report_database.close()
+
+
+@pytest.fixture
+def checks(process: Process) -> LedgerChecks:
+    """Its ledger checks."""
+    return process.checks
 
 
 @pytest.mark.parametrize(
@@ -222,33 +248,125 @@ async def test_what_a_repair_has_given_up_is_not_missed_any_more(
     assert await is_frozen(wallet) is not is_repaired
 
 
+FOLLOW_LAST_ENTRY_OF_ITS_OWN = (
+    f"{FOLLOW_LAST_ENTRY} WHERE wallets.organization_id = '{ORGANIZATION}'"
+)
+TAMPER = "UPDATE entries SET actor = 'mallory' WHERE organization_id = $1 AND sequence = $2"
+
+
+class HotWallet:
+    """A wallet that grows in leaps, past the service but as the service would have written it."""
+
+    def __init__(self, superuser: Any, settings: WalletSettings) -> None:
+        (key,) = settings.chain_keys
+        self._superuser = superuser
+        self._keys = ChainKeys([key.get_secret_value().encode()])
+
+    async def grow(self, count: int) -> None:
+        """Append so many credits of 1."""
+        last = Entry(*await self._superuser.fetchrow(LAST_ENTRY, ORGANIZATION))
+        more = [
+            Entry(
+                ORGANIZATION,
+                last.sequence + number,
+                1,
+                last.balance_after_micros + number,
+                last.held_after_micros,
+                last.owed_after_micros,
+                last.create_time,
+                EntryType.TOP_UP,
+                last.currency_code,
+                f"in-{last.sequence + number}",
+                0,
+            )
+            for number in range(1, count + 1)
+        ]
+        sealed = self._keys.seal(more, last.chain or b"")
+        await self._superuser.copy_records_to_table("entries", records=sealed)
+        await self._superuser.execute(FOLLOW_LAST_ENTRY_OF_ITS_OWN)
+
+
+@pytest.fixture
+async def hot(wallet: WalletServiceStub, database: ServiceDatabase, superuser: Any) -> HotWallet:
+    """A wallet with two rounds' worth of entries, and another one after it."""
+    for organization_id in (ORGANIZATION, "org-2"):
+        await open_wallet(wallet, organization_id)
+        await wallet.Credit(credit(1, "in", organization_id))
+    hot = HotWallet(superuser, wallet_settings(database))
+    await hot.grow(2 * ENTRIES_PER_ROUND)
+    return hot
+
+
+async def alarms_of(checks: LedgerChecks) -> list[tuple[str, int]]:
+    """Do one round; return whose wallets have given alarm, and at which entry."""
+    with capture_logs() as logs:
+        await checks.check()
+    alarms = [line for line in logs if line["log_level"] == "critical"]
+    assert {line["event"] for line in alarms} <= {"ledger_check_failed"}
+    return [(line["organization_id"], line["sequence"]) for line in alarms]
+
+
 async def test_a_long_ledger_is_walked_through_in_several_rounds(
-    wallet: WalletServiceStub, checks: LedgerChecks, database: ServiceDatabase, superuser: Any
+    wallet: WalletServiceStub, checks: LedgerChecks, hot: HotWallet, superuser: Any
 ) -> None:
-    await open_wallet(wallet)
-    await wallet.Credit(credit(1_000_000, "in"))
-    (key,) = wallet_settings(database).chain_keys
-    first = Entry(*await superuser.fetchrow("SELECT * FROM entries"))
-    rest = [
-        first._replace(
-            sequence=number,
-            balance_after_micros=first.balance_after_micros + number - 1,
-            amount_micros=1,
-            reference_id=f"in-{number}",
-        )
-        for number in range(2, 2 * ENTRIES_PER_ROUND)
-    ]
-    sealed = ChainKeys([key.get_secret_value().encode()]).seal(rest, first.chain or b"")
-    await superuser.copy_records_to_table("entries", records=sealed)
-    await superuser.execute(FOLLOW_LAST_ENTRY)
     changed = ENTRIES_PER_ROUND + ENTRIES_PER_ROUND // 3
-    await superuser.execute("UPDATE entries SET actor = 'mallory' WHERE sequence = $1", changed)
-    await open_wallet(wallet, "org-2")
-    await wallet.Credit(credit(1, "in", "org-2"))
-    alarms = []
-    for _ in range(3):
-        with capture_logs() as logs:
-            await checks.check()
-        alarms.append([line["sequence"] for line in logs if line["log_level"] == "critical"])
-    assert alarms == [[], [changed], []]
+    await superuser.execute(TAMPER, ORGANIZATION, changed)
+    assert [await alarms_of(checks) for _ in range(3)] == [[], [(ORGANIZATION, changed)], []]
     assert await is_frozen(wallet)
+
+
+async def test_a_wallet_that_grows_faster_than_it_is_read_keeps_the_walk_from_no_other(
+    checks: LedgerChecks, hot: HotWallet, superuser: Any
+) -> None:
+    await superuser.execute(TAMPER, "org-2", 1)
+    alarms = []
+    for _ in range(4):
+        alarms += await alarms_of(checks)
+        await hot.grow(2 * ENTRIES_PER_ROUND)
+    assert alarms == [("org-2", 1)]
+
+
+async def test_the_walk_makes_nobody_forget_what_was_proved_behind_it(
+    process: Process, hot: HotWallet
+) -> None:
+    assert await alarms_of(process.checks) == []
+    for number in range(3):
+        await hot.grow(2 * ENTRIES_PER_ROUND)
+        command = SetFreeze(FreezeReason.OPERATOR, str(number), "", "anna")
+        effect = await process.engine.execute(ORGANIZATION, command)
+        assert await alarms_of(process.checks) == []
+        known = process.heads.get(ORGANIZATION)
+        assert known is not None
+        assert known.sequence == effect.wallet.entry_count
+
+
+async def test_what_is_wrong_in_a_growing_wallet_gives_alarm_as_soon_as_it_is_read(
+    checks: LedgerChecks, hot: HotWallet, superuser: Any
+) -> None:
+    await superuser.execute(TAMPER, ORGANIZATION, 5)
+    assert await alarms_of(checks) == [(ORGANIZATION, 5)]
+
+
+async def test_what_a_later_repair_excuses_gives_no_alarm(
+    wallet: WalletServiceStub, checks: LedgerChecks, hot: HotWallet, superuser: Any
+) -> None:
+    await superuser.execute(TAMPER, ORGANIZATION, 5)
+    await repair(wallet)
+    await hot.grow(ENTRIES_PER_ROUND)
+    assert [await alarms_of(checks) for _ in range(5)] == [[]] * 5
+    # What a repair has seen is not to be changed again.
+    await superuser.execute(TAMPER, ORGANIZATION, ENTRIES_PER_ROUND)
+    assert [await alarms_of(checks) for _ in range(7)] != [[]] * 7
+
+
+async def test_a_change_is_proved_from_where_was_proved_before(
+    process: Process, hot: HotWallet, superuser: Any
+) -> None:
+    for _ in range(4):
+        assert await alarms_of(process.checks) == []
+    await hot.grow(RECENT_ENTRIES + 200)
+    # Neither among the last entries, nor where the walk is now.
+    changed = 2 * ENTRIES_PER_ROUND + 50
+    await superuser.execute(TAMPER, ORGANIZATION, changed)
+    await process.engine.execute(ORGANIZATION, SetFreeze(FreezeReason.OPERATOR, "", "", "anna"))
+    assert await alarms_of(process.checks) == [(ORGANIZATION, changed)]

@@ -1,5 +1,7 @@
 """What somebody does to the ledger behind the service's back is found, and mended in the open."""
 
+import asyncio
+from datetime import datetime
 from typing import Any
 
 import grpc
@@ -43,6 +45,11 @@ SELECT organization_id, sequence + number, 1, 1, 0, 0, create_time, 'TOP_UP', 'U
     NULL, NULL, NULL, NULL, '', '', NULL, chain
 FROM entries CROSS JOIN generate_series(1, 100000) AS number
 WHERE sequence = (SELECT max(sequence) FROM entries)
+"""
+SNAPSHOT_SINCE = """
+SELECT xact_start FROM pg_stat_activity
+WHERE application_name = 'wallet_reports' AND datname = current_database()
+    AND backend_xmin IS NOT NULL
 """
 READING = """
 SELECT count(*) FROM pg_stat_activity
@@ -246,6 +253,23 @@ async def test_a_caller_that_goes_away_ends_the_verification(
     await eventually(reading, lambda count: count == 1)
     call.cancel()
     await eventually(reading, lambda count: count == 0, timeout_seconds=1.0)
+
+
+async def test_a_long_ledger_is_read_in_many_short_snapshots(
+    wallet: WalletServiceStub, superuser: Any
+) -> None:
+    await write_story(wallet)
+    await superuser.execute(MANY_ENTRIES)
+    seen: set[datetime] = set()
+
+    async def snapshots() -> int:
+        if since := await superuser.fetchval(SNAPSHOT_SINCE):
+            seen.add(since)
+        return len(seen)
+
+    verifying = asyncio.create_task(verify(wallet))
+    await eventually(snapshots, lambda count: count >= 3)
+    assert (await verifying).summary.verified_entries > 100_000
 
 
 async def test_whoever_takes_the_seals_away_is_found_and_sealed_over_by_nobody(

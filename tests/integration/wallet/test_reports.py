@@ -11,6 +11,7 @@ import pytest
 
 from libs.paging import encode_page_token, time_to_key
 from libs.rpc.times import to_timestamp
+from services.wallet.operations.reader import LONG_READS_AT_ONCE
 from tests.integration.wallet.ledgers import payment, trial_balance, write_story
 from tests.integration.wallet.requests import (
     ORGANIZATION,
@@ -19,7 +20,10 @@ from tests.integration.wallet.requests import (
     debit,
     open_wallet,
 )
+from tests.support.databases import ServiceDatabase
 from tests.support.errors import refusal
+from tests.support.locks import lock_waits
+from tests.support.waiting import eventually
 from tollgate.wallet.v1 import ledger_pb2, wallet_pb2, wallet_service_ledger_pb2
 from tollgate.wallet.v1.wallet_pb2 import Entry
 from tollgate.wallet.v1.wallet_service_pb2 import ListEntriesRequest
@@ -242,6 +246,20 @@ async def test_the_sum_over_all_accounts_is_zero(wallet: WalletServiceStub) -> N
         "ADJUSTMENT": 0,
         "sum": 0,
     }
+
+
+async def test_who_sums_up_the_ledger_keeps_nobody_from_listing_it(
+    wallet: WalletServiceStub, database: ServiceDatabase, superuser: Any
+) -> None:
+    await write_story(wallet)
+    async with superuser.transaction():
+        await superuser.execute("LOCK TABLE wallets")
+        summing = [asyncio.create_task(trial_balance(wallet)) for _ in range(LONG_READS_AT_ONCE)]
+        # And the worker that looks for what is due.
+        await eventually(lambda: lock_waits(database), lambda count: count > LONG_READS_AT_ONCE)
+        assert await list_all(wallet, organization_id=ORGANIZATION)
+        assert not any(each.done() for each in summing)
+    assert [each["sum"] for each in await asyncio.gather(*summing)] == [0] * LONG_READS_AT_ONCE
 
 
 async def test_another_currency_is_another_trial_balance(wallet: WalletServiceStub) -> None:
