@@ -96,25 +96,29 @@ async def read_wallet(connection: Connection, organization_id: str) -> WalletRow
     return _to_wallet_row(row) if row else None
 
 
+OPEN_WALLET = "SELECT open_wallet($1, $2)"
+
 SAVE_WALLET = """
 UPDATE wallets
-SET currency_code = $2, kept_micros = $3, at_risk_micros = $4, depleted = $5, depleted_since = $6,
-    depleted_below_micros = $7, resume_above_micros = $8, freezes = $9, level_revision = $10,
-    subscription_revision = $11, subscription_state = $12, subscription_good_standing = $13,
-    subscription_good_until = $14, next_hold_expire_time = $15, reevaluate_time = $16,
-    create_time = $17, update_time = $18
+SET kept_micros = $2, at_risk_micros = $3, depleted = $4, depleted_since = $5,
+    depleted_below_micros = $6, resume_above_micros = $7, freezes = $8, level_revision = $9,
+    subscription_revision = $10, subscription_state = $11, subscription_good_standing = $12,
+    subscription_good_until = $13, next_hold_expire_time = $14, reevaluate_time = $15,
+    create_time = $16, update_time = $17
 WHERE organization_id = $1
 """
 
 
 async def save_wallets(connection: Connection, wallets: Sequence[Wallet]) -> None:
-    """Write all of the locked rows but the money, which goes with its entry."""
+    """Write all of the locked rows but the money and its currency, which go with the entries."""
+    for wallet in wallets:
+        if wallet.currency_code and not wallet.entry_count:
+            await connection.execute(OPEN_WALLET, wallet.organization_id, wallet.currency_code)
     await connection.executemany(
         SAVE_WALLET,
         [
             (
                 wallet.organization_id,
-                wallet.currency_code,
                 wallet.funds.kept_micros,
                 wallet.at_risk_micros,
                 wallet.depleted,

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.integration.wallet.ledgers import verify
+from tests.integration.wallet.ledgers import payment, place, verify
 from tests.integration.wallet.requests import credit, debit, open_wallet, wallet_now
 from tests.support.databases import ServiceDatabase
 from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
@@ -91,6 +91,28 @@ REFUSED = {
         append(row(), row(sequence="4", balance_after_micros="109", reference_id="'newer'")),
         FOLLOWING,
     ),
+    "held that does not follow": (append(row(held_after_micros="5")), FOLLOWING),
+    "held that does not follow within": (
+        append(
+            row(),
+            row(
+                sequence="4",
+                type="'HOLD'",
+                balance_after_micros="105",
+                held_after_micros="6",
+                reference_id="'newer'",
+            ),
+        ),
+        FOLLOWING,
+    ),
+    "another currency than the wallet's": (append(row(currency_code="'EUR'")), FOLLOWING),
+    "another currency within": (
+        append(
+            row(currency_code="'EUR'"),
+            row(sequence="4", balance_after_micros="110", reference_id="'newer'"),
+        ),
+        FOLLOWING,
+    ),
     "an amount of the wrong sign": (
         append(row(amount_micros="-5", balance_after_micros="95")),
         "entries_amount_fits_type",
@@ -101,13 +123,8 @@ REFUSED = {
     "an edit": ("UPDATE entries SET amount_micros = 9", PERMISSION),
     "a removal": ("DELETE FROM entries", PERMISSION),
     "all removed": ("TRUNCATE entries", PERMISSION),
-    "a balance without an entry": ("UPDATE wallets SET balance_micros = 99", PERMISSION),
-    "a hold of nothing": ("UPDATE wallets SET held_micros = 9", PERMISSION),
-    "a debt without an entry": ("UPDATE wallets SET owed_micros = 9", PERMISSION),
-    "an entry forgotten": ("UPDATE wallets SET last_sequence = 1", PERMISSION),
-    "another chain": ("UPDATE wallets SET chain = NULL", PERMISSION),
     "a wallet made with money": (
-        "INSERT INTO wallets (organization_id, balance_micros) VALUES ('org-2', 1)",
+        "INSERT INTO wallets (organization_id, balance_micros) VALUES ('org-3', 1)",
         PERMISSION,
     ),
     "a wallet removed": ("DELETE FROM wallets", PERMISSION),
@@ -125,6 +142,57 @@ REFUSED = {
         "UPDATE wallets SET kept_micros = -1",
         "wallets_kept_not_negative",
     ),
+    "less than nothing is at risk": (
+        "UPDATE wallets SET at_risk_micros = -1",
+        "wallets_at_risk_not_negative",
+    ),
+    "depleted below nothing": (
+        "UPDATE wallets SET depleted_below_micros = 0",
+        "wallets_depleted_below_positive",
+    ),
+    "resumed before it is depleted": (
+        "UPDATE wallets SET depleted_below_micros = 9",
+        "wallets_resume_not_below_depleted",
+    ),
+    "a hold of nothing": (
+        "INSERT INTO holds VALUES ('org-1', 'h', 0, 0, 0, 'OPEN', now(), '', NULL, now(), now())",
+        "holds_amount_positive",
+    ),
+    "a hold with more than it was placed with": (
+        "UPDATE holds SET remaining_micros = 31",
+        "holds_remaining_within_amount",
+    ),
+    "a hold with less than nothing": (
+        "UPDATE holds SET remaining_micros = -1",
+        "holds_remaining_within_amount",
+    ),
+    "less than nothing captured": (
+        "UPDATE holds SET captured_micros = -1",
+        "holds_captured_not_negative",
+    ),
+    "a hold that is over and has something": (
+        "UPDATE holds SET state = 'RELEASED'",
+        "holds_remaining_only_when_open",
+    ),
+    "a hold in no known state": (
+        "UPDATE holds SET remaining_micros = 0, state = 'LOST'",
+        "holds_state_known",
+    ),
+    "a hold twice": ("INSERT INTO holds SELECT * FROM holds", "holds_pkey"),
+    "less than nothing credited": (
+        "UPDATE payments SET credited_micros = -1, reversed_micros = 0",
+        "payments_credited_not_negative",
+    ),
+    "more reversed than credited": (
+        "UPDATE payments SET reversed_micros = 41",
+        "payments_reversed_within_credited",
+    ),
+    "less than nothing at risk in a payment": (
+        "UPDATE payments SET at_risk_micros = -1",
+        "payments_at_risk_not_negative",
+    ),
+    "a payment twice": ("INSERT INTO payments SELECT * FROM payments", "payments_pkey"),
+    "a sum of one's own": ("INSERT INTO ledger_sums VALUES ('org-1', 2, 9)", PERMISSION),
     "a repair that brings money": (repair(balance_after_micros="101"), REPAIRING),
     "a repair that forgives a debt": (repair(owed_after_micros="1"), REPAIRING),
     "a repair that is none": (repair(type="'TOP_UP'", amount_micros="5"), REPAIRING),
@@ -146,10 +214,13 @@ REFUSED = {
 
 @pytest.fixture
 async def role(wallet: WalletServiceStub, database: ServiceDatabase) -> AsyncIterator[Any]:
-    """The service's own role in psql, beside a wallet with two entries."""
-    await open_wallet(wallet)
-    await wallet.Credit(credit(200, "in"))
-    await wallet.Debit(debit(100, "out"))
+    """The service's own role in psql, beside a wallet with two entries; another has a hold too."""
+    for organization_id in ("org-1", "org-2"):
+        await open_wallet(wallet, organization_id)
+        await wallet.Credit(credit(200, "in", organization_id))
+        await wallet.Debit(debit(100, "out", organization_id))
+    await wallet.PlaceHold(place(30, "hold", "org-2"))
+    await wallet.ApplyPayment(payment(1, 40, organization_id="org-2"))
     connection = await asyncpg.connect(database.url)
     yield connection
     await connection.close()
@@ -165,6 +236,80 @@ async def test_the_database_refuses_what_the_service_must_never_ask_for(
         assert defence in (caught.value.constraint_name or str(caught.value)), what
     assert await wallet_now(wallet) == before
     assert not (await verify(wallet)).findings
+
+
+# What the service's role may set; the rest stands for ever, or moves with an entry.
+MAY_UPDATE = {
+    "wallets": """
+        kept_micros at_risk_micros depleted depleted_since depleted_below_micros
+        resume_above_micros freezes level_revision subscription_revision subscription_state
+        subscription_good_standing subscription_good_until next_hold_expire_time reevaluate_time
+        create_time update_time
+    """,
+    "holds": """
+        amount_micros remaining_micros captured_micros state expire_time description metadata
+        create_time update_time
+    """,
+    "payments": "revision credited_micros reversed_micros at_risk_micros blocks_spending",
+    "entries": "",
+    "ledger_sums": "",
+}
+MAY_INSERT = {
+    "wallets": "organization_id create_time update_time",
+    "holds": "*",
+    "payments": "*",
+    "entries": "",
+    "ledger_sums": "",
+}
+COLUMNS = "SELECT column_name FROM information_schema.columns WHERE table_name = $1"
+
+
+async def is_permitted(role: Any, statement: str) -> bool:
+    """Tell whether the role may; what comes of it is undone."""
+    trying = role.transaction()
+    await trying.start()
+    try:
+        await role.execute(statement)
+    except asyncpg.InsufficientPrivilegeError:
+        return False
+    except asyncpg.IntegrityConstraintViolationError:
+        return True
+    finally:
+        await trying.rollback()
+    return True
+
+
+@pytest.mark.parametrize("table", MAY_UPDATE)
+async def test_the_services_role_may_write_what_it_must_and_nothing_else(
+    wallet: WalletServiceStub, role: Any, superuser: Any, table: str
+) -> None:
+    columns = {row["column_name"] for row in await superuser.fetch(COLUMNS, table)}
+    may_update, may_insert = {*MAY_UPDATE[table].split()}, {*MAY_INSERT[table].split()}
+    assert may_update <= columns
+    for column in columns:
+        update = f"UPDATE {table} SET {column} = {column}"  # noqa: S608 - names of our own
+        assert await is_permitted(role, update) is (column in may_update), column
+        insert = f"INSERT INTO {table} ({column}) SELECT {column} FROM {table}"  # noqa: S608
+        assert await is_permitted(role, insert) is bool({"*", column} & may_insert), column
+    for statement in (f"DELETE FROM {table}", f"TRUNCATE {table}"):  # noqa: S608
+        assert not await is_permitted(role, statement)
+    assert not (await verify(wallet, "")).findings
+
+
+async def test_a_currency_is_set_once(wallet: WalletServiceStub, role: Any) -> None:
+    await role.execute("SELECT open_wallet('org-1', 'EUR')")
+    assert (await wallet_now(wallet)).currency_code == "USD"
+
+
+async def test_a_sum_from_before_does_not_help_a_repair_that_brings_money(
+    wallet: WalletServiceStub, role: Any
+) -> None:
+    await role.execute("SELECT sum_up_ledger('org-1')")
+    await wallet.Debit(debit(5, "later"))
+    with pytest.raises(asyncpg.CheckViolationError) as caught:
+        await role.execute(repair(sequence="4"))
+    assert caught.value.constraint_name == REPAIRING
+    await role.execute(repair(sequence="4", balance_after_micros="95"))
 
 
 async def test_what_the_database_cannot_refuse_does_not_prove_itself(
