@@ -56,6 +56,12 @@ class Findings:
         self.kept += [finding._replace(repaired=True) for finding in others.kept[:room]]
         self.counts += others.counts
 
+    def joined(self, others: "Findings") -> "Findings":
+        """Return these, and after them those."""
+        together = self.and_also(others.kept)
+        together.counts = self.counts + others.counts
+        return together
+
     def and_also(self, others: Iterable[Finding]) -> "Findings":
         """Return these and others."""
         together = Findings()

@@ -1,22 +1,26 @@
 """Repair: a broken wallet is brought to what its entries, as they stand, come to."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
+from services.wallet.domain.chain import ChainKeys
 from services.wallet.domain.draft import MICROS_MAX, Cause, Draft, Effect
-from services.wallet.domain.freezes import lift_freeze
+from services.wallet.domain.freezes import lift_freeze, set_freeze
 from services.wallet.domain.funds import Funds
-from services.wallet.domain.standing import Stored
+from services.wallet.domain.standing import FROZEN_WITHOUT_ENTRY, Stored, compare_payments
+from services.wallet.domain.told_holds import ToldHold
 from services.wallet.domain.values import (
     EntryType,
     Freeze,
     FreezeReason,
-    Metadata,
+    Hold,
+    HoldState,
     Payment,
     Wallet,
 )
-from services.wallet.domain.verification import UNEXPLAINED_PAID, Verdict, WalletProof
+from services.wallet.domain.verification import Verdict, WalletProof, mended_paid
 
 DESCRIPTION_BYTES_MAX = 1000
 
@@ -28,10 +32,33 @@ class RepairOrder(NamedTuple):
     actor: str
 
 
-class Damage(NamedTuple):
-    """What is known of a broken wallet; what is stored includes payments' levels mended."""
+class RepairProof(WalletProof):
+    """A proof that keeps how holds should stand that do not stand so."""
 
-    proof: WalletProof
+    __slots__ = ("mended_holds",)
+
+    def __init__(self, keys: ChainKeys, organization_id: str) -> None:
+        super().__init__(keys, organization_id)
+        self.mended_holds: dict[str, Hold] = {}
+
+    def compare_holds(self, told: Mapping[str, ToldHold], stored: Mapping[str, Hold]) -> None:
+        """Compare, and keep what differs."""
+        super().compare_holds(told, stored)
+        for reference_id, each in told.items():
+            hold = stored.get(reference_id)
+            if not each.is_stored_as(hold):
+                self.mended_holds[reference_id] = each.mended(hold)
+
+    @property
+    def on_hold_micros(self) -> int:
+        """What open holds have, once they are mended."""
+        return sum(told.remaining_micros for told in self.holds.open.values())
+
+
+class Damage(NamedTuple):
+    """What is known of a broken wallet, and its payments as they were mended."""
+
+    proof: RepairProof
     verdict: Verdict
     stored: Stored
 
@@ -41,23 +68,40 @@ def repair(wallet: Wallet, damage: Damage, order: RepairOrder, now: datetime) ->
 
     `wallet` is the row under its lock, made just now if there was none.
     """
-    proof, stored = damage.proof, damage.stored
+    proof, at_risk = damage.proof, damage.stored.at_risk_micros
     before = wallet._replace(
         entry_count=proof.sequence,
-        currency_code=proof.last.currency_code or wallet.currency_code,
-        freezes=wallet.freezes if stored.wallet else tuple(proof.freezes.values()),
-        at_risk_micros=stored.at_risk_micros,
+        currency_code=proof.currency_code or wallet.currency_code,
+        at_risk_micros=at_risk,
     )
     time = max(now, wallet.update_time, proof.last.time or now)
     draft = Draft(before, time, Cause())
-    funds = funds_of(proof.position_micros, stored.on_hold_micros, stored.at_risk_micros)
     cause = Cause(
         actor=order.actor,
         description=_description(order, damage.verdict),
-        metadata=_metadata(damage),
+        metadata={str(kind): str(count) for kind, count in damage.verdict.open.counts.items()},
     )
+    funds = funds_of(proof.position_micros, proof.on_hold_micros, at_risk)
     draft.post(EntryType.REPAIR, 0, funds, cause)
-    return draft.settle(_lift_integrity(draft, before, order.actor))
+    after = _restore_freezes(draft, before, damage)
+    return draft.settle(_lift_integrity(draft, after, order.actor))
+
+
+def _restore_freezes(draft: Draft, wallet: Wallet, damage: Damage) -> Wallet:
+    """Set what the entries or the row tell: what may be spent again is for people to say."""
+    told = damage.proof.freezes
+    if damage.verdict.wallet is not None:
+        told = {name: each for name, each in told.items() if not _is_derived(each)}
+    untold = [each for each in wallet.freezes if each.identity not in told]
+    kept = [each for each in untold if _is_derived(each) or each.identity == FROZEN_WITHOUT_ENTRY]
+    restored = wallet._replace(freezes=(*told.values(), *kept))
+    for freeze in untold:
+        restored = set_freeze(draft, restored, freeze)
+    return restored
+
+
+def _is_derived(freeze: Freeze) -> bool:
+    return freeze.reason is FreezeReason.SUBSCRIPTION_INACTIVE
 
 
 def _lift_integrity(draft: Draft, wallet: Wallet, actor: str) -> Wallet:
@@ -83,17 +127,24 @@ def mend_payments(
     Their revision is none, so that whatever the gateway tells next is news, and what differs from
     it is posted.
     """
-    for payment_id in sorted({*paid_by_entries, *levels}):
-        paid = paid_by_entries.get(payment_id, 0)
+    for payment_id, by_entries, _ in compare_payments(paid_by_entries, levels):
+        paid = mended_paid(by_entries)
         level = levels.get(payment_id, Payment(payment_id, 0, 0, 0, 0, blocks_spending=False))
-        if level.credited_micros - level.reversed_micros == paid:
-            continue
-        # Entries that are gone may leave less than nothing, which no level can say.
-        reversed_ = level.reversed_micros if 0 <= paid <= MICROS_MAX - level.reversed_micros else 0
-        credited = min(max(paid, 0) + reversed_, MICROS_MAX)
+        reversed_ = min(level.reversed_micros, MICROS_MAX - paid)
         yield Payment(
-            payment_id, 0, credited, reversed_, level.at_risk_micros, level.blocks_spending
+            payment_id,
+            0,
+            paid + reversed_,
+            reversed_,
+            level.at_risk_micros,
+            level.blocks_spending,
         )
+
+
+def release_untold(holds: Iterable[Hold]) -> Iterator[Hold]:
+    """Return holds that no entry tells of so that they have nothing, and take nothing."""
+    for hold in holds:
+        yield replace(hold, remaining_micros=0, state=HoldState.RELEASED)
 
 
 def _description(order: RepairOrder, verdict: Verdict) -> str:
@@ -102,9 +153,3 @@ def _description(order: RepairOrder, verdict: Verdict) -> str:
     found = f" [{counts}]"
     room = DESCRIPTION_BYTES_MAX - len(found.encode())
     return order.justification.encode()[:room].decode(errors="ignore") + found
-
-
-def _metadata(damage: Damage) -> Metadata:
-    metadata = {str(kind): str(count) for kind, count in damage.verdict.open.counts.items()}
-    unexplained = damage.stored.paid_micros - damage.proof.paid_micros
-    return {**metadata, UNEXPLAINED_PAID: str(unexplained)} if unexplained else metadata

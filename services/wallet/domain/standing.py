@@ -2,11 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from services.wallet.domain.chain import CHAIN_START
 from services.wallet.domain.findings import Finding, FindingKind
-from services.wallet.domain.values import Wallet
+from services.wallet.domain.values import FreezeReason, Payment, Wallet
+
+FreezeIdentity: TypeAlias = tuple[FreezeReason, str]
+
+# What is set where the ledger is too broken to tell of it.
+FROZEN_WITHOUT_ENTRY: FreezeIdentity = (FreezeReason.INTEGRITY, "")
 
 
 class Standing(NamedTuple):
@@ -38,16 +43,18 @@ class Head(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What stands besides the entries: the wallet's row, and sums over its holds and payments."""
+    """What stands besides the entries: the wallet's row, its payments, and what of its holds."""
 
     wallet: Wallet | None
+    payments: Mapping[str, Payment]
     on_hold_micros: int
-    at_risk_micros: int
-    # Credited less reversed.
-    paid_micros: int
+    # Open holds that no entry has placed; looked for only where all entries are.
+    untold_holds: tuple[str, ...] = ()
 
-
-NOTHING_STORED = Stored(None, 0, 0, 0)
+    @property
+    def at_risk_micros(self) -> int:
+        """What the payments have at risk."""
+        return sum(payment.at_risk_micros for payment in self.payments.values())
 
 
 def compare_heads(
@@ -70,7 +77,7 @@ def compare(organization_id: str, last: Standing, stored: Stored) -> Iterator[Fi
     """Find where the row, the holds and what is at risk are not as they must be."""
     wallet = stored.wallet
     if wallet is None:
-        if last.sequence or stored != NOTHING_STORED:
+        if last.sequence or stored.payments or stored.on_hold_micros:
             detail = f"there are {last.sequence} entries and no wallet"
             yield Finding(organization_id, last.sequence, FindingKind.WALLET_MISSING, detail)
         return
@@ -110,6 +117,35 @@ def _compare_holds(wallet: Wallet, stored: Stored) -> Iterator[tuple[FindingKind
     if in_holds != stored.on_hold_micros:
         detail = f"{in_holds} are held for holds that have {stored.on_hold_micros}"
         yield FindingKind.HOLDS_DIFFER, detail
+
+
+def compare_freezes(
+    told: Iterable[FreezeIdentity], stored: Iterable[FreezeIdentity]
+) -> Iterator[str]:
+    """Tell which freezes are set by the entries and not in the row, or the other way round.
+
+    The subscription's is derived whenever it is asked for: what is stored of it decides nothing.
+    """
+    by_entries, in_row = (
+        {identity for identity in each if identity[0] is not FreezeReason.SUBSCRIPTION_INACTIVE}
+        for each in (told, stored)
+    )
+    for reason, reference_id in sorted(by_entries - in_row):
+        yield f"the freeze {reason} {reference_id!r} was set, and is gone"
+    for reason, reference_id in sorted(in_row - by_entries - {FROZEN_WITHOUT_ENTRY}):
+        yield f"the freeze {reason} {reference_id!r} is there, and was not set"
+
+
+def compare_payments(
+    paid: Mapping[str, int], payments: Mapping[str, Payment]
+) -> Iterator[tuple[str, int, int]]:
+    """Tell which payments come to something else by their entries than by their levels."""
+    for payment_id in sorted({*paid, *payments}):
+        by_entries = paid.get(payment_id, 0)
+        level = payments.get(payment_id)
+        by_level = level.credited_micros - level.reversed_micros if level else 0
+        if by_entries != by_level:
+            yield payment_id, by_entries, by_level
 
 
 def _compare_at_risk(wallet: Wallet, stored: Stored) -> Iterator[tuple[FindingKind, str]]:

@@ -159,6 +159,6 @@ class LedgerChecks:
 
 async def _stays_broken(connection: Connection, proof: WalletProof) -> bool:
     """Tell whether something is wrong that no later repair can excuse."""
-    if not proof.is_broken_so_far:
-        return False
+    if proof.is_stored_otherwise or not proof.is_broken_so_far:
+        return proof.is_stored_otherwise
     return not await proofs.has_repair_after(connection, proof.organization_id, proof.sequence)

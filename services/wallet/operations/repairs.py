@@ -1,5 +1,6 @@
 """Repairs a wallet in the open: one entry names what was broken, and the chain starts anew."""
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from libs.announcing.announcer import Announcer
@@ -12,11 +13,17 @@ from services.wallet.domain.commands import LiftFreeze
 from services.wallet.domain.draft import Effect
 from services.wallet.domain.findings import Finding
 from services.wallet.domain.refusals import wallet_not_found
-from services.wallet.domain.repairing import Damage, RepairOrder, mend_payments, repair
-from services.wallet.domain.values import Entry, FreezeReason, Wallet
-from services.wallet.domain.verification import WalletProof
+from services.wallet.domain.repairing import (
+    Damage,
+    RepairOrder,
+    RepairProof,
+    mend_payments,
+    release_untold,
+    repair,
+)
+from services.wallet.domain.values import Entry, FreezeReason, Payment, Wallet
 from services.wallet.operations.engine import Engine
-from services.wallet.operations.verification import Verification, conclude
+from services.wallet.operations.verification import CHUNK, Verification, read_rest
 from services.wallet.storage import entries, holds, payments, proofs, wallets
 
 
@@ -47,9 +54,10 @@ class Repairs:
 
     async def repair_wallet(self, organization_id: str, order: RepairOrder) -> Repaired:
         """Bring a wallet to what its entries come to, and lift INTEGRITY."""
-        proof = self._verification.start_proof(organization_id)
+        proof = RepairProof(self._keys, organization_id)
         # Most of it is read before the lock, so that the wallet is not held up by its past.
         await self._verification.read_parts(proof)
+        await self._database.run(proofs.sum_up_ledger, organization_id)
         repaired = await self._database.transact(self._repair_locked, proof, order)
         if not repaired.entries:
             return await self._lift_integrity(repaired.wallet, order)
@@ -64,21 +72,23 @@ class Repairs:
         return repaired
 
     async def _repair_locked(
-        self, connection: Connection, proof: WalletProof, order: RepairOrder
+        self, connection: Connection, proof: RepairProof, order: RepairOrder
     ) -> Repaired:
         organization_id = proof.organization_id
         was_there = await wallets.lock_wallet(connection, organization_id)
-        verdict = await conclude(connection, proof, self._verification.known_heads(organization_id))
+        known = self._verification.known_heads(organization_id)
+        stored, missed = await read_rest(connection, proof, known)
+        verdict = proof.conclude(stored, missed)
         row = was_there or await wallets.make_wallet(connection, organization_id)
         if not (row.wallet.currency_code or proof.sequence):
             raise wallet_not_found(organization_id)
         if verdict.is_clean:
             return Repaired(row.wallet.as_of(row.now))
-        await _mend_payments(connection, organization_id)
-        mended = await proofs.read_stored(connection, organization_id)
-        damage = Damage(proof, verdict, mended._replace(wallet=verdict.wallet))
+        await _mend_holds(connection, proof, stored.untold_holds)
         due = await holds.next_expire_time(connection, organization_id, ())
         wallet = row.wallet._replace(next_hold_expire_time=due)
+        payments_now = await _mend_payments(connection, proof, stored.payments)
+        damage = Damage(proof, verdict, stored._replace(payments=payments_now))
         effect = repair(wallet, damage, order, row.now)
         return Repaired(
             effect.wallet.as_of(row.now),
@@ -87,7 +97,7 @@ class Repairs:
         )
 
     async def _write(
-        self, connection: Connection, before: Wallet, effect: Effect, proof: WalletProof
+        self, connection: Connection, before: Wallet, effect: Effect, proof: RepairProof
     ) -> tuple[Entry, ...]:
         sealed = self._keys.seal(effect.entries, proof.chain.recomputed_head)
         wallet = effect.wallet
@@ -117,11 +127,19 @@ class Repairs:
         return Repaired(wallet, written)
 
 
-async def _mend_payments(connection: Connection, organization_id: str) -> None:
-    paid_by_entries = await proofs.read_paid_by_entries(connection, organization_id)
-    levels = await payments.list_payments(connection, organization_id)
-    mended = {
-        (organization_id, level.payment_id): level
-        for level in mend_payments(paid_by_entries, levels)
-    }
-    await payments.save_payments(connection, mended)
+async def _mend_holds(connection: Connection, proof: RepairProof, untold: Sequence[str]) -> None:
+    keys = [(proof.organization_id, reference_id) for reference_id in untold]
+    released = release_untold((await holds.find_holds(connection, keys)).values())
+    mended = [*proof.mended_holds.values(), *released]
+    for start in range(0, len(mended), CHUNK):
+        await holds.save_holds(connection, mended[start : start + CHUNK])
+
+
+async def _mend_payments(
+    connection: Connection, proof: RepairProof, levels: Mapping[str, Payment]
+) -> Mapping[str, Payment]:
+    """Return the levels as they are then."""
+    mended = {level.payment_id: level for level in mend_payments(proof.paid_micros, levels)}
+    by_keys = {(proof.organization_id, name): level for name, level in mended.items()}
+    await payments.save_payments(connection, by_keys)
+    return {**levels, **mended}

@@ -12,13 +12,14 @@ from services.wallet.domain.commands import LiftFreeze
 from services.wallet.domain.draft import Effect
 from services.wallet.domain.findings import Finding
 from services.wallet.domain.refusals import wallet_not_found
-from services.wallet.domain.standing import Head, Standing, compare_heads
+from services.wallet.domain.standing import Head, Standing, Stored, compare_heads
+from services.wallet.domain.told_holds import ToldHold
 from services.wallet.domain.values import FreezeReason
 from services.wallet.domain.verification import Verdict, WalletProof
 from services.wallet.operations.engine import Engine
 from services.wallet.operations.heads import KnownHeads
 from services.wallet.operations.reader import Reader
-from services.wallet.storage import proofs, wallets
+from services.wallet.storage import holds, proofs, wallets
 
 PROGRESS_INTERVAL_SECONDS = 0.5
 # So few that proving them between two reads holds nobody else up.
@@ -143,13 +144,21 @@ class Verification:
 
 async def conclude(connection: Connection, proof: WalletProof, heads: Sequence[Head]) -> Verdict:
     """Read what a proof has not read yet, and judge."""
+    return proof.conclude(*await read_rest(connection, proof, heads))
+
+
+async def read_rest(
+    connection: Connection, proof: WalletProof, heads: Sequence[Head]
+) -> tuple[Stored, list[Finding]]:
+    """Let a proof read to the end; return what it is to be compared with, and what is missed."""
     organization_id = proof.organization_id
-    stored = await proofs.read_stored(connection, organization_id)
     await read_on(connection, proof)
+    await compare_holds(connection, proof, proof.holds.open)
     held = [head for head in heads if not head.is_given_up_by(proof.repair_time)]
     sequences = [head.sequence for head in held]
     chains = await proofs.read_chains(connection, organization_id, sequences) if held else {}
-    return proof.conclude(stored, compare_heads(held, chains, proof.sequence))
+    stored = await proofs.read_stored(connection, organization_id, whole=proof.is_whole)
+    return stored, list(compare_heads(held, chains, proof.sequence))
 
 
 async def read_on(connection: Connection, proof: WalletProof, limit: int | None = None) -> bool:
@@ -158,10 +167,24 @@ async def read_on(connection: Connection, proof: WalletProof, limit: int | None 
     while limit is None or read < limit:
         chunk = await proofs.read_chunk(connection, proof.organization_id, proof.sequence, CHUNK)
         proof.read(chunk)
+        await compare_holds(connection, proof, proof.holds.take_over())
         read += len(chunk)
         if len(chunk) < CHUNK:
             return True
     return False
+
+
+async def compare_holds(
+    connection: Connection, proof: WalletProof, told: Mapping[str, ToldHold]
+) -> None:
+    """Compare what the entries tell of holds with how they are stored, so many at a time."""
+    references = sorted(told)
+    for start in range(0, len(references), CHUNK):
+        wanted = references[start : start + CHUNK]
+        keys = [(proof.organization_id, reference_id) for reference_id in wanted]
+        found = await holds.find_holds(connection, keys)
+        stored = {reference_id: hold for (_, reference_id), hold in found.items()}
+        proof.compare_holds({name: told[name] for name in wanted}, stored)
 
 
 async def _require_known(connection: Connection, organization_id: str) -> None:

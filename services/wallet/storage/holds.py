@@ -66,8 +66,11 @@ async def next_expire_time(
 SAVE_HOLDS = """
 INSERT INTO holds SELECT * FROM unnest($1::holds[])
 ON CONFLICT (organization_id, reference_id) DO UPDATE
-SET remaining_micros = EXCLUDED.remaining_micros, captured_micros = EXCLUDED.captured_micros,
-    state = EXCLUDED.state, update_time = EXCLUDED.update_time
+SET amount_micros = EXCLUDED.amount_micros, remaining_micros = EXCLUDED.remaining_micros,
+    captured_micros = EXCLUDED.captured_micros, state = EXCLUDED.state,
+    expire_time = EXCLUDED.expire_time, description = EXCLUDED.description,
+    metadata = EXCLUDED.metadata, create_time = EXCLUDED.create_time,
+    update_time = EXCLUDED.update_time
 """
 
 

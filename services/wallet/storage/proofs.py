@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from libs.database import Connection
 from services.wallet.domain.standing import Standing, Stored
 from services.wallet.domain.values import Entry
-from services.wallet.domain.verification import PAYMENT_TYPES
+from services.wallet.storage.payments import list_payments
 from services.wallet.storage.wallets import read_wallet
 
 READ_CHUNK = """
@@ -65,40 +65,32 @@ async def read_standing(
     return Standing(*row) if row else None
 
 
-SUM_UP = """
-SELECT
-    (
-        SELECT coalesce(sum(remaining_micros), 0)
-        FROM holds
-        WHERE organization_id = $1 AND state = 'OPEN'
-    ),
-    coalesce(sum(at_risk_micros), 0),
-    coalesce(sum(credited_micros - reversed_micros), 0)
-FROM payments
+SUM_ON_HOLD = """
+SELECT coalesce(sum(remaining_micros), 0)
+FROM holds
+WHERE organization_id = $1 AND state = 'OPEN'
+"""
+
+LIST_UNTOLD_HOLDS = """
+SELECT reference_id FROM holds
 WHERE organization_id = $1
+  AND state = 'OPEN'
+  AND NOT EXISTS (
+      SELECT FROM entries
+      WHERE organization_id = $1 AND reference_id = holds.reference_id AND type = 'HOLD'
+  )
+ORDER BY reference_id
 """
 
 
-async def read_stored(connection: Connection, organization_id: str) -> Stored:
+async def read_stored(connection: Connection, organization_id: str, *, whole: bool) -> Stored:
     """Return what stands of a wallet besides its entries."""
     row = await read_wallet(connection, organization_id)
-    sums = await connection.fetchrow(SUM_UP, organization_id)
-    on_hold, at_risk, paid = (int(each) for each in sums or ())
-    return Stored(row.wallet if row else None, on_hold, at_risk, paid)
-
-
-SUM_UP_PAYMENTS = """
-SELECT payment_id, sum(amount_micros) AS paid_micros
-FROM entries
-WHERE organization_id = $1 AND payment_id IS NOT NULL AND type = ANY($2)
-GROUP BY payment_id
-"""
-
-
-async def read_paid_by_entries(connection: Connection, organization_id: str) -> dict[str, int]:
-    """Return what each payment has brought, by the entries."""
-    rows = await connection.fetch(SUM_UP_PAYMENTS, organization_id, sorted(PAYMENT_TYPES))
-    return {row["payment_id"]: int(row["paid_micros"]) for row in rows}
+    payments = await list_payments(connection, organization_id)
+    on_hold = await connection.fetchval(SUM_ON_HOLD, organization_id)
+    untold = await connection.fetch(LIST_UNTOLD_HOLDS, organization_id) if whole else ()
+    names = tuple(each["reference_id"] for each in untold)
+    return Stored(row.wallet if row else None, payments, int(on_hold), names)
 
 
 COUNT_WALLETS = "SELECT count(*) FROM wallets"
@@ -146,6 +138,14 @@ async def read_chains(
     """Return the chains of entries, as far as they are there."""
     rows = await connection.fetch(READ_CHAINS, organization_id, sequences)
     return {row["sequence"]: row["chain"] for row in rows}
+
+
+SUM_UP_LEDGER = "SELECT sum_up_ledger($1)"
+
+
+async def sum_up_ledger(connection: Connection, organization_id: str) -> None:
+    """Let the database know what a wallet's entries come to, before a repair holds its lock."""
+    await connection.execute(SUM_UP_LEDGER, organization_id)
 
 
 REPAIR_WALLET = "SELECT repair_wallet($1::entries)"

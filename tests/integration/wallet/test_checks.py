@@ -115,6 +115,7 @@ async def test_the_ledger_check_remembers_what_the_database_has_forgotten(
 ) -> None:
     with capture_logs() as logs:
         await write_story(checked)
+        await checked.Debit(debit(1, "last"))
         last = (await entries_of(checked))[0]
         await head_was_told(logs, last)
         await superuser.execute("DELETE FROM entries WHERE sequence = $1", last.sequence)

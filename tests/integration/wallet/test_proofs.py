@@ -4,6 +4,7 @@ import asyncio
 from datetime import datetime
 from typing import Any
 
+import asyncpg
 import grpc
 import pytest
 from pydantic import SecretStr
@@ -13,9 +14,11 @@ from tests.integration.wallet.conftest import wallet_settings
 from tests.integration.wallet.ledgers import (
     ADD_ENTRY,
     FOLLOW_LAST_ENTRY,
+    capture,
     kind_of,
     lift_integrity,
     payment,
+    place,
     repair,
     trial_balance,
     verify,
@@ -26,6 +29,7 @@ from tests.integration.wallet.requests import (
     credit,
     debit,
     entries_of,
+    freeze,
     open_wallet,
     wallet_now,
 )
@@ -33,9 +37,16 @@ from tests.support.databases import ServiceDatabase
 from tests.support.errors import refusal
 from tests.support.services import running
 from tests.support.waiting import eventually
-from tollgate.wallet.v1 import ledger_pb2, wallet_pb2, wallet_service_ledger_pb2
+from tollgate.wallet.v1 import hold_pb2, ledger_pb2, wallet_pb2, wallet_service_ledger_pb2
 from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
+FORGED_FREEZE = """[{"reason": "OPERATOR", "reference_id": "forged", "note": "", "actor": "mallory",
+    "create_time": "2026-01-01T00:00:00+00:00"}]"""
+FORGE_HOLD = """
+INSERT INTO holds
+SELECT organization_id, 'forged', 9, 0, 0, 'OPEN', expire_time, '', NULL, create_time, update_time
+FROM holds WHERE reference_id = 'hold-1'
+"""
 AS_REPLICA = "SET session_replication_role = replica"
 
 # Nothing of it proves itself, which takes as long to find out.
@@ -97,9 +108,38 @@ TAMPERINGS = {
         ["UPDATE wallets SET chain = '\\x00'"],
         {"WALLET_DIFFERS"},
     ),
+    "the currency changed": (["UPDATE wallets SET currency_code = 'EUR'"], {"WALLET_DIFFERS"}),
     "a hold changed": (
         ["UPDATE holds SET remaining_micros = 1 WHERE state = 'OPEN'"],
         {"HOLDS_DIFFER"},
+    ),
+    "what is left moved from one hold to another": (
+        [
+            "UPDATE holds SET remaining_micros = 60 WHERE reference_id = 'hold-1'",
+            "UPDATE holds SET state = 'OPEN', remaining_micros = 40 WHERE reference_id = 'hold-0'",
+        ],
+        {"HOLDS_DIFFER"},
+    ),
+    "what was captured forgotten": (
+        ["UPDATE holds SET captured_micros = 0 WHERE reference_id = 'hold-0'"],
+        {"HOLDS_DIFFER"},
+    ),
+    "a hold that is over left to late captures": (
+        ["UPDATE holds SET state = 'EXPIRED' WHERE reference_id = 'hold-0'"],
+        {"HOLDS_DIFFER"},
+    ),
+    "a hold that is over opened again": (
+        ["UPDATE holds SET state = 'OPEN' WHERE reference_id = 'hold-0'"],
+        {"HOLDS_DIFFER"},
+    ),
+    "a hold removed": (["DELETE FROM holds WHERE reference_id = 'hold-0'"], {"HOLDS_DIFFER"}),
+    "a hold that nobody has placed": ([FORGE_HOLD], {"HOLDS_DIFFER"}),
+    "what was paid moved from one payment to another": (
+        [
+            "UPDATE payments SET credited_micros = credited_micros - 50",
+            "INSERT INTO payments SELECT organization_id, 'stripe:pi_2', 1, 50 FROM payments",
+        ],
+        {"PAYMENTS_DIFFER"},
     ),
     "a payment set back": (
         ["UPDATE payments SET revision = 0, credited_micros = 0, reversed_micros = 0"],
@@ -149,6 +189,60 @@ async def test_tampering_is_found_and_repaired(
     assert (await verify(wallet)).kinds == set()
 
 
+@pytest.mark.parametrize(
+    ("freezes", "restored"),
+    [("[]", {"dispute"}), (FORGED_FREEZE, {"dispute", "forged"})],
+    ids=["lifted", "set"],
+)
+async def test_a_freeze_that_was_lifted_behind_the_services_back_is_set_again(
+    wallet: WalletServiceStub, database: ServiceDatabase, freezes: str, restored: set[str]
+) -> None:
+    await write_story(wallet)
+    await wallet.FreezeWallet(freeze("dispute"))
+    frozen = await wallet_now(wallet)
+    role = await asyncpg.connect(database.url)
+    # Whoever has the role's password may lift it, and set another one.
+    await role.execute("UPDATE wallets SET freezes = $1", freezes)
+    await role.close()
+    assert (await verify(wallet)).kinds == {"WALLET_DIFFERS"}
+    repaired = (await repair(wallet)).wallet
+    assert {each.reference_id for each in repaired.freezes} == restored
+    assert repaired.revision > frozen.revision
+    assert (await verify(wallet)).kinds == set()
+    assert (await refusal(wallet.Debit(debit(1, "frozen")))).reason == "WALLET_FROZEN"
+
+
+async def test_money_in_another_currency_does_not_become_clean_with_the_next_entry(
+    wallet: WalletServiceStub, superuser: Any
+) -> None:
+    await write_story(wallet)
+    await superuser.execute("UPDATE wallets SET currency_code = 'EUR'")
+    for number in range(2):
+        in_euro = debit(1, f"euro-{number}")
+        in_euro.currency_code = "EUR"
+        await wallet.Debit(in_euro)
+    assert (await verify(wallet)).kinds == {"BALANCE_WRONG", "WALLET_DIFFERS"}
+    assert (await repair(wallet)).wallet.currency_code == "USD"
+    assert (await verify(wallet)).kinds == set()
+    await wallet.Debit(debit(1, "dollar"))
+    assert (await verify(wallet)).kinds == set()
+
+
+async def test_a_hold_that_was_lost_may_be_placed_again_after_a_repair(
+    wallet: WalletServiceStub, superuser: Any
+) -> None:
+    await write_story(wallet)
+    await wallet.PlaceHold(place(10, "lost"))
+    await superuser.execute("DELETE FROM entries WHERE reference_id = 'lost'")
+    await repair(wallet)
+    # Its message is sent for the first time, as far as the ledger knows.
+    placed = (await wallet.PlaceHold(place(90, "lost"))).hold
+    assert (placed.amount_micros, placed.remaining_micros) == (90, 90)
+    captured = (await wallet.CaptureHold(capture(90, "lost"))).hold
+    assert captured.state == hold_pb2.HOLD_STATE_CAPTURED
+    assert (await verify(wallet)).kinds == set()
+
+
 async def test_a_ledger_in_order_is_proved_whole_and_nothing_is_written(
     wallet: WalletServiceStub,
 ) -> None:
@@ -175,6 +269,7 @@ async def test_a_tail_that_was_cut_with_care_is_missed_by_a_head_that_was_logged
     wallet: WalletServiceStub, superuser: Any
 ) -> None:
     await write_story(wallet)
+    await wallet.Debit(debit(1, "last"))
     last, *_, first = await entries_of(wallet)
     heads = [
         ledger_pb2.ChainHead(organization_id=ORGANIZATION, sequence=each.sequence, chain=each.chain)

@@ -16,7 +16,7 @@ from dev.verify_ledger import Options, read_heads, verify
 from services.wallet.app import build
 from tests.integration.wallet.conftest import wallet_settings
 from tests.integration.wallet.ledgers import FOLLOW_LAST_ENTRY, repair, write_story
-from tests.integration.wallet.requests import ORGANIZATION, wallet_now
+from tests.integration.wallet.requests import ORGANIZATION, debit, wallet_now
 from tests.support.databases import ServiceDatabase
 from tests.support.services import free_address, running
 from tests.support.waiting import eventually
@@ -102,6 +102,7 @@ async def test_what_a_service_has_forgotten_its_log_has_not(
     with capture_logs() as logs:
         async with logged(database, log, logs, "") as ledger:
             await write_story(ledger.wallet)
+            await ledger.wallet.Debit(debit(1, "last"))
             last = (await wallet_now(ledger.wallet)).entry_count
             await ledger.was_logged(last)
         await superuser.execute("DELETE FROM entries WHERE sequence = $1", last)

@@ -141,11 +141,15 @@ class Ledger:
         self.holds |= books.changed_holds
         self.payments |= books.changed_payments
 
-    def _append(self, entry: Entry) -> None:
+    def note(self, entry: Entry) -> None:
+        """Take in the next entry, to be found by its reference."""
         self.entries.append(entry)
         if entry.reference_id is not None:
             key = ORGANIZATION_ID, entry.reference_id
             self._earlier[key] = (*self._earlier.get(key, ()), entry)
+
+    def _append(self, entry: Entry) -> None:
+        self.note(entry)
         self.wallet = self.wallet._replace(
             funds=Funds(
                 entry.balance_after_micros,

@@ -13,22 +13,31 @@ from services.wallet.domain.chain import CHAIN_START, ChainKeys
 from services.wallet.domain.commands import Command
 from services.wallet.domain.findings import FINDINGS_KEPT_MAX, FindingKind
 from services.wallet.domain.funds import Funds
-from services.wallet.domain.repairing import Damage, RepairOrder, mend_payments, repair
+from services.wallet.domain.repairing import (
+    Damage,
+    RepairOrder,
+    RepairProof,
+    mend_payments,
+    release_untold,
+    repair,
+)
 from services.wallet.domain.standing import Stored
 from services.wallet.domain.values import (
     Entry,
     EntryType,
+    Freeze,
     FreezeReason,
+    Hold,
     HoldState,
     Payment,
     Wallet,
 )
 from services.wallet.domain.verification import (
-    PAYMENT_TYPES,
     Verdict,
     WalletProof,
 )
 from tests.unit.wallet.ledger import (
+    HOUR,
     KEYS,
     ORGANIZATION_ID,
     START,
@@ -46,6 +55,8 @@ from tests.unit.wallet.ledger import (
     unopened,
 )
 
+# So few that every story is read in several.
+PART = 3
 ORDER = RepairOrder("ticket-7", "anna")
 OLD, NEW, NEWEST = (ChainKeys([name.encode()]) for name in ("old", "new", "newest"))
 
@@ -57,26 +68,32 @@ class Books:
     entries: list[Entry]
     wallet: Wallet | None
     payments: dict[str, Payment]
-    on_hold_micros: int = 0
+    holds: dict[str, Hold]
     keys: ChainKeys = KEYS
 
     @property
     def content(self) -> tuple[object, ...]:
-        return tuple(self.entries), self.wallet, dict(self.payments), self.on_hold_micros
+        return tuple(self.entries), self.wallet, dict(self.payments), dict(self.holds)
+
+    @property
+    def placed(self) -> set[str]:
+        """Of which holds the entries tell."""
+        placing = [entry for entry in self.entries if entry.type is EntryType.HOLD]
+        return {entry.reference_id or "" for entry in placing}
 
     @property
     def stored(self) -> Stored:
-        levels = self.payments.values()
-        return Stored(
-            self.wallet,
-            self.on_hold_micros,
-            sum(level.at_risk_micros for level in levels),
-            sum(level.credited_micros - level.reversed_micros for level in levels),
-        )
+        is_open = {name: hold for name, hold in self.holds.items() if _is_open(hold)}
+        on_hold = sum(hold.remaining_micros for hold in is_open.values())
+        return Stored(self.wallet, dict(self.payments), on_hold, tuple({*is_open} - self.placed))
 
-    def read(self) -> WalletProof:
-        proof = WalletProof(self.keys, ORGANIZATION_ID)
-        proof.read(self.entries)
+    def read(self) -> RepairProof:
+        """Read in parts, as from a database."""
+        proof = RepairProof(self.keys, ORGANIZATION_ID)
+        for start in range(0, len(self.entries), PART):
+            proof.read(self.entries[start : start + PART])
+            proof.compare_holds(proof.holds.take_over(), self.holds)
+        proof.compare_holds(proof.holds.open, self.holds)
         return proof
 
     def prove(self) -> Verdict:
@@ -84,12 +101,19 @@ class Books:
 
     def repair(self) -> Wallet:
         """Repair as RepairWallet does."""
-        proof, verdict = self.read(), self.prove()
-        was_there = self.wallet
-        for level in mend_payments(self._paid_by_entries(), self.payments):
+        proof, stored = self.read(), self.stored
+        verdict = proof.conclude(stored)
+        for level in mend_payments(proof.paid_micros, self.payments):
             self.payments[level.payment_id] = level
-        damage = Damage(proof, verdict, self.stored)
-        effect = repair(was_there or unopened(), damage, ORDER, START)
+        self.holds |= proof.mended_holds
+        untold = [self.holds[name] for name in stored.untold_holds]
+        self.holds |= {hold.reference_id: hold for hold in release_untold(untold)}
+        damage = Damage(proof, verdict, stored._replace(payments=self.payments))
+        due = min(
+            (each.expire_time for each in self.holds.values() if _is_open(each)), default=None
+        )
+        before = (self.wallet or unopened())._replace(next_hold_expire_time=due)
+        effect = repair(before, damage, ORDER, START)
         self.append(effect.entries, proof.chain.recomputed_head, effect.wallet)
         return effect.wallet
 
@@ -98,22 +122,31 @@ class Books:
         self.entries += sealed
         self.wallet = wallet._replace(chain=sealed[-1].chain)
 
-    def _paid_by_entries(self) -> dict[str, int]:
-        paid: dict[str, int] = {}
-        for entry in self.entries:
-            if entry.type in PAYMENT_TYPES and entry.payment_id:
-                paid[entry.payment_id] = paid.get(entry.payment_id, 0) + entry.amount_micros
-        return paid
+
+def _is_open(hold: Hold) -> bool:
+    return hold.state is HoldState.OPEN
 
 
 def books_of(ledger: Ledger) -> Books:
-    open_holds = [hold for hold in ledger.holds.values() if hold.state is HoldState.OPEN]
     return Books(
         list(ledger.entries),
         ledger.wallet,
         {payment_id: level for (_, payment_id), level in ledger.payments.items()},
-        sum(hold.remaining_micros for hold in open_holds),
+        {reference_id: hold for (_, reference_id), hold in ledger.holds.items()},
     )
+
+
+def ledger_of(books: Books) -> Ledger:
+    """Return a wallet that goes on from there."""
+    assert books.wallet
+    ledger = Ledger()
+    ledger.now = books.wallet.update_time
+    ledger.wallet = books.wallet
+    ledger.payments = {(ORGANIZATION_ID, name): each for name, each in books.payments.items()}
+    ledger.holds = {(ORGANIZATION_ID, name): each for name, each in books.holds.items()}
+    for entry in books.entries:
+        ledger.note(entry)
+    return ledger
 
 
 def kinds(verdict: Verdict) -> set[FindingKind]:
@@ -146,9 +179,15 @@ commands: st.SearchStrategy[Command] = st.one_of(
 stories = st.lists(st.tuples(commands, st.integers(0, 30)), min_size=5, max_size=40)
 
 
-def play(story: Sequence[tuple[Command, int]]) -> Ledger:
+def begun() -> Ledger:
     ledger = opened(2_000)
     ledger.execute(payment(1, 500, payment_id="a"))
+    ledger.execute(place(5, "c", 24 * HOUR))
+    return ledger
+
+
+def play(story: Sequence[tuple[Command, int]], ledger: Ledger | None = None) -> Ledger:
+    ledger = ledger or begun()
     for command, minutes in story:
         ledger.now += timedelta(minutes=minutes)
         ledger.execute_together([command])
@@ -203,10 +242,11 @@ def cut_tail(books: Books, data: st.DataObject) -> None:
 
 
 def add_entry(books: Books, data: st.DataObject) -> None:
-    """Like any that is there, chain and all."""
+    """Like any that is there, chain and all; the database lets no reference be used again."""
     last = books.entries[-1]
     copied = data.draw(st.sampled_from(books.entries))
-    books.entries.append(copied._replace(sequence=last.sequence + 1))
+    reference_id = copied.reference_id and f"{copied.reference_id}.{last.sequence}"
+    books.entries.append(copied._replace(sequence=last.sequence + 1, reference_id=reference_id))
     if data.draw(st.booleans()) and books.wallet:
         funds = Funds(*books.entries[-1][3:6], books.wallet.funds.kept_micros)
         books.wallet = books.wallet._replace(
@@ -232,11 +272,20 @@ def change_row(books: Books, data: st.DataObject) -> None:
     books.wallet = books.wallet._replace(**{name: changes[name]})
 
 
+def change_freezes(books: Books, data: st.DataObject) -> None:
+    assert books.wallet
+    freezes = books.wallet.freezes
+    mine = Freeze(FreezeReason.OPERATOR, f"mine-{len(freezes)}", "", "mallory", START)
+    fewer = [tuple(each for each in freezes if each is not gone) for gone in freezes]
+    freezes = data.draw(st.sampled_from([*fewer, (*freezes, mine)]))
+    books.wallet = books.wallet._replace(freezes=freezes)
+
+
 def delete_wallet(books: Books, data: st.DataObject) -> None:
     books.wallet = None
     if data.draw(st.booleans()):
         books.payments.clear()
-        books.on_hold_micros = 0
+        books.holds.clear()
 
 
 def change_payment(books: Books, data: st.DataObject) -> None:
@@ -251,10 +300,45 @@ def change_payment(books: Books, data: st.DataObject) -> None:
     )
 
 
+def move_between_payments(books: Books, data: st.DataObject) -> None:
+    """The sum stays as it was."""
+    books.payments["other"] = Payment("other", 1, 5, 0, 0, blocks_spending=False)
+    payment_id, level = data.draw(st.sampled_from(sorted(books.payments.items(), key=str)))
+    if payment_id != "other":
+        books.payments[payment_id] = replace(level, credited_micros=level.credited_micros - 5)
+
+
 def change_hold(books: Books, data: st.DataObject) -> None:
-    books.on_hold_micros = data.draw(
-        st.integers(0, 2_000).filter(lambda micros: micros != books.on_hold_micros)
+    """Any number of any hold, or its state as far as that is for the entries to tell."""
+    placed = sorted(books.placed & {*books.holds})
+    name = data.draw(st.sampled_from(placed))
+    hold = books.holds[name]
+    told = books.read().holds.open.get(name)
+    states = told.states if told else (hold.state,)
+    others = [state for state in HoldState if state not in states]
+    books.holds[name] = data.draw(
+        st.sampled_from(
+            [
+                replace(hold, amount_micros=hold.amount_micros + 5),
+                replace(hold, remaining_micros=hold.remaining_micros + 5),
+                replace(hold, captured_micros=hold.captured_micros + 5),
+                *(replace(hold, state=state) for state in others),
+            ]
+        )
     )
+
+
+def add_hold(books: Books, data: st.DataObject) -> None:
+    """No entry has placed it, and it may have nothing."""
+    name = f"forged-{len(books.holds)}"
+    ledger = opened(5)
+    ledger.execute(place(5, name))
+    remaining_micros = data.draw(st.integers(0, 5))
+    books.holds[name] = replace(ledger.hold(name), remaining_micros=remaining_micros)
+
+
+def remove_hold(books: Books, data: st.DataObject) -> None:
+    del books.holds[data.draw(st.sampled_from(sorted(books.placed & {*books.holds})))]
 
 
 tamperings = st.sampled_from(
@@ -265,8 +349,12 @@ tamperings = st.sampled_from(
         add_entry,
         change_row,
         delete_wallet,
+        change_freezes,
         change_payment,
+        move_between_payments,
         change_hold,
+        add_hold,
+        remove_hold,
     ]
 )
 
@@ -298,12 +386,27 @@ def test_tampering_after_a_repair_is_found_again(
     tamper(books, data)
     books.repair()
     assume(books.payments or tamper_again is not change_payment)
+    assume(books.placed or tamper_again not in {change_hold, remove_hold})
     before = books.content
     tamper_again(books, data)
     assume(books.content != before)
     assert not books.prove().is_clean
     books.repair()
     verdict = books.prove()
+    assert verdict.is_clean, verdict.open.kept
+
+
+@given(stories, tamperings, stories, st.data())
+def test_a_repaired_wallet_lives_on(
+    story: Sequence[tuple[Command, int]],
+    tamper: Tampering,
+    rest: Sequence[tuple[Command, int]],
+    data: st.DataObject,
+) -> None:
+    books = books_of(play(story))
+    tamper(books, data)
+    books.repair()
+    verdict = books_of(play(rest, ledger_of(books))).prove()
     assert verdict.is_clean, verdict.open.kept
 
 
@@ -463,6 +566,56 @@ def test_a_payments_level_that_was_set_back_is_mended_and_credits_nothing_twice(
     }
 
 
+def test_a_payment_that_came_to_less_than_nothing_begins_at_nothing_after_a_repair() -> None:
+    ledger = opened(1_000)
+    ledger.execute(payment(1, 500))
+    ledger.execute(payment(2, 500, 100))
+    books = books_of(ledger)
+    (brought,) = (entry for entry in books.entries if entry.type is EntryType.PAYMENT)
+    books.entries.remove(brought)
+    books.repair()
+    assert books.payments["stripe:pi_1"].credited_micros == 100
+    ledger = ledger_of(books)
+    ledger.execute(payment(3, 700, 100))
+    assert books_of(ledger).prove().is_clean
+
+
+def test_no_repair_excuses_what_is_done_to_a_hold_after_it() -> None:
+    ledger = opened(1_000)
+    ledger.execute(place(100))
+    ledger.execute(capture(30, final=True))
+    for number in range(PART):
+        ledger.execute(debit(1, f"message-{number}"))
+    books = books_of(ledger)
+    books.entries[0] = books.entries[0]._replace(actor="mallory")
+    books.repair()
+    assert books.prove().is_clean
+    books.holds["hold"] = replace(books.holds["hold"], captured_micros=0)
+    assert kinds(books.prove()) == {FindingKind.HOLDS_DIFFER}
+
+
+def test_a_hold_that_was_lost_is_made_anew_from_its_entries() -> None:
+    ledger = opened(1_000)
+    ledger.execute(place(100, ttl=HOUR))
+    ledger.execute(capture(30))
+    books = books_of(ledger)
+    lost = books.holds.pop("hold")
+    books.repair()
+    assert books.holds["hold"] == replace(lost, expire_time=START + 24 * HOUR)
+
+
+@pytest.mark.parametrize("position", range(9))
+def test_a_wallet_keeps_the_currency_of_most_of_its_entries(position: int) -> None:
+    books = books_of(story())
+    books.entries[position] = books.entries[position]._replace(currency_code="EUR")
+    assert books.repair().currency_code == "USD"
+    assert books.entries[-1].currency_code == "USD"
+    assert books.prove().is_clean
+
+
 def test_a_wallet_of_which_nothing_is_there_has_nothing_wrong() -> None:
-    assert Books([], None, {}).prove().is_clean
-    assert kinds(Books([], None, {}, on_hold_micros=5).prove()) == {FindingKind.WALLET_MISSING}
+    assert Books([], None, {}, {}).prove().is_clean
+    ledger = opened(5)
+    ledger.execute(place(5))
+    left_over = Books([], None, {}, {"hold": ledger.hold("hold")})
+    assert kinds(left_over.prove()) == {FindingKind.WALLET_MISSING}
