@@ -79,7 +79,7 @@ async def build(settings: WalletSettings) -> Service:
     wallets = WalletOperations(database, engine)
     report_database = await Database.connect_for_reports(
         settings.database_url,
-        LONG_READS_AT_ONCE + SHORT_READS_AT_ONCE + 1,
+        LONG_READS_AT_ONCE + SHORT_READS_AT_ONCE,
         "wallet_reports",
         READ_PLANNING,
     )
@@ -91,7 +91,7 @@ async def build(settings: WalletSettings) -> Service:
         engine,
         wallets,
         verification,
-        Repairs(report_database, verification, engine, announcer, keys),
+        Repairs(database, verification, engine, announcer, keys),
         Reports(Reader(report_database, SHORT_READS_AT_ONCE), reader),
         settings.default_currency,
         timedelta(seconds=settings.hold_late_window_seconds),

@@ -1,6 +1,6 @@
 """Repair: a broken wallet is brought to what its entries, as they stand, come to."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from services.wallet.domain.draft import MICROS_MAX, Cause, Draft, Effect
 from services.wallet.domain.freezes import lift_freeze, set_freeze
 from services.wallet.domain.funds import Funds
 from services.wallet.domain.standing import FROZEN_WITHOUT_ENTRY, Stored, compare_payments
-from services.wallet.domain.told_holds import ToldHold
+from services.wallet.domain.told_holds import ToldHold, differing
 from services.wallet.domain.values import (
     EntryType,
     Freeze,
@@ -35,19 +35,32 @@ class RepairOrder(NamedTuple):
 class RepairProof(WalletProof):
     """A proof that keeps how holds should stand that do not stand so."""
 
-    __slots__ = ("mended_holds",)
+    __slots__ = ("_mended",)
 
     def __init__(self, keys: ChainKeys, organization_id: str) -> None:
         super().__init__(keys, organization_id)
-        self.mended_holds: dict[str, Hold] = {}
+        self._mended: dict[str, Hold] = {}
 
-    def compare_holds(self, told: Mapping[str, ToldHold], stored: Mapping[str, Hold]) -> None:
+    def compare_over(self, over: Mapping[str, ToldHold], stored: Mapping[str, Hold]) -> None:
         """Compare, and keep what differs."""
-        super().compare_holds(told, stored)
-        for reference_id, each in told.items():
-            hold = stored.get(reference_id)
-            if not each.is_stored_as(hold):
-                self.mended_holds[reference_id] = each.mended(hold)
+        super().compare_over(over, stored)
+        self._mend(over, stored)
+
+    def mend_holds(self, stored: Stored) -> Mapping[str, Hold]:
+        """Return all holds that are to be written, as they should stand.
+
+        Those that no entry has placed have nothing, and take nothing.
+        """
+        self._mend(self.holds.open, stored.holds)
+        released = {
+            reference_id: replace(hold, remaining_micros=0, state=HoldState.RELEASED)
+            for reference_id, hold in stored.untold_holds.items()
+        }
+        return {**self._mended, **released}
+
+    def _mend(self, told: Mapping[str, ToldHold], stored: Mapping[str, Hold]) -> None:
+        for reference_id, each, hold in differing(told, stored):
+            self._mended[reference_id] = each.mended(hold)
 
     @property
     def on_hold_micros(self) -> int:
@@ -139,12 +152,6 @@ def mend_payments(
             level.at_risk_micros,
             level.blocks_spending,
         )
-
-
-def release_untold(holds: Iterable[Hold]) -> Iterator[Hold]:
-    """Return holds that no entry tells of so that they have nothing, and take nothing."""
-    for hold in holds:
-        yield replace(hold, remaining_micros=0, state=HoldState.RELEASED)
 
 
 def _description(order: RepairOrder, verdict: Verdict) -> str:

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias
 
 from services.wallet.domain.chain import CHAIN_START
 from services.wallet.domain.findings import Finding, FindingKind
-from services.wallet.domain.values import FreezeReason, Payment, Wallet
+from services.wallet.domain.values import FreezeReason, Hold, Payment, Wallet
 
 FreezeIdentity: TypeAlias = tuple[FreezeReason, str]
 
@@ -48,8 +48,10 @@ class Stored(NamedTuple):
     wallet: Wallet | None
     payments: Mapping[str, Payment]
     on_hold_micros: int
-    # Open holds that no entry has placed; looked for only where all entries are.
-    untold_holds: tuple[str, ...] = ()
+    # Those that are not over by their entries, and open ones that no entry has placed; looked for
+    # only where all entries are.
+    holds: Mapping[str, Hold]
+    untold_holds: Mapping[str, Hold]
 
     @property
     def at_risk_micros(self) -> int:

@@ -1,6 +1,6 @@
 """What the entries tell of each hold, to be held against the holds as they are stored."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -91,16 +91,16 @@ class ToldHold:
 class ToldHolds:
     """Follows holds through the entries.
 
-    A wallet may have had more holds than there is memory for: those that are over are handed out to
-    be compared, and forgotten.
+    A wallet may have had more holds than there is memory for: those that are over are to be
+    compared soon, and taken out.
     """
 
-    __slots__ = ("_over", "open")
+    __slots__ = ("open", "over")
 
     def __init__(self) -> None:
         # All to which something may come yet.
         self.open: dict[str, ToldHold] = {}
-        self._over: dict[str, ToldHold] = {}
+        self.over: dict[str, ToldHold] = {}
 
     def take(self, entry: Entry) -> str | None:
         """Follow the entry of a hold; return what in it contradicts those before it."""
@@ -118,19 +118,24 @@ class ToldHolds:
         else:
             _end(told, entry)
         if told.is_over:
-            self._over[reference_id] = self.open.pop(reference_id)
+            self.over[reference_id] = self.open.pop(reference_id)
         is_whole = entry.type == EntryType.CAPTURE or left == -entry.amount_micros
         return None if is_whole else f"its hold had {left} left"
 
-    def take_over(self) -> dict[str, ToldHold]:
-        """Return those that are over, once."""
-        over, self._over = self._over, {}
-        return over
-
     def _place(self, entry: Entry) -> None:
         reference_id = entry.reference_id or ""
-        self._over.pop(reference_id, None)
+        self.over.pop(reference_id, None)
         self.open[reference_id] = ToldHold(entry, entry.amount_micros, 0, None, entry.create_time)
+
+
+def differing(
+    told: Mapping[str, ToldHold], stored: Mapping[str, Hold]
+) -> Iterator[tuple[str, ToldHold, Hold | None]]:
+    """Return holds that do not stand as their entries tell."""
+    for reference_id, each in told.items():
+        hold = stored.get(reference_id)
+        if not each.is_stored_as(hold):
+            yield reference_id, each, hold
 
 
 def _capture(told: ToldHold, entry: Entry) -> None:

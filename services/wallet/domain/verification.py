@@ -18,7 +18,7 @@ from services.wallet.domain.standing import (
     compare_freezes,
     compare_payments,
 )
-from services.wallet.domain.told_holds import HOLD_TYPES, ToldHold, ToldHolds
+from services.wallet.domain.told_holds import HOLD_TYPES, ToldHold, ToldHolds, differing
 from services.wallet.domain.values import Entry, EntryType, Freeze, FreezeReason, Hold, Wallet
 
 PAYMENT_TYPES = frozenset({EntryType.PAYMENT, EntryType.REVERSAL, EntryType.REVERSAL_RETURNED})
@@ -103,13 +103,12 @@ class WalletProof:
         for entry in entries:
             self._read(entry)
 
-    def compare_holds(self, told: Mapping[str, ToldHold], stored: Mapping[str, Hold]) -> None:
-        """Compare holds that the entries tell of with how they are stored."""
-        for reference_id, each in told.items():
-            hold = stored.get(reference_id)
-            if not each.is_stored_as(hold):
-                detail = f"{reference_id!r} is {_text_of(hold)}; by its entries {each.text}"
-                self._stored_otherwise.add(self._finding(0, FindingKind.HOLDS_DIFFER, detail))
+    def compare_over(self, over: Mapping[str, ToldHold], stored: Mapping[str, Hold]) -> None:
+        """Compare holds that are over with how they are stored; they are not looked at again."""
+        for finding in self._compare_holds(over, stored):
+            self._stored_otherwise.add(finding)
+        for reference_id in over:
+            self.holds.over.pop(reference_id, None)
 
     def conclude(self, stored: Stored, besides: Iterable[Finding] = ()) -> Verdict:
         """Compare with what else is stored, and judge. More may be read after that."""
@@ -255,6 +254,7 @@ class WalletProof:
         for payment_id, by_entries, by_level in compare_payments(self.paid_micros, stored.payments):
             detail = f"{payment_id!r} comes to {by_entries} by entries, to {by_level} by its level"
             yield self._finding(0, FindingKind.PAYMENTS_DIFFER, detail)
+        yield from self._compare_holds(self.holds.open, stored.holds)
         for reference_id in stored.untold_holds:
             detail = f"{reference_id!r} is OPEN, and no entry has placed it"
             yield self._finding(0, FindingKind.HOLDS_DIFFER, detail)
@@ -262,6 +262,13 @@ class WalletProof:
             in_row = [freeze.identity for freeze in stored.wallet.freezes]
             for detail in compare_freezes(self.freezes, in_row):
                 yield self._finding(0, FindingKind.WALLET_DIFFERS, detail)
+
+    def _compare_holds(
+        self, told: Mapping[str, ToldHold], stored: Mapping[str, Hold]
+    ) -> Iterator[Finding]:
+        for reference_id, each, hold in differing(told, stored):
+            detail = f"{reference_id!r} is {_text_of(hold)}; by its entries {each.text}"
+            yield self._finding(0, FindingKind.HOLDS_DIFFER, detail)
 
     def _find(self, sequence: int, kind: FindingKind, detail: str) -> None:
         self._open.add(self._finding(sequence, kind, detail))

@@ -23,8 +23,8 @@ from services.wallet.domain.commands import Command
 from services.wallet.domain.draft import Effect
 from services.wallet.operations.batch import Batch, Outcomes, Work
 from services.wallet.operations.gathering import Gathering
+from services.wallet.operations.locks import name_lock_holder
 from services.wallet.storage.entries import ReferenceUsedError
-from services.wallet.storage.wallets import find_lock_holder
 
 COMMANDS_PER_BATCH_MAX = 1000
 LANES_MAX = 4
@@ -224,7 +224,9 @@ class Engine:
             self._answer(tickets, outcomes)
         except DatabaseUnavailableError as error:
             _answer_all(tickets, error)
-            await self._name_lock_holder(tickets)
+            # A lane has one wallet; a batch waits for no lock.
+            if len(tickets) == 1:
+                await name_lock_holder(self._database, *tickets)
         except Exception as error:  # noqa: BLE001 - a defect with one command fails no other
             await self._carry_out_parts(tickets, attempt, error)
 
@@ -260,15 +262,6 @@ class Engine:
             self._announcer.wake(LevelKey(name))
         if len(self._changed) < CHANGED_MAX:
             self._changed.update(outcomes.changed)
-
-    async def _name_lock_holder(self, tickets: Tickets) -> None:
-        """A lane has one wallet; a batch waits for no lock."""
-        if len(tickets) > 1:
-            return
-        (name,) = tickets
-        with suppress(DatabaseUnavailableError):
-            if holder := await self._database.run(find_lock_holder, name):
-                get_logger().error("wallet_lock_timeout", organization_id=name, **holder)
 
 
 async def _wait_for_one(batch: Batch, work: Work) -> Outcomes:

@@ -1,11 +1,11 @@
 """Repairs a wallet in the open: one entry names what was broken, and the chain starts anew."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from libs.announcing.announcer import Announcer
 from libs.announcing.ports import CurrentLevel, LevelKey
-from libs.database import Connection, Database
+from libs.database import Connection, Database, DatabaseUnavailableError
 from libs.levels import WalletLevel
 from libs.logs import get_logger
 from services.wallet.domain.chain import ChainKeys
@@ -18,11 +18,11 @@ from services.wallet.domain.repairing import (
     RepairOrder,
     RepairProof,
     mend_payments,
-    release_untold,
     repair,
 )
-from services.wallet.domain.values import Entry, FreezeReason, Payment, Wallet
+from services.wallet.domain.values import Entry, FreezeReason, Hold, Payment, Wallet
 from services.wallet.operations.engine import Engine
+from services.wallet.operations.locks import name_lock_holder
 from services.wallet.operations.verification import CHUNK, Verification, read_rest
 from services.wallet.storage import entries, holds, payments, proofs, wallets
 
@@ -36,7 +36,7 @@ class Repaired(NamedTuple):
 
 
 class Repairs:
-    """Carries out repairs. They alone write past the engine: under the same lock."""
+    """Carries out repairs, past the engine and under the same lock: see docs/decisions/0021."""
 
     def __init__(
         self,
@@ -54,11 +54,15 @@ class Repairs:
 
     async def repair_wallet(self, organization_id: str, order: RepairOrder) -> Repaired:
         """Bring a wallet to what its entries come to, and lift INTEGRITY."""
-        proof = RepairProof(self._keys, organization_id)
         # Most of it is read before the lock, so that the wallet is not held up by its past.
+        proof = RepairProof(self._keys, organization_id)
         await self._verification.read_parts(proof)
-        await self._database.run(proofs.sum_up_ledger, organization_id)
-        repaired = await self._database.transact(self._repair_locked, proof, order)
+        await self._verification.sum_up(organization_id)
+        try:
+            repaired = await self._database.transact(self._repair_locked, proof, order)
+        except DatabaseUnavailableError:
+            await name_lock_holder(self._database, organization_id)
+            raise
         if not repaired.entries:
             return await self._lift_integrity(repaired.wallet, order)
         self._announcer.wake(LevelKey(organization_id))
@@ -84,7 +88,7 @@ class Repairs:
             raise wallet_not_found(organization_id)
         if verdict.is_clean:
             return Repaired(row.wallet.as_of(row.now))
-        await _mend_holds(connection, proof, stored.untold_holds)
+        await _mend_holds(connection, proof.mend_holds(stored))
         due = await holds.next_expire_time(connection, organization_id, ())
         wallet = row.wallet._replace(next_hold_expire_time=due)
         payments_now = await _mend_payments(connection, proof, stored.payments)
@@ -127,12 +131,10 @@ class Repairs:
         return Repaired(wallet, written)
 
 
-async def _mend_holds(connection: Connection, proof: RepairProof, untold: Sequence[str]) -> None:
-    keys = [(proof.organization_id, reference_id) for reference_id in untold]
-    released = release_untold((await holds.find_holds(connection, keys)).values())
-    mended = [*proof.mended_holds.values(), *released]
-    for start in range(0, len(mended), CHUNK):
-        await holds.save_holds(connection, mended[start : start + CHUNK])
+async def _mend_holds(connection: Connection, mended: Mapping[str, Hold]) -> None:
+    written = list(mended.values())
+    for start in range(0, len(written), CHUNK):
+        await holds.save_holds(connection, written[start : start + CHUNK])
 
 
 async def _mend_payments(

@@ -13,13 +13,12 @@ from services.wallet.domain.draft import Effect
 from services.wallet.domain.findings import Finding
 from services.wallet.domain.refusals import wallet_not_found
 from services.wallet.domain.standing import Head, Standing, Stored, compare_heads
-from services.wallet.domain.told_holds import ToldHold
-from services.wallet.domain.values import FreezeReason
+from services.wallet.domain.values import FreezeReason, Hold
 from services.wallet.domain.verification import Verdict, WalletProof
 from services.wallet.operations.engine import Engine
 from services.wallet.operations.heads import KnownHeads
 from services.wallet.operations.reader import Reader
-from services.wallet.storage import holds, proofs, wallets
+from services.wallet.storage import holds, payments, proofs, wallets
 
 PROGRESS_INTERVAL_SECONDS = 0.5
 # So few that proving them between two reads holds nobody else up.
@@ -85,6 +84,10 @@ class Verification:
         while proof.sequence < until:
             if await self._reader.read(read_on, proof, PART):
                 return
+
+    async def sum_up(self, organization_id: str) -> None:
+        """Let the database sum up what is there now, so that a repair need not under its lock."""
+        await self._reader.ask(proofs.sum_up_ledger, organization_id)
 
     async def lift_freeze(self, organization_id: str, command: LiftFreeze) -> Effect:
         """Lift a freeze; INTEGRITY only from a wallet that proves itself."""
@@ -153,12 +156,24 @@ async def read_rest(
     """Let a proof read to the end; return what it is to be compared with, and what is missed."""
     organization_id = proof.organization_id
     await read_on(connection, proof)
-    await compare_holds(connection, proof, proof.holds.open)
     held = [head for head in heads if not head.is_given_up_by(proof.repair_time)]
     sequences = [head.sequence for head in held]
     chains = await proofs.read_chains(connection, organization_id, sequences) if held else {}
-    stored = await proofs.read_stored(connection, organization_id, whole=proof.is_whole)
+    stored = await _read_stored(connection, proof)
     return stored, list(compare_heads(held, chains, proof.sequence))
+
+
+async def _read_stored(connection: Connection, proof: WalletProof) -> Stored:
+    organization_id = proof.organization_id
+    row = await wallets.read_wallet(connection, organization_id)
+    untold = await proofs.list_untold_holds(connection, organization_id) if proof.is_whole else ()
+    return Stored(
+        row.wallet if row else None,
+        await payments.list_payments(connection, organization_id),
+        await proofs.sum_on_hold(connection, organization_id),
+        await _find_holds(connection, organization_id, proof.holds.open),
+        await _find_holds(connection, organization_id, untold),
+    )
 
 
 async def read_on(connection: Connection, proof: WalletProof, limit: int | None = None) -> bool:
@@ -167,24 +182,25 @@ async def read_on(connection: Connection, proof: WalletProof, limit: int | None 
     while limit is None or read < limit:
         chunk = await proofs.read_chunk(connection, proof.organization_id, proof.sequence, CHUNK)
         proof.read(chunk)
-        await compare_holds(connection, proof, proof.holds.take_over())
+        over = dict(proof.holds.over)
+        proof.compare_over(over, await _find_holds(connection, proof.organization_id, over))
         read += len(chunk)
         if len(chunk) < CHUNK:
             return True
     return False
 
 
-async def compare_holds(
-    connection: Connection, proof: WalletProof, told: Mapping[str, ToldHold]
-) -> None:
-    """Compare what the entries tell of holds with how they are stored, so many at a time."""
-    references = sorted(told)
-    for start in range(0, len(references), CHUNK):
-        wanted = references[start : start + CHUNK]
-        keys = [(proof.organization_id, reference_id) for reference_id in wanted]
-        found = await holds.find_holds(connection, keys)
-        stored = {reference_id: hold for (_, reference_id), hold in found.items()}
-        proof.compare_holds({name: told[name] for name in wanted}, stored)
+async def _find_holds(
+    connection: Connection, organization_id: str, reference_ids: Iterable[str]
+) -> dict[str, Hold]:
+    """Return holds by their references, read so many at a time."""
+    found: dict[str, Hold] = {}
+    wanted = sorted(reference_ids)
+    for start in range(0, len(wanted), CHUNK):
+        keys = [(organization_id, reference_id) for reference_id in wanted[start : start + CHUNK]]
+        rows = await holds.find_holds(connection, keys)
+        found |= {reference_id: hold for (_, reference_id), hold in rows.items()}
+    return found
 
 
 async def _require_known(connection: Connection, organization_id: str) -> None:

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 
 from libs.database import Connection
-from services.wallet.domain.standing import Standing, Stored
+from services.wallet.domain.standing import Standing
 from services.wallet.domain.values import Entry
-from services.wallet.storage.payments import list_payments
-from services.wallet.storage.wallets import read_wallet
 
 READ_CHUNK = """
 SELECT * FROM entries
@@ -71,6 +69,12 @@ FROM holds
 WHERE organization_id = $1 AND state = 'OPEN'
 """
 
+
+async def sum_on_hold(connection: Connection, organization_id: str) -> int:
+    """Return what the open holds of a wallet have."""
+    return int(await connection.fetchval(SUM_ON_HOLD, organization_id))
+
+
 LIST_UNTOLD_HOLDS = """
 SELECT reference_id FROM holds
 WHERE organization_id = $1
@@ -79,18 +83,13 @@ WHERE organization_id = $1
       SELECT FROM entries
       WHERE organization_id = $1 AND reference_id = holds.reference_id AND type = 'HOLD'
   )
-ORDER BY reference_id
 """
 
 
-async def read_stored(connection: Connection, organization_id: str, *, whole: bool) -> Stored:
-    """Return what stands of a wallet besides its entries."""
-    row = await read_wallet(connection, organization_id)
-    payments = await list_payments(connection, organization_id)
-    on_hold = await connection.fetchval(SUM_ON_HOLD, organization_id)
-    untold = await connection.fetch(LIST_UNTOLD_HOLDS, organization_id) if whole else ()
-    names = tuple(each["reference_id"] for each in untold)
-    return Stored(row.wallet if row else None, payments, int(on_hold), names)
+async def list_untold_holds(connection: Connection, organization_id: str) -> list[str]:
+    """Return the references of open holds that no entry has placed."""
+    rows = await connection.fetch(LIST_UNTOLD_HOLDS, organization_id)
+    return [row["reference_id"] for row in rows]
 
 
 COUNT_WALLETS = "SELECT count(*) FROM wallets"

@@ -8,6 +8,7 @@ import asyncpg
 import grpc
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from services.wallet.app import build
 from tests.integration.wallet.conftest import wallet_settings
@@ -35,6 +36,7 @@ from tests.integration.wallet.requests import (
 )
 from tests.support.databases import ServiceDatabase
 from tests.support.errors import refusal
+from tests.support.locks import rows_locked
 from tests.support.services import running
 from tests.support.waiting import eventually
 from tollgate.wallet.v1 import hold_pb2, ledger_pb2, wallet_pb2, wallet_service_ledger_pb2
@@ -226,6 +228,17 @@ async def test_money_in_another_currency_does_not_become_clean_with_the_next_ent
     assert (await verify(wallet)).kinds == set()
     await wallet.Debit(debit(1, "dollar"))
     assert (await verify(wallet)).kinds == set()
+
+
+async def test_a_repair_waits_for_a_lock_no_longer_than_others_and_names_its_holder(
+    wallet: WalletServiceStub, database: ServiceDatabase
+) -> None:
+    await write_story(wallet)
+    with capture_logs() as logs:
+        async with rows_locked(database, [ORGANIZATION]):
+            assert (await refusal(repair(wallet))).reason == "DATABASE_UNAVAILABLE"
+    (held_up,) = (line for line in logs if line["event"] == "wallet_lock_timeout")
+    assert held_up["organization_id"] == ORGANIZATION
 
 
 async def test_a_hold_that_was_lost_may_be_placed_again_after_a_repair(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from libs.database import ATTEMPTS_MAX
-from tests.integration.wallet.ledgers import payment, verify
+from tests.integration.wallet.ledgers import payment, repair, verify, write_story
 from tests.integration.wallet.requests import credit, debit, open_wallet, wallet_now
 from tests.support.errors import refusal
 from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
@@ -47,6 +47,20 @@ async def test_a_transaction_that_fails_by_chance_is_done_again(
     assert not any(answer.replayed for answer in answers)
     assert (await wallet_now(wallet)).balance_micros == 900
     assert not (await verify(wallet)).findings
+
+
+async def test_a_repair_that_fails_by_chance_is_done_again_and_once(
+    wallet: WalletServiceStub, superuser: Any
+) -> None:
+    await write_story(wallet)
+    await superuser.execute("UPDATE holds SET captured_micros = 0, remaining_micros = 0")
+    found = await verify(wallet)
+    code = SERIALIZATION_FAILURE
+    await superuser.execute(FAIL_FIRST_TIMES.format(times=ATTEMPTS_MAX - 1, code=code))
+    repaired = await repair(wallet)
+    assert len(repaired.findings) == len(found.findings)
+    assert len(repaired.entries) == 1
+    assert not (await verify(wallet)).kinds
 
 
 @CODES

@@ -18,7 +18,6 @@ from services.wallet.domain.repairing import (
     RepairOrder,
     RepairProof,
     mend_payments,
-    release_untold,
     repair,
 )
 from services.wallet.domain.standing import Stored
@@ -85,15 +84,15 @@ class Books:
     def stored(self) -> Stored:
         is_open = {name: hold for name, hold in self.holds.items() if _is_open(hold)}
         on_hold = sum(hold.remaining_micros for hold in is_open.values())
-        return Stored(self.wallet, dict(self.payments), on_hold, tuple({*is_open} - self.placed))
+        untold = {name: hold for name, hold in is_open.items() if name not in self.placed}
+        return Stored(self.wallet, dict(self.payments), on_hold, dict(self.holds), untold)
 
     def read(self) -> RepairProof:
         """Read in parts, as from a database."""
         proof = RepairProof(self.keys, ORGANIZATION_ID)
         for start in range(0, len(self.entries), PART):
             proof.read(self.entries[start : start + PART])
-            proof.compare_holds(proof.holds.take_over(), self.holds)
-        proof.compare_holds(proof.holds.open, self.holds)
+            proof.compare_over(dict(proof.holds.over), self.holds)
         return proof
 
     def prove(self) -> Verdict:
@@ -105,9 +104,7 @@ class Books:
         verdict = proof.conclude(stored)
         for level in mend_payments(proof.paid_micros, self.payments):
             self.payments[level.payment_id] = level
-        self.holds |= proof.mended_holds
-        untold = [self.holds[name] for name in stored.untold_holds]
-        self.holds |= {hold.reference_id: hold for hold in release_untold(untold)}
+        self.holds |= proof.mend_holds(stored)
         damage = Damage(proof, verdict, stored._replace(payments=self.payments))
         due = min(
             (each.expire_time for each in self.holds.values() if _is_open(each)), default=None
