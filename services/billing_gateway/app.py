@@ -1,5 +1,6 @@
 """Puts the gateway together."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,12 +15,13 @@ from libs.rpc.client import open_channel
 from libs.service import Service
 from services.billing_gateway.clients import SubscriptionObserverClient, WalletClient
 from services.billing_gateway.config import BillingGatewaySettings, reveal
-from services.billing_gateway.domain.values import PaymentLevel
+from services.billing_gateway.domain.values import PaymentLevel, Provider
 from services.billing_gateway.operations.intake import Intake
 from services.billing_gateway.operations.levels import Levels, PaymentLevels, SubscriptionLevels
 from services.billing_gateway.operations.linking import Linking
 from services.billing_gateway.operations.queries import Queries
 from services.billing_gateway.operations.settling import Settling, SettlingRules
+from services.billing_gateway.ports import PaymentProvider
 from services.billing_gateway.servicer import billing_gateway_service
 from services.billing_gateway.stripe.provider import StripeProvider
 from services.billing_gateway.webhooks import Webhooks
@@ -30,6 +32,13 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 async def build(settings: BillingGatewaySettings) -> Service:
     """Return the service, not started."""
+    return await assemble(settings, _build_providers(settings))
+
+
+async def assemble(
+    settings: BillingGatewaySettings, providers: Mapping[Provider, PaymentProvider]
+) -> Service:
+    """Return the service with these providers, not started."""
     database = await Database.connect(
         settings.database_url, settings.database_pool_size, "billing_gateway"
     )
@@ -40,8 +49,6 @@ async def build(settings: BillingGatewaySettings) -> Service:
     }
     wallet = WalletClient(wallet_channel)
     levels = _build_levels(settings, database, metrics, wallet, observers)
-    stripe = _build_stripe(settings)
-    providers = {stripe.name: stripe}
     rules = SettlingRules(settings.trust_claimed_organizations, settings.plans)
     settling_workers = SettlingWorkers()
     intake = Intake(database, providers, lambda: datetime.now(UTC), settling_workers.wake)
@@ -58,8 +65,19 @@ async def build(settings: BillingGatewaySettings) -> Service:
             *settling_workers.build(settling, settings),
         ],
         endpoints=[HttpEndpoint(Webhooks(intake, metrics).application(), settings.http_address)],
-        closables=[wallet_channel, *observers.values()],
+        closables=[wallet_channel, *observers.values(), *providers.values()],
     )
+
+
+def _build_providers(settings: BillingGatewaySettings) -> dict[Provider, PaymentProvider]:
+    if not settings.stripe_webhook_secrets:
+        return {}
+    stripe = StripeProvider(
+        webhook_secrets=reveal(settings.stripe_webhook_secrets),
+        signature_tolerance=timedelta(seconds=settings.stripe_signature_tolerance_seconds),
+        livemode=settings.stripe_livemode,
+    )
+    return {stripe.name: stripe}  # type: ignore[dict-item] # nobody asks it anything yet
 
 
 def _build_levels(
@@ -89,12 +107,4 @@ def _build_levels(
             timing=settings.announcer_timing,
         ),
         slack=timedelta(seconds=settings.period_slack_seconds),
-    )
-
-
-def _build_stripe(settings: BillingGatewaySettings) -> StripeProvider:
-    return StripeProvider(
-        webhook_secrets=reveal(settings.stripe_webhook_secrets),
-        signature_tolerance=timedelta(seconds=settings.stripe_signature_tolerance_seconds),
-        livemode=settings.stripe_livemode,
     )

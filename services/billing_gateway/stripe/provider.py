@@ -20,6 +20,8 @@ class StripeProvider:
     signature_tolerance: timedelta
     livemode: bool
     name: Provider = Provider.STRIPE
+    can_be_asked: bool = False
+    cancels_at_period_end: bool = True
 
     async def verify(self, headers: Headers, body: bytes, now: datetime) -> None:
         """Raise DeliveryRefusedError unless Stripe signed these very bytes lately."""
@@ -36,3 +38,6 @@ class StripeProvider:
     def translate(self, body: bytes, receive_time: datetime) -> Translation:
         """Return what the event says."""
         return translate_event(body, receive_time, livemode=self.livemode)
+
+    async def close(self) -> None:
+        """Nothing is open."""

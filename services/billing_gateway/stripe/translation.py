@@ -9,17 +9,18 @@ from datetime import datetime, timedelta
 
 from libs.levels import SubscriptionState
 from services.billing_gateway.domain.observations import (
+    Claim,
     Ignored,
     Observation,
     Observed,
-    PaymentObserved,
+    PaymentPaid,
     PlanLine,
     SubscriptionClaimed,
     SubscriptionObserved,
     Translation,
     Unreadable,
 )
-from services.billing_gateway.domain.values import GOOD_STATES
+from services.billing_gateway.domain.values import GOOD_STATES, PaymentObject
 from services.billing_gateway.stripe.body import (
     JsonObject,
     StripeEvent,
@@ -93,11 +94,13 @@ def _observe_subscription(event: StripeEvent) -> Observation:
     return SubscriptionObserved(
         subscription_id=required_id(subscription, "id"),
         customer_id=optional_id(subscription, "customer"),
-        claimed_organization_id=_claimed_organization(subscription),
+        claim=_claim_of(_claimed_organization(subscription)),
         plan_id=_price_id(items[0]) if items else "",
         state=state,
         current_period_end_time=period_end,
+        cancel_at_period_end=subscription.get("cancel_at_period_end") is True,
         provider_time=event.created,
+        details_time=event.created,
         rank=rank,
     )
 
@@ -117,12 +120,12 @@ def _observe_invoice(event: StripeEvent) -> Observation | None:
         return None
     currency_code = required_currency(invoice)
     invoice_id = required_id(invoice, "id")
-    return PaymentObserved(
-        payment_id=f"stripe:{invoice_id}",
-        source_object_ids=(invoice_id,),
+    return PaymentPaid(
+        objects=(PaymentObject(invoice_id, 0),),
         subscription_id=subscription_id,
         customer_id=optional_id(invoice, "customer"),
-        claimed_organization_id=(
+        checkout_id="",
+        claim=_claim_of(
             _claimed_organization(details)
             or _claimed_organization(get_object(invoice, "subscription_details"))
             or _claimed_organization(invoice)
@@ -170,12 +173,13 @@ def _observe_checkout(event: StripeEvent) -> Observation | None:
         return None
     currency_code = required_currency(session)
     payment_intent_id = required_id(session, "payment_intent")
-    return PaymentObserved(
-        payment_id=f"stripe:{payment_intent_id}",
-        source_object_ids=(required_id(session, "id"), payment_intent_id),
+    checkout_id = required_id(session, "id")
+    return PaymentPaid(
+        objects=(PaymentObject(payment_intent_id, 0), PaymentObject(checkout_id, 4)),
         subscription_id="",
         customer_id=optional_id(session, "customer"),
-        claimed_organization_id=claimed,
+        checkout_id=checkout_id,
+        claim=_claim_of(claimed),
         lines=(),
         currency_code=currency_code,
         paid_micros=to_micros(amount, currency_code),
@@ -187,7 +191,16 @@ def _claim_subscription(session: JsonObject, claimed: str) -> Observation | None
     subscription_id = optional_id(session, "subscription")
     if not subscription_id or not claimed:
         return None
-    return SubscriptionClaimed(subscription_id, optional_id(session, "customer"), claimed)
+    return SubscriptionClaimed(
+        subscription_id,
+        optional_id(session, "customer"),
+        required_id(session, "id"),
+        Claim(claimed),
+    )
+
+
+def _claim_of(organization_id: str) -> Claim | None:
+    return Claim(organization_id) if organization_id else None
 
 
 def _claimed_organization(value: JsonObject) -> str:

@@ -21,16 +21,18 @@ from dev.stripe_simulator import (
 from libs.currencies import ISO_4217
 from libs.levels import SubscriptionState
 from services.billing_gateway.domain.observations import (
+    Claim,
     Ignored,
     Observation,
     Observed,
-    PaymentObserved,
+    PaymentPaid,
     PlanLine,
     SubscriptionClaimed,
     SubscriptionObserved,
     Translation,
     Unreadable,
 )
+from services.billing_gateway.domain.values import PaymentObject
 from services.billing_gateway.stripe.currencies import MICROS_PER_UNIT
 from services.billing_gateway.stripe.translation import OBSERVERS, STATES, translate_event
 
@@ -62,7 +64,16 @@ def observed(stripe_event: dict[str, Any]) -> Observation:
 def test_every_status_has_its_state(status: str, state: SubscriptionState) -> None:
     found = observed(subscription_event(CUSTOMER, "updated", status, NOW, PERIOD_END))
     assert found == SubscriptionObserved(
-        "sub_1", "cus_1", "org-1", "price_pro", state, PERIOD_END, NOW, rank=1
+        subscription_id="sub_1",
+        customer_id="cus_1",
+        claim=Claim("org-1"),
+        plan_id="price_pro",
+        state=state,
+        current_period_end_time=PERIOD_END,
+        cancel_at_period_end=False,
+        provider_time=NOW,
+        details_time=NOW,
+        rank=1,
     )
 
 
@@ -99,12 +110,12 @@ def test_an_invoice_is_read_in_its_new_and_its_old_shape() -> None:
     line.update(type="subscription", price=line.pop("pricing")["price_details"]["price"])
 
     assert observed(old) == observed(new)
-    assert observed(new) == PaymentObserved(
-        payment_id=f"stripe:{invoice['id']}",
-        source_object_ids=(invoice["id"],),
+    assert observed(new) == PaymentPaid(
+        objects=(PaymentObject(invoice["id"], 0),),
         subscription_id="sub_1",
         customer_id="cus_1",
-        claimed_organization_id="org-1",
+        checkout_id="",
+        claim=Claim("org-1"),
         lines=(PlanLine("price_pro", NOW),),
         currency_code="USD",
         paid_micros=20_000_000,
@@ -114,7 +125,7 @@ def test_an_invoice_is_read_in_its_new_and_its_old_shape() -> None:
 
 def test_an_invoice_that_renews_nothing_claims_no_period() -> None:
     found = observed(invoice_paid_event(CUSTOMER, 2_000, NOW, billing_reason="subscription_update"))
-    assert isinstance(found, PaymentObserved)
+    assert isinstance(found, PaymentPaid)
     assert found.lines == (PlanLine("price_pro", None),)
 
 
@@ -123,7 +134,7 @@ def test_a_proration_renews_nothing_but_names_its_plan() -> None:
     [line] = told["data"]["object"]["lines"]["data"]
     line["parent"]["subscription_item_details"]["proration"] = True
     found = observed(told)
-    assert isinstance(found, PaymentObserved)
+    assert isinstance(found, PaymentPaid)
     assert found.lines == (PlanLine("price_pro", None),)
 
 
@@ -156,8 +167,10 @@ def test_what_is_no_money_of_ours_credits_nothing(stripe_event: dict[str, Any]) 
 
 
 def test_a_checkout_of_a_subscription_says_whose_it_is() -> None:
-    found = observed(with_session(mode="subscription", subscription="sub_1"))
-    assert found == SubscriptionClaimed("sub_1", "cus_1", "org-1")
+    told = with_session(mode="subscription", subscription="sub_1")
+    checkout_id = told["data"]["object"]["id"]
+    claimed = SubscriptionClaimed("sub_1", "cus_1", checkout_id, Claim("org-1"))
+    assert observed(told) == claimed
 
 
 @pytest.mark.parametrize(
@@ -168,7 +181,7 @@ def test_amounts_are_converted_by_the_providers_own_table(
     currency: str, amount: int, micros: int
 ) -> None:
     found = observed(top_up_event(CUSTOMER, amount, NOW, currency=currency))
-    assert isinstance(found, PaymentObserved)
+    assert isinstance(found, PaymentPaid)
     assert found.paid_micros == micros
 
 
