@@ -6,7 +6,7 @@ Times are whole seconds, as PayPal writes them on its objects.
 import secrets
 import string
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, TypeVar
@@ -27,6 +27,29 @@ from dev.simulators.paypal.objects import (
 # What a plan costs that nobody gave a price.
 PRICE = ("20.00", "USD")
 ENDED = ("CANCELLED", "EXPIRED")
+
+# What may happen at PayPal, by name.
+VERBS = (
+    "approve_order",
+    "revoke_approval",
+    "decline_next_capture",
+    "settle_capture",
+    "create_subscription",
+    "approve_subscription",
+    "renew",
+    "fail_payment",
+    "update",
+    "suspend",
+    "reactivate",
+    "cancel",
+    "expire",
+    "refund",
+    "fail_refund",
+    "reverse",
+    "open_dispute",
+    "update_dispute",
+    "resolve_dispute",
+)
 
 ValueT = TypeVar("ValueT")
 
@@ -60,6 +83,13 @@ class Account:
         self._tell = tell
         self._save = save
         self._prices = prices
+
+    def forget(self) -> None:
+        """Nothing has ever happened."""
+        for kept in fields(self.books):
+            getattr(self.books, kept.name).clear()
+        self.next_captures.clear()
+        self._save()
 
     def create_order(self, amount: str, currency: str, **given: str | None) -> Order:
         order = Order(new_id(), amount, currency, self._time())
@@ -99,6 +129,10 @@ class Account:
         if status == "DECLINED":
             raise not_now("INSTRUMENT_DECLINED")
         return order
+
+    def decline_next_capture(self) -> None:
+        """The customer's means of payment will not do, once."""
+        self.next_captures.append("DECLINED")
 
     def settle_capture(self, capture_id: str, *, completed: bool) -> None:
         capture = self.payment(capture_id)

@@ -101,7 +101,7 @@ def read_chain(folder: Path) -> SigningChain | None:
 
 
 def keep_chain(folder: Path, chain: SigningChain) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in ("root", "intermediate", "leaf"):
         identity: Identity = getattr(chain, name)
         (folder / f"{name}.pem").write_bytes(identity.certificate_pem)

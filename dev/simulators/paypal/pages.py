@@ -4,6 +4,7 @@ from collections.abc import Callable
 from html import escape
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from dev.simulators.paypal.account import Account
 from dev.simulators.paypal.errors import PayPalError
@@ -72,11 +73,17 @@ async def _decide(
     form = await request.post()
     if form.get("decision") != "approve":
         raise web.HTTPSeeOther(cancel_url)
+    approve()
+    raise web.HTTPSeeOther(return_url)
+
+
+@web.middleware
+async def show_refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Tells a customer what cannot be paid, or is not there."""
     try:
-        approve()
+        return await handler(request)
     except PayPalError as error:
         return web.Response(status=error.status, text=str(error))
-    raise web.HTTPSeeOther(return_url)
 
 
 def _page(what: str) -> web.Response:

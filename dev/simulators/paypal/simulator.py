@@ -3,16 +3,19 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
 from dev.simulators.clock import Clock
+from dev.simulators.control_api import PREFIX, ActRefusedError, ControlApi
 from dev.simulators.deliveries import Deliveries, Event
 from dev.simulators.faults import Faults
-from dev.simulators.paypal.account import Account, new_id
+from dev.simulators.paypal.account import VERBS, Account, new_id
 from dev.simulators.paypal.certificates import SigningChain, keep_chain, make_chain, read_chain
+from dev.simulators.paypal.errors import PayPalError
 from dev.simulators.paypal.objects import JsonObject, event_json
-from dev.simulators.paypal.pages import Pages
+from dev.simulators.paypal.pages import Pages, show_refusals
 from dev.simulators.paypal.rest_api import ReceivedRequest, RestApi
 from dev.simulators.paypal.signing import Signer
 from dev.simulators.paypal.state_file import read_books, write_books
@@ -56,8 +59,16 @@ class PayPalSimulator:
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        application = web.Application()
+        control = ControlApi(
+            faults=self.faults,
+            deliveries=self.deliveries,
+            act=self._act,
+            requests=lambda: self.requests,
+            reset=self.reset,
+        )
+        application = web.Application(middlewares=[show_refusals])
         application.add_routes([*self._api.routes(), *Pages(self.account).routes()])
+        application.add_subapp(PREFIX, control.application())
         self._runner = web.AppRunner(application, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
@@ -102,6 +113,22 @@ class PayPalSimulator:
     def revoke_tokens(self) -> None:
         """No token that was given out is taken any more."""
         self._api.tokens.clear()
+
+    def reset(self) -> None:
+        """Forgets the account, what it told, the requests and the faults."""
+        self.account.forget()
+        self._api.events.clear()
+        self._api.answered.clear()
+        self._api.requests.clear()
+        self.faults.clear()
+
+    def _act(self, verb: str, arguments: Mapping[str, Any]) -> Any:
+        if verb not in VERBS:
+            raise ActRefusedError(f"unknown verb; known are {', '.join(VERBS)}")
+        try:
+            return getattr(self.account, verb)(**arguments)
+        except (PayPalError, TypeError, ArithmeticError) as error:
+            raise ActRefusedError(str(error)) from error
 
     def _tell(self, event_type: str, resource_type: str, resource: JsonObject) -> None:
         self._save()
