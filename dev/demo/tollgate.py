@@ -66,8 +66,8 @@ async def connect(environment: Mapping[str, str]) -> AsyncIterator[Tollgate]:
         raise StackError("Tollgate is not running: start it with `make run` in another terminal.")
     real = SIMULATORS.keys() - running.simulator_urls.keys()
     if real:
-        names = ", ".join(sorted(each.capitalize() for each in real))
-        raise StackError(f"The demo makes things happen there: let `make run` simulate {names}.")
+        titles = ", ".join(SIMULATORS[each].title for each in sorted(real))
+        raise StackError(f"The demo lets things happen at simulated providers; missing: {titles}.")
     async with AsyncExitStack() as exits:
         channels = {
             service: await exits.enter_async_context(open_channel(address))
