@@ -10,7 +10,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --system-certs --univers
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: setup ## Start everything on this machine: PostgreSQL, a Twilio simulator, the services
+run: setup ## Start everything on this machine: PostgreSQL, simulated providers, the services
 	@$(BIN)/python -m dev.stack
 
 demo: setup ## Play the whole story against what `make run` started

@@ -17,8 +17,15 @@ SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 # A year: longer than anything that is waited for, and far from what overflows.
 SECONDS_MAX = 31_536_000.0
 
+KEY_LENGTH_MIN = 32
 
 ADDRESS = re.compile(r"(?:[^\s:\[\]=,/]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}")
+
+# Credentials go there: never in clear, but to this machine.
+API_BASE = (
+    r"^(?:https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?"
+    r"|http://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?)/?$"
+)
 
 
 def _split_list(value: object) -> object:
@@ -56,6 +63,16 @@ def _require_postgres_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _require_long(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    if any(len(key.get_secret_value()) < KEY_LENGTH_MIN for key in keys):
+        raise ValueError(f"expected keys of at least {KEY_LENGTH_MIN} characters")
+    return keys
+
+
+def _none_if_empty(value: object) -> object:
+    return None if value == "" else value
+
+
 def _require_address(value: str) -> str:
     if not ADDRESS.fullmatch(value):
         raise ValueError("expected host:port")
@@ -64,10 +81,12 @@ def _require_address(value: str) -> str:
 
 Address = Annotated[str, AfterValidator(_require_address)]
 NamedAddresses = Annotated[Mapping[str, Address], NoDecode, BeforeValidator(_split_addresses)]
-CommaSeparatedSecrets = Annotated[
-    tuple[SecretStr, ...], Field(min_length=1), NoDecode, BeforeValidator(_split_list)
-]
+ApiBase = Annotated[str, Field(pattern=API_BASE)]
+CommaSeparated = BeforeValidator(_split_list)
+CommaSeparatedSecrets = Annotated[tuple[SecretStr, ...], NoDecode, CommaSeparated]
+CommaSeparatedKeys = Annotated[CommaSeparatedSecrets, AfterValidator(_require_long)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_require_postgres_url)]
+EmptyIsNone = BeforeValidator(_none_if_empty)
 FromJson = BeforeValidator(_parse_json)
 Seconds = Annotated[float, Field(gt=0, le=SECONDS_MAX, allow_inf_nan=False)]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -112,9 +131,16 @@ def load_settings(settings_type: type[SettingsT]) -> SettingsT:
 
 
 def _exit_with_all_problems(settings_type: type[BaseSettings], error: ValidationError) -> NoReturn:
-    prefix = settings_type.model_config.get("env_prefix", "")
     for problem in error.errors(include_input=False, include_url=False):
-        name = str(problem["loc"][0])
-        setting = name if name.isupper() else f"{prefix}{name}".upper()
+        setting = _setting_name(settings_type, str(problem["loc"][0]))
         print(f"setting {setting}: {problem['msg']}", file=sys.stderr)
     raise SystemExit(2)
+
+
+def _setting_name(settings_type: type[BaseSettings], name: str) -> str:
+    """Of a default that was refused the field is named, of anything else the setting itself."""
+    field = settings_type.model_fields.get(name)
+    if field is not None and field.validation_alias is not None:
+        return str(field.validation_alias)
+    prefix = settings_type.model_config.get("env_prefix", "")
+    return name if name.isupper() else f"{prefix}{name}".upper()

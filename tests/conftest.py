@@ -15,7 +15,15 @@ from tests.support.searching import EXAMPLES, SEARCH_TIMES
 from tests.support.services import free_address
 from tests.support.stack import SERVICES, TWILIO_SID, TWILIO_TOKEN, Stack
 
-SETTINGS_PREFIXES = ("WALLET_", "CAMPAIGN_", "TELEPHONY_", "BILLING_GATEWAY_", "STRIPE_", "TWILIO_")
+SETTINGS_PREFIXES = (
+    "WALLET_",
+    "CAMPAIGN_",
+    "TELEPHONY_",
+    "BILLING_GATEWAY_",
+    "PAYPAL_",
+    "STRIPE_",
+    "TWILIO_",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -3,8 +3,6 @@
 import secrets
 from dataclasses import dataclass
 
-from dev.stripe_simulator import Customer
-
 BRAND_ID = "demo-brand"
 CURRENCY_CODE = "USD"
 CAMPAIGN_NAMES = ("spring", "summer", "autumn")
@@ -12,10 +10,9 @@ CAMPAIGN_NAMES = ("spring", "summer", "autumn")
 
 @dataclass(frozen=True)
 class Organization:
-    """An organization with what it has at Stripe, at Twilio and with the platform."""
+    """An organization with what it has at Twilio and with the platform."""
 
     organization_id: str
-    customer: Customer
     account_sids: tuple[str, ...]
 
     def campaign_id(self, name: str) -> str:
@@ -25,4 +22,4 @@ class Organization:
 def new_organization() -> Organization:
     organization_id = f"demo-{secrets.token_hex(4)}"
     account_sids = sorted(f"AC{secrets.token_hex(16)}" for _ in range(2))
-    return Organization(organization_id, Customer(organization_id), tuple(account_sids))
+    return Organization(organization_id, tuple(account_sids))

@@ -23,8 +23,11 @@ class Screen:
         self._console.print()
         self._console.print(Rule(f"[bold]{self._step_count}. {title}", align="left"))
 
+    def show_event(self, service: str, what: str) -> None:
+        self._show("→", "cyan", service, what)
+
     def show_answer(self, service: str, what: str, answer: str) -> None:
-        self._show("→", "cyan", service, f"{what}: {answer}")
+        self.show_event(service, f"{what}: {answer}")
 
     def show_sight(self, service: str, seen: str) -> None:
         self._show("✓", "green", service, seen)

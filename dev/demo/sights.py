@@ -2,9 +2,14 @@
 
 from dev.demo.organization import CAMPAIGN_NAMES, Organization
 from dev.demo.tollgate import Tollgate
-from dev.demo.words import money, short
+from dev.demo.words import money, short, standing, subscription_state
 from libs.rpc.client import call
-from tollgate.billing_gateway.v1 import billing_gateway_service_pb2, provider_pb2, subscription_pb2
+from tollgate.billing_gateway.v1 import (
+    billing_gateway_service_pb2,
+    payment_pb2,
+    provider_pb2,
+    subscription_pb2,
+)
 from tollgate.campaign.v1 import campaign_pb2, campaign_service_pb2
 from tollgate.telephony.v1 import subaccount_pb2, telephony_service_pb2
 from tollgate.wallet.v1 import wallet_pb2, wallet_service_pb2
@@ -21,12 +26,19 @@ class Sights:
         self._organization_id = organization.organization_id
 
     async def subscription(self) -> str:
+        return standing((await self._get_subscription()).level)
+
+    async def subscriptions(self) -> str:
+        """Each that the organization has, or had."""
+        subscriptions = (await self._get_subscription()).subscriptions
+        return "\n".join(sorted(_tell_subscription(each) for each in subscriptions))
+
+    async def _get_subscription(self) -> billing_gateway_service_pb2.GetSubscriptionResponse:
         request = billing_gateway_service_pb2.GetSubscriptionRequest(
             organization_id=self._organization_id
         )
         gateway = self._tollgate.gateway
-        answer = await call("billing_gateway", gateway.GetSubscription, request, TIMEOUT_SECONDS)
-        return _tell_subscription(answer.level)
+        return await call("billing_gateway", gateway.GetSubscription, request, TIMEOUT_SECONDS)
 
     async def wallet(self) -> str:
         request = wallet_service_pb2.GetWalletRequest(organization_id=self._organization_id)
@@ -35,17 +47,26 @@ class Sights:
         return _tell_wallet(answer.wallet)
 
     async def payment(self, payment_id: str) -> str:
+        return _tell_payment(await self._get_payment(payment_id))
+
+    async def money_id(self, payment_id: str) -> str:
+        """The provider's own id of the money that was paid, by any other id of the payment."""
+        return (await self._get_payment(payment_id)).payment_id.partition(":")[2]
+
+    async def _get_payment(self, payment_id: str) -> payment_pb2.Payment:
+        provider = payment_id.partition(":")[0].upper()
         request = billing_gateway_service_pb2.GetPaymentRequest(
-            provider=provider_pb2.PROVIDER_STRIPE, payment_id=payment_id
+            provider=provider_pb2.Provider.Value(f"PROVIDER_{provider}"), payment_id=payment_id
         )
         gateway = self._tollgate.gateway
         answer = await call("billing_gateway", gateway.GetPayment, request, TIMEOUT_SECONDS)
-        return f"credited {money(answer.payment.credited_micros)}"
+        return answer.payment
 
     async def entries(self, payment_id: str) -> str:
         """Every entry that the payment has brought about."""
+        payment = await self._get_payment(payment_id)
         request = wallet_service_pb2.ListEntriesRequest(
-            organization_id=self._organization_id, payment_id=payment_id
+            organization_id=self._organization_id, payment_id=payment.payment_id
         )
         wallet = self._tollgate.wallet
         answer = await call("wallet", wallet.ListEntries, request, TIMEOUT_SECONDS)
@@ -94,10 +115,16 @@ class Sights:
         )
 
 
-def _tell_subscription(level: subscription_pb2.OrganizationLevel) -> str:
-    state = subscription_pb2.SubscriptionState.Name(level.state)
-    standing = "in good standing" if level.good_standing else "not in good standing"
-    return f"{state.removeprefix('SUBSCRIPTION_STATE_')}, {standing}"
+def _tell_subscription(subscription: subscription_pb2.Subscription) -> str:
+    provider = provider_pb2.Provider.Name(subscription.provider).removeprefix("PROVIDER_")
+    return f"{provider} {subscription_state(subscription.state)}"
+
+
+def _tell_payment(payment: payment_pb2.Payment) -> str:
+    state = payment_pb2.PaymentState.Name(payment.state).removeprefix("PAYMENT_STATE_")
+    gone = [f"reversed {money(payment.reversed_micros)}"] if payment.reversed_micros else []
+    open_ = [f"at risk {money(payment.at_risk_micros)}"] if payment.at_risk_micros else []
+    return ", ".join([state, f"credited {money(payment.credited_micros)}", *gone, *open_])
 
 
 def _tell_wallet(wallet: wallet_pb2.Wallet) -> str:
@@ -105,9 +132,10 @@ def _tell_wallet(wallet: wallet_pb2.Wallet) -> str:
         wallet_pb2.FreezeReason.Name(freeze.reason).removeprefix("FREEZE_REASON_")
         for freeze in wallet.freezes
     ]
+    held = [f"{money(wallet.held_micros)} held"] if wallet.held_micros else []
     frozen = [f"frozen ({', '.join(reasons)})"] if wallet.frozen else []
     depleted = ["depleted"] if wallet.depleted else []
-    return ", ".join([money(wallet.balance_micros), *depleted, *frozen])
+    return ", ".join([money(wallet.balance_micros), *held, *depleted, *frozen])
 
 
 def _tell_entry(entry: wallet_pb2.Entry) -> str:

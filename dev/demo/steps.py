@@ -1,20 +1,22 @@
 """The story itself, step by step."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from dev.demo.organization import CAMPAIGN_NAMES
-from dev.demo.story import Story
+from dev.demo.story import PROVIDER_NAMES, Story
 from dev.demo.words import each, money, short
-from dev.stripe_simulator import JsonObject, subscription_event, top_up_event
 
-TOP_UP_CENTS = 2_500
-SECOND_TOP_UP_CENTS = 1_000
-THIRD_TOP_UP_CENTS = 500
 MICROS_PER_CENT = 10_000
 MESSAGE_MICROS = 7_500
-PERIOD = timedelta(days=30)
+
+STRIPE_PLAN, PAYPAL_PLAN = "price_basic", "P-BASIC"
+# What either plan costs, and all that there is at first.
+PRICE_MICROS = 20_000_000
+
+STRIPE_TOP_UP, REPEATED_TOP_UP, PAYPAL_TOP_UP = "top-up-1", "top-up-2", "top-up-3"
+PAYPAL_SUBSCRIPTION = "subscription-1"
 
 MANUALLY_PAUSED = "autumn"
 OTHERS = ("spring", "summer")
@@ -22,17 +24,18 @@ OTHERS = ("spring", "summer")
 
 async def subscribe(story: Story) -> None:
     platform, sights = story.platform, story.sights
-    await story.asks("billing_gateway", "LinkSubscription", platform.link_subscription(), "linked")
-    await story.stripe_sends(subscription_change(story, "created", "active"))
+    story.stripe_subscription_id = await story.happens(
+        "stripe",
+        f"somebody subscribes to {STRIPE_PLAN}, and pays {money(PRICE_MICROS)}",
+        "subscribe",
+        price_id=STRIPE_PLAN,
+        amount=PRICE_MICROS // MICROS_PER_CENT,
+    )
+    linked = platform.link_subscription(story.stripe_subscription_id)
+    await story.asks("billing_gateway", "LinkSubscription", linked, "linked")
     await story.sees("billing_gateway", sights.subscription, "ACTIVE, in good standing")
-    await story.sees("wallet", sights.wallet, "0.00 USD, depleted")
-    await story.sees("campaign", sights.eligibility, "not eligible: WALLET_DEPLETED")
-
-
-async def top_up(story: Story) -> None:
-    await story.stripe_sends(paid(story, TOP_UP_CENTS))
-    await story.sees("wallet", story.sights.wallet, "25.00 USD")
-    await story.sees("campaign", story.sights.eligibility, "eligible")
+    await story.sees("wallet", sights.wallet, "20.00 USD")
+    await story.sees("campaign", sights.eligibility, "eligible")
 
 
 async def register_subaccounts(story: Story) -> None:
@@ -55,8 +58,8 @@ async def start_campaigns(story: Story) -> None:
 
 async def spend_everything(story: Story) -> None:
     sights = story.sights
-    rest_micros = TOP_UP_CENTS * MICROS_PER_CENT - MESSAGE_MICROS
-    await debits(story, MESSAGE_MICROS, "message-1", "24.9925 USD left")
+    rest_micros = PRICE_MICROS - MESSAGE_MICROS
+    await debits(story, MESSAGE_MICROS, "message-1", "19.9925 USD left")
     await debits(story, rest_micros, "message-2", "0.00 USD left")
     await story.sees("wallet", sights.wallet, "0.00 USD, depleted")
     paused = each(CAMPAIGN_NAMES, "PAUSED (WALLET_DEPLETED)")
@@ -66,11 +69,57 @@ async def spend_everything(story: Story) -> None:
     await debits(story, MESSAGE_MICROS, "message-3", "refused: INSUFFICIENT_FUNDS")
 
 
-async def top_up_again(story: Story) -> None:
-    await story.stripe_sends(paid(story, SECOND_TOP_UP_CENTS))
-    await story.sees("wallet", story.sights.wallet, "10.00 USD")
+async def top_up_with_stripe(story: Story) -> None:
+    await pays_in(story, "stripe", 25_000_000, STRIPE_TOP_UP)
+    await story.sees("wallet", story.sights.wallet, "25.00 USD")
+    await sees_payment(story, STRIPE_TOP_UP, "PAID, credited 25.00 USD")
     await story.sees("campaign", story.sights.campaigns, each(CAMPAIGN_NAMES, "RUNNING"))
     await story.sees("telephony", story.sights.sending, "may send")
+
+
+async def deliver_thrice(story: Story) -> None:
+    await story.deliver_so_often("stripe", 3)
+    try:
+        await pays_in(story, "stripe", 5_000_000, REPEATED_TOP_UP)
+    finally:
+        await story.deliver_so_often("stripe", 1)
+    await story.sees("wallet", story.sights.wallet, "30.00 USD")
+    look_at_entries = partial(story.sights.entries, story.platform.payment_id(REPEATED_TOP_UP))
+    await story.sees("wallet", look_at_entries, "PAYMENT 5.00 USD")
+
+
+async def top_up_with_paypal(story: Story) -> None:
+    await pays_in(story, "paypal", 10_000_000, PAYPAL_TOP_UP)
+    await sees_payment(story, PAYPAL_TOP_UP, "PAID, credited 10.00 USD")
+    await story.sees("wallet", story.sights.wallet, "40.00 USD")
+
+
+async def refund_in_two_parts(story: Story) -> None:
+    told = "PARTIALLY_REVERSED, credited 25.00 USD, reversed"
+    await refunds(story, STRIPE_TOP_UP, 5_000_000)
+    await sees_payment(story, STRIPE_TOP_UP, f"{told} 5.00 USD")
+    await story.sees("wallet", story.sights.wallet, "35.00 USD")
+    await refunds(story, STRIPE_TOP_UP, 7_500_000)
+    await sees_payment(story, STRIPE_TOP_UP, f"{told} 12.50 USD")
+    await story.sees("wallet", story.sights.wallet, "27.50 USD")
+
+
+async def dispute(story: Story) -> None:
+    capture_id = await story.sights.money_id(story.platform.payment_id(PAYPAL_TOP_UP))
+    what = "the customer disputes the 10.00 USD"
+    dispute_id = await story.happens("paypal", what, "open_dispute", payment_id=capture_id)
+    await sees_payment(story, PAYPAL_TOP_UP, "PAID, credited 10.00 USD, at risk 10.00 USD")
+    await story.sees("wallet", story.sights.wallet, "27.50 USD, 10.00 USD held")
+    await debits(story, 20_000_000, "message-4", "refused: INSUFFICIENT_FUNDS")
+    await story.happens(
+        "paypal",
+        "the dispute ends in our favour",
+        "resolve_dispute",
+        dispute_id=dispute_id,
+        outcome="RESOLVED_SELLER_FAVOUR",
+    )
+    await sees_payment(story, PAYPAL_TOP_UP, "PAID, credited 10.00 USD")
+    await story.sees("wallet", story.sights.wallet, "27.50 USD")
 
 
 async def pause_one_by_hand(story: Story) -> None:
@@ -81,9 +130,8 @@ async def pause_one_by_hand(story: Story) -> None:
 
 async def fall_behind(story: Story) -> None:
     sights = story.sights
-    await story.stripe_sends(subscription_change(story, "updated", "past_due"))
-    await story.sees("billing_gateway", sights.subscription, "PAST_DUE, not in good standing")
-    await story.sees("wallet", sights.wallet, "10.00 USD, frozen (SUBSCRIPTION_INACTIVE)")
+    await renewal_fails(story)
+    await story.sees("wallet", sights.wallet, "27.50 USD, frozen (SUBSCRIPTION_INACTIVE)")
     await sees_others(story, "PAUSED (SUBSCRIPTION_INACTIVE)")
     await sees_subaccounts(story, "SUSPENDED")
     blockers = "SUBSCRIPTION_INACTIVE, WALLET_FROZEN, SUBACCOUNT_NOT_ACTIVE"
@@ -93,39 +141,86 @@ async def fall_behind(story: Story) -> None:
 
 async def catch_up(story: Story) -> None:
     sights = story.sights
-    await story.stripe_sends(subscription_change(story, "updated", "active"))
+    what = f"the {money(PRICE_MICROS)} are paid after all"
+    await story.happens("stripe", what, "pay_invoice", invoice_id=story.stripe_invoice_id)
     await story.sees("billing_gateway", sights.subscription, "ACTIVE, in good standing")
-    await story.sees("wallet", sights.wallet, "10.00 USD")
+    await story.sees("wallet", sights.wallet, "47.50 USD")
     await sees_others(story, "RUNNING")
     await sees_subaccounts(story, "ACTIVE")
     await story.sees("telephony", sights.sending, "may send")
-    await debits(story, MESSAGE_MICROS, "message-4", "9.9925 USD left")
+    await debits(story, MESSAGE_MICROS, "message-4", "47.4925 USD left")
 
 
-async def deliver_thrice(story: Story) -> None:
-    payment = paid(story, THIRD_TOP_UP_CENTS)
-    for _ in range(3):
-        await story.stripe_sends(payment)
-    await story.sees("wallet", story.sights.wallet, "14.9925 USD")
-    payment_id = f"stripe:{payment['data']['object']['payment_intent']}"
-    look_at_payment = partial(story.sights.payment, payment_id)
-    await story.sees("billing_gateway", look_at_payment, "credited 5.00 USD")
-    await story.sees("wallet", partial(story.sights.entries, payment_id), "PAYMENT 5.00 USD")
+async def grant_grace(story: Story) -> None:
+    sights = story.sights
+    await renewal_fails(story)
+    await sees_others(story, "PAUSED (SUBSCRIPTION_INACTIVE)")
+    granted = story.platform.grant_grace(datetime.now(UTC) + timedelta(days=1))
+    told = "PAST_DUE, in good standing"
+    await story.asks("billing_gateway", "GrantGrace until tomorrow", granted, told)
+    await story.sees("wallet", sights.wallet, "47.4925 USD")
+    await sees_others(story, "RUNNING")
+    await sees_subaccounts(story, "ACTIVE")
+    await story.sees("telephony", sights.sending, "may send")
+    await debits(story, MESSAGE_MICROS, "message-5", "47.485 USD left")
 
 
-def subscription_change(story: Story, kind: str, status: str) -> JsonObject:
-    time = story.next_stripe_time()
-    return subscription_event(story.organization.customer, kind, status, time, time + PERIOD)
+async def switch_to_paypal(story: Story) -> None:
+    platform, sights = story.platform, story.sights
+    created = platform.create_subscription(PAYPAL_PLAN, PAYPAL_SUBSCRIPTION)
+    await story.asks("billing_gateway", f"CreateSubscription {PAYPAL_PLAN}", created, "PENDING")
+    approved = platform.agree("paypal", PAYPAL_SUBSCRIPTION)
+    await story.asks("PayPal", "the customer approves", approved, "sent back to the platform")
+    await story.sees("billing_gateway", sights.subscriptions, "PAYPAL ACTIVE\nSTRIPE PAST_DUE")
+    await story.sees("wallet", sights.wallet, "67.485 USD")
+    canceled = platform.cancel_subscription(story.stripe_subscription_id)
+    await story.asks("billing_gateway", "CancelSubscription at Stripe", canceled, "CANCELED")
+    taken_back = platform.grant_grace(datetime.now(UTC) - timedelta(seconds=1))
+    told = "ACTIVE, in good standing"
+    await story.asks("billing_gateway", "GrantGrace until a second ago", taken_back, told)
+    await story.sees("billing_gateway", sights.subscriptions, "PAYPAL ACTIVE\nSTRIPE CANCELED")
+    await sees_others(story, "RUNNING")
+    await story.sees("telephony", sights.sending, "may send")
 
 
-def paid(story: Story, cents: int) -> JsonObject:
-    return top_up_event(story.organization.customer, cents, story.next_stripe_time())
+async def pays_in(story: Story, provider: str, amount_micros: int, reference_id: str) -> None:
+    """The platform asks for a page, and the customer pays there."""
+    name = PROVIDER_NAMES[provider]
+    what = f"CreateTopUp {money(amount_micros)} with {name}"
+    created = story.platform.create_top_up(provider, amount_micros, reference_id)
+    await story.asks("billing_gateway", what, created, "PENDING")
+    paid = story.platform.agree(provider, reference_id)
+    await story.asks(name, "the customer pays there", paid, "sent back to the platform")
+
+
+async def refunds(story: Story, reference_id: str, amount_micros: int) -> None:
+    """The platform gives back a part of what was paid with Stripe."""
+    intent_id = await story.sights.money_id(story.platform.payment_id(reference_id))
+    cents = amount_micros // MICROS_PER_CENT
+    what = f"{money(amount_micros)} are refunded"
+    await story.happens("stripe", what, "refund", intent_id=intent_id, amount=cents)
+
+
+async def renewal_fails(story: Story) -> None:
+    story.stripe_invoice_id = await story.happens(
+        "stripe",
+        f"the next {money(PRICE_MICROS)} cannot be collected",
+        "fail_renewal",
+        subscription_id=story.stripe_subscription_id,
+    )
+    told = "PAST_DUE, not in good standing"
+    await story.sees("billing_gateway", story.sights.subscription, told)
 
 
 async def debits(story: Story, amount_micros: int, reference_id: str, told: str) -> None:
     """The platform asks whether it may send one message, by paying for it."""
     answer = story.platform.debit(amount_micros, reference_id)
     await story.asks("wallet", f"Debit {money(amount_micros)}, {reference_id}", answer, told)
+
+
+async def sees_payment(story: Story, reference_id: str, told: str) -> None:
+    look_at_payment = partial(story.sights.payment, story.platform.payment_id(reference_id))
+    await story.sees("billing_gateway", look_at_payment, told)
 
 
 async def sees_others(story: Story, state: str) -> None:
@@ -143,17 +238,21 @@ async def sees_subaccounts(story: Story, state: str) -> None:
 
 
 STEPS: tuple[tuple[str, Callable[[Story], Awaitable[None]]], ...] = (
-    ("The subscription becomes active", subscribe),
-    ("25.00 USD are paid in", top_up),
+    ("A subscription made at Stripe is linked: what it paid is credited", subscribe),
     ("Two Twilio subaccounts are registered", register_subaccounts),
     ("Three campaigns start", start_campaigns),
     (
         "The last message takes the last of the money: campaigns pause by themselves",
         spend_everything,
     ),
-    ("10.00 USD are paid in: campaigns run again by themselves", top_up_again),
+    ("25.00 USD are paid in with Stripe: campaigns run again by themselves", top_up_with_stripe),
+    ("Stripe delivers each event three times: a payment is credited once", deliver_thrice),
+    ("10.00 USD are approved at PayPal: the gateway captures them", top_up_with_paypal),
+    ("A payment is refunded in two parts", refund_in_two_parts),
+    ("A payment is disputed: it cannot be spent until the dispute is won", dispute),
     ("One campaign is paused by hand", pause_one_by_hand),
     ("The subscription is past due: nothing can be spent or sent", fall_behind),
     ("The subscription is paid: all is lifted but the manual pause", catch_up),
-    ("Stripe delivers one payment three times: it is credited once", deliver_thrice),
+    ("It is past due again, and an operator grants a day's grace", grant_grace),
+    ("A subscription at PayPal takes over", switch_to_paypal),
 )

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from dev.demo.organization import Organization
 from dev.demo.platform import Platform
@@ -11,10 +11,11 @@ from dev.demo.screen import Screen
 from dev.demo.sights import Sights
 from dev.demo.tollgate import Tollgate
 from dev.demo.words import or_refusal
-from dev.stripe_simulator import JsonObject
 
 DEADLINE_SECONDS = 10.0
 POLL_SECONDS = 0.05
+
+PROVIDER_NAMES = {"paypal": "PayPal", "stripe": "Stripe"}
 
 
 class NotAsToldError(Exception):
@@ -32,19 +33,20 @@ class Story:
         self.organization = organization
         self.platform = Platform(tollgate, organization)
         self.sights = Sights(tollgate, organization)
+        # At Stripe, for the steps to come.
+        self.stripe_subscription_id = ""
+        self.stripe_invoice_id = ""
         self._tollgate = tollgate
         self._screen = screen
-        self._stripe_time = datetime.now(UTC) - timedelta(hours=1)
 
-    def next_stripe_time(self) -> datetime:
-        """A minute later each time: Stripe's own clock has whole seconds, the story is faster."""
-        self._stripe_time += timedelta(minutes=1)
-        return self._stripe_time
+    async def happens(self, provider: str, what: str, verb: str, **arguments: Any) -> str:
+        """Something happens at a provider, which tells of it; the id of what came of it."""
+        told = await self._tollgate.act(provider, verb, **arguments)
+        self._screen.show_event(PROVIDER_NAMES[provider], what)
+        return str(told)
 
-    async def stripe_sends(self, stripe_event: JsonObject) -> None:
-        """Stripe delivers an event, which must be taken."""
-        what = f"Stripe sends {stripe_event['type']}"
-        await self.asks("billing_gateway", what, self._tollgate.deliver(stripe_event), "HTTP 200")
+    async def deliver_so_often(self, provider: str, times: int) -> None:
+        await self._tollgate.deliver_so_often(provider, times)
 
     async def asks(self, service: str, what: str, answer: Awaitable[str], told: str) -> None:
         """Somebody asks for something and must be answered so at once."""

@@ -1,16 +1,18 @@
-"""The running stack, as the platform, Stripe and a look at Twilio reach it."""
+"""The running stack, as the platform and the simulated providers are reached."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
 
 import aiohttp
 
 from dev.stack.errors import StackError
 from dev.stack.running_stack import read_running_stack
 from dev.stack.settings import read_settings
+from dev.stack.simulators import SIMULATORS
 from dev.stack.stack import is_serving
-from dev.stripe_simulator import JsonObject, signature_header, to_body
 from libs.rpc.client import open_channel
 from tollgate.billing_gateway.v1.billing_gateway_service_pb2_grpc import BillingGatewayServiceStub
 from tollgate.campaign.v1.campaign_service_pb2_grpc import CampaignServiceStub
@@ -27,21 +29,32 @@ class Tollgate:
     telephony: TelephonyServiceStub
     gateway: BillingGatewayServiceStub
     http: aiohttp.ClientSession
-    webhooks_url: str
-    twilio_url: str
-    stripe_secret: str
+    simulator_urls: Mapping[str, str]
 
-    async def deliver(self, stripe_event: JsonObject) -> str:
-        """Signs an event and posts it as Stripe does."""
-        body = to_body(stripe_event)
-        headers = {"Stripe-Signature": signature_header(body, self.stripe_secret)}
-        url = f"{self.webhooks_url}/stripe"
-        async with self.http.post(url, data=body, headers=headers) as answer:
-            return f"HTTP {answer.status}"
+    async def act(self, provider: str, verb: str, **arguments: Any) -> Any:
+        """Lets something happen at a simulated provider; what comes of it, such as an id."""
+        url = f"{self.simulator_urls[provider]}/_simulator/act/{verb}"
+        async with self.http.post(url, json=arguments) as answer:
+            told = await answer.json()
+            if answer.status != HTTPStatus.OK:
+                raise StackError(f"{provider} does not {verb}: {told['error']}")
+            return told
+
+    async def deliver_so_often(self, provider: str, times: int) -> None:
+        """From now on each event of a provider comes so many times."""
+        url = f"{self.simulator_urls[provider]}/_simulator/deliveries"
+        async with self.http.put(url, json={"duplicates": times - 1}) as answer:
+            answer.raise_for_status()
+
+    async def send_form(self, url: str, form: Mapping[str, str]) -> str:
+        """What a customer does on a provider's page, and where they are sent then."""
+        async with self.http.post(url, data=form, allow_redirects=False) as answer:
+            return answer.headers.get("Location") or f"HTTP {answer.status}"
 
     async def twilio_status(self, account_sid: str) -> str:
         """How an account stands at the simulator, past Tollgate."""
-        async with self.http.get(f"{self.twilio_url}/_simulator/accounts/{account_sid}") as answer:
+        url = f"{self.simulator_urls['twilio']}/_simulator/accounts/{account_sid}"
+        async with self.http.get(url) as answer:
             return str((await answer.json())["status"])
 
 
@@ -51,11 +64,10 @@ async def connect(environment: Mapping[str, str]) -> AsyncIterator[Tollgate]:
     running = read_running_stack(read_settings(environment).data_directory)
     if running is None:
         raise StackError("Tollgate is not running: start it with `make run` in another terminal.")
-    if running.twilio_simulator_url is None:
-        raise StackError("The demo makes up Twilio accounts: let `make run` simulate Twilio.")
-    secrets = environment.get("STRIPE_WEBHOOK_SECRETS")
-    if secrets is None:
-        raise StackError("STRIPE_WEBHOOK_SECRETS is not set here, and Stripe's events are signed.")
+    real = SIMULATORS.keys() - running.simulator_urls.keys()
+    if real:
+        titles = ", ".join(SIMULATORS[each].title for each in sorted(real))
+        raise StackError(f"The demo lets things happen at simulated providers; missing: {titles}.")
     async with AsyncExitStack() as exits:
         channels = {
             service: await exits.enter_async_context(open_channel(address))
@@ -71,7 +83,5 @@ async def connect(environment: Mapping[str, str]) -> AsyncIterator[Tollgate]:
             telephony=TelephonyServiceStub(channels["telephony"]),
             gateway=BillingGatewayServiceStub(channels["billing_gateway"]),
             http=await exits.enter_async_context(aiohttp.ClientSession(timeout=timeout)),
-            webhooks_url=running.webhooks_url,
-            twilio_url=running.twilio_simulator_url,
-            stripe_secret=secrets.split(",")[0].strip(),
+            simulator_urls=running.simulator_urls,
         )

@@ -6,6 +6,7 @@ import aiohttp
 
 from dev.demo.organization import CURRENCY_CODE
 from libs.errors import DomainError
+from tollgate.billing_gateway.v1 import subscription_pb2
 
 MICROS_PER_UNIT = 1_000_000
 
@@ -23,6 +24,15 @@ def short(account_sid: str) -> str:
 def each(names: Iterable[str], state: str) -> str:
     """One line for each, all in the same state."""
     return "\n".join(f"{name} {state}" for name in names)
+
+
+def subscription_state(state: subscription_pb2.SubscriptionState.ValueType) -> str:
+    return subscription_pb2.SubscriptionState.Name(state).removeprefix("SUBSCRIPTION_STATE_")
+
+
+def standing(level: subscription_pb2.OrganizationLevel) -> str:
+    in_or_not = "in good standing" if level.good_standing else "not in good standing"
+    return f"{subscription_state(level.state)}, {in_or_not}"
 
 
 async def or_refusal(answer: Awaitable[str]) -> str:

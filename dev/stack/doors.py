@@ -9,12 +9,8 @@ from dataclasses import dataclass
 from dev.postgres import HOST
 from dev.stack.errors import StackError
 from dev.stack.services import SETTINGS_TYPES, setting_names, setting_of
-from dev.stack.settings import (
-    PORT_MAX,
-    StackSettings,
-    services_without_database,
-    simulates_twilio,
-)
+from dev.stack.settings import PORT_MAX, StackSettings, services_without_database
+from dev.stack.simulators import SIMULATORS, simulated
 
 # What listens on every address of the machine is reached on this one.
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}  # noqa: S104
@@ -43,23 +39,27 @@ class Doors:
     grpc: Mapping[str, Door]
     metrics: Mapping[str, Door]
     webhooks: Door
-    twilio_simulator: Door | None
+    simulators: Mapping[str, Door]
     postgres: Door | None
 
     def all(self) -> list[Door]:
         of_services = [
             door for service in self.grpc for door in (self.grpc[service], self.metrics[service])
         ]
-        maybe = [self.webhooks, self.twilio_simulator, self.postgres]
-        return [*of_services, *filter(None, maybe)]
+        of_others = [self.webhooks, *self.simulators.values()]
+        return [*of_services, *of_others, *filter(None, [self.postgres])]
 
     @property
     def grpc_addresses(self) -> dict[str, str]:
         return {service: door.reachable_address for service, door in self.grpc.items()}
 
     @property
-    def twilio_simulator_url(self) -> str | None:
-        return f"http://{self.twilio_simulator.address}" if self.twilio_simulator else None
+    def webhooks_url(self) -> str:
+        return f"http://{self.webhooks.reachable_address}/webhooks"
+
+    @property
+    def simulator_urls(self) -> dict[str, str]:
+        return {name: f"http://{door.address}" for name, door in self.simulators.items()}
 
 
 def plan_doors(settings: StackSettings, environment: Mapping[str, str]) -> Doors:
@@ -69,7 +69,7 @@ def plan_doors(settings: StackSettings, environment: Mapping[str, str]) -> Doors
         grpc=_doors_of_services("gRPC", "listen_address", environment),
         metrics=_doors_of_services("metrics", "metrics_address", environment),
         webhooks=_door_of("billing_gateway", "webhooks", "http_address", environment),
-        twilio_simulator=_simulator_door(settings) if simulates_twilio(environment) else None,
+        simulators={name: _simulator_door(name, settings) for name in simulated(environment)},
         postgres=_postgres_door(settings) if starts_postgres else None,
     )
 
@@ -82,9 +82,10 @@ def refuse_taken_doors(doors: Iterable[Door]) -> None:
         raise StackError("\n".join([*problems, "Is another `make run` running?"]))
 
 
-def _simulator_door(settings: StackSettings) -> Door:
-    address = f"{HOST}:{settings.twilio_simulator_port}"
-    return Door("Twilio simulator", "REST API", address, "TOLLGATE_TWILIO_SIMULATOR_PORT")
+def _simulator_door(name: str, settings: StackSettings) -> Door:
+    address = f"{HOST}:{settings.simulator_ports[name]}"
+    setting = f"TOLLGATE_{name.upper()}_SIMULATOR_PORT"
+    return Door(SIMULATORS[name].title, "REST API", address, setting)
 
 
 def _postgres_door(settings: StackSettings) -> Door:

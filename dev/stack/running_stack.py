@@ -14,7 +14,8 @@ class RunningStack:
 
     grpc_addresses: dict[str, str]
     webhooks_url: str
-    twilio_simulator_url: str | None
+    # By provider; one that is not simulated is not there.
+    simulator_urls: dict[str, str]
     process_ids: dict[str, int]
 
 

@@ -13,7 +13,7 @@ from dev.stack.doors import Door, Doors
 from dev.stack.errors import StackError
 
 # What a path answers, where a door has one to look at.
-HTTP_PATHS = {"metrics": "/metrics", "webhooks": "/webhooks/stripe", "REST API": ""}
+HTTP_PATHS = {"metrics": "/metrics", "webhooks": "/webhooks/{provider}", "REST API": ""}
 
 
 def show_env_file(console: Console, env_file: Path) -> None:
@@ -40,14 +40,23 @@ def table_of(doors: Doors) -> Table:
 
 
 def commands_to_try(doors: Doors) -> list[str]:
-    request = '{"organization_id": "acme", "currency_code": "USD"}'
-    address = doors.grpc_addresses["wallet"]
-    method = "tollgate.wallet.v1.WalletService/CreateWallet"
+    """A top-up to pay in the browser, at its checkout_url; who sees it credited; the story."""
+    top_up = (
+        '{"organization_id": "acme", "provider": "PROVIDER_PAYPAL", "amount_micros": 25000000, '
+        '"currency_code": "USD", "reference_id": "top-up-1", '
+        '"return_url": "https://example.com/paid", "cancel_url": "https://example.com/back"}'
+    )
+    gateway = "tollgate.billing_gateway.v1.BillingGatewayService/CreateTopUp"
+    wallet = "tollgate.wallet.v1.WalletService/GetWallet"
     return [
-        shlex.join(["grpcurl", "-plaintext", "-d", request, address, method]),
-        shlex.join(["curl", f"http://{doors.webhooks.reachable_address}/readyz"]),
+        _grpcurl(doors.grpc_addresses["billing_gateway"], gateway, top_up),
+        _grpcurl(doors.grpc_addresses["wallet"], wallet, '{"organization_id": "acme"}'),
         "make demo",
     ]
+
+
+def _grpcurl(address: str, method: str, request: str) -> str:
+    return shlex.join(["grpcurl", "-plaintext", "-d", request, address, method])
 
 
 def show_problem(console: Console, error: StackError | PermissionError) -> None:

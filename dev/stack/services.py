@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from pydantic_settings import BaseSettings
 
+from dev.stack.simulators import SIMULATORS
 from libs.config import ServiceSettings
 from services.billing_gateway.config import BillingGatewaySettings
 from services.campaign.config import CampaignSettings
@@ -43,7 +44,7 @@ def setting_of(service: str, field: str, environment: Mapping[str, str]) -> str:
 
 
 def development_settings(
-    grpc_addresses: Mapping[str, str], twilio_simulator_url: str | None
+    grpc_addresses: Mapping[str, str], simulator_urls: Mapping[str, str]
 ) -> dict[str, str]:
     """What services are told where nobody has told them otherwise."""
     told = {f"{service.upper()}_STOP_GRACE_SECONDS": "3" for service in SETTINGS_TYPES}
@@ -54,8 +55,8 @@ def development_settings(
         "BILLING_GATEWAY_TRUST_CLAIMED_ORGANIZATIONS": "true",
         "STRIPE_LIVEMODE": "false",
     }
-    if twilio_simulator_url is not None:
-        told["TWILIO_API_BASE"] = twilio_simulator_url
+    for provider, url in simulator_urls.items():
+        told |= SIMULATORS[provider].settings(url)
     return told
 
 

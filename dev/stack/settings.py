@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dev.service_databases import SERVICES
 from dev.stack.errors import StackError
+from dev.stack.simulators import SIMULATORS, simulated
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -18,6 +19,12 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 CAN_BE_EMPTY = frozenset(
     {"WALLET_DEFAULT_CURRENCY", "WALLET_OBSERVERS", "BILLING_GATEWAY_SUBSCRIPTION_OBSERVERS"}
 )
+
+# What proves that a service wrote what it finds, and is lost with its database.
+KEYS_OF_DATABASES = {
+    "wallet": "WALLET_CHAIN_KEYS",
+    "billing_gateway": "BILLING_GATEWAY_CLAIM_KEYS",
+}
 
 PORT_MAX = 65_535
 Port = Annotated[int, Field(ge=1, le=PORT_MAX)]
@@ -31,7 +38,18 @@ class StackSettings(BaseModel):
     data_directory: Path = Field(default=CHECKOUT / ".data", alias="TOLLGATE_DATA_DIRECTORY")
     postgres_port: Port = Field(default=54329, alias="TOLLGATE_POSTGRES_PORT")
     twilio_simulator_port: Port = Field(default=54330, alias="TOLLGATE_TWILIO_SIMULATOR_PORT")
+    paypal_simulator_port: Port = Field(default=54331, alias="TOLLGATE_PAYPAL_SIMULATOR_PORT")
+    stripe_simulator_port: Port = Field(default=54332, alias="TOLLGATE_STRIPE_SIMULATOR_PORT")
     database_url: str | None = Field(default=None, alias="DATABASE_URL")
+
+    @property
+    def simulator_ports(self) -> dict[str, int]:
+        """Of each provider's simulator."""
+        return {
+            "twilio": self.twilio_simulator_port,
+            "paypal": self.paypal_simulator_port,
+            "stripe": self.stripe_simulator_port,
+        }
 
     @property
     def log_directory(self) -> Path:
@@ -93,20 +111,15 @@ def services_without_database(environment: Mapping[str, str]) -> list[str]:
     return [service for service in SERVICES if database_setting(service) not in environment]
 
 
-def simulates_twilio(environment: Mapping[str, str]) -> bool:
-    return "TWILIO_API_BASE" not in environment
-
-
 def _development_values(environment: Mapping[str, str]) -> dict[str, Callable[[], str]]:
     values: dict[str, Callable[[], str]] = {
         name: lambda: secrets.token_urlsafe(24)
         for service in services_without_database(environment)
         for name in password_settings(service)
     }
-    if "wallet" in services_without_database(environment):
-        values["WALLET_CHAIN_KEYS"] = lambda: secrets.token_urlsafe(32)
-    values["STRIPE_WEBHOOK_SECRETS"] = lambda: f"whsec_{secrets.token_hex(24)}"
-    if simulates_twilio(environment):
-        values["TWILIO_ACCOUNT_SID"] = lambda: f"AC{secrets.token_hex(16)}"
-        values["TWILIO_AUTH_TOKEN"] = lambda: secrets.token_hex(16)
+    for service, name in KEYS_OF_DATABASES.items():
+        if service in services_without_database(environment):
+            values[name] = lambda: secrets.token_urlsafe(32)
+    for provider in simulated(environment):
+        values |= SIMULATORS[provider].credentials
     return values

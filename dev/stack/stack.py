@@ -21,6 +21,7 @@ from dev.stack.services import (
     service_environment,
 )
 from dev.stack.settings import StackSettings, services_without_database
+from dev.stack.simulators import SIMULATORS, arguments_of, paypal_root_file
 from libs.rpc.client import open_channel
 
 START_SECONDS_MAX = 30.0
@@ -38,15 +39,15 @@ class Stack:
         self._environment = dict(environment)
         self._doors = doors
         self._postgres: EmbeddedPostgres | None = None
-        self._simulator: Child | None = None
+        self._simulators: list[Child] = []
         self._services: list[Child] = []
 
     async def start(self) -> RunningStack:
         """Returns when every service says that it is serving."""
         self._settings.log_directory.mkdir(parents=True, exist_ok=True)
-        if self._doors.twilio_simulator is not None:
-            await self._start_simulator(self._doors.twilio_simulator)
+        await self._start_simulators()
         await self._prepare_databases()
+        await self._wait_until_simulators_listen()
         await self._start_services()
         await self._wait_until_all_answer()
         running = self._describe()
@@ -76,23 +77,23 @@ class Stack:
         """Those who use it before what they use; safe at any moment, once."""
         forget_running_stack(self._settings.data_directory)
         await stop_children(self._services)
-        if self._simulator is not None:
-            await self._simulator.stop()
+        await stop_children(self._simulators)
         if self._postgres is not None:
             await self._postgres.stop()
 
-    async def _start_simulator(self, door: Door) -> None:
-        _, _, port = door.address.rpartition(":")
-        self._simulator = await start_child(
-            "twilio_simulator",
-            [
-                *("dev.twilio_simulator", "--port", port),
-                *("--account-sid", self._environment["TWILIO_ACCOUNT_SID"]),
-                *("--state-file", str(self._settings.data_directory / "twilio_accounts.json")),
-            ],
-            only(["TWILIO_AUTH_TOKEN"], self._environment),
-            self._settings.log_directory,
-        )
+    async def _start_simulators(self) -> None:
+        for name, door in self._doors.simulators.items():
+            arguments = arguments_of(
+                name,
+                door.address,
+                self._doors.webhooks_url,
+                self._settings.data_directory,
+                self._environment,
+            )
+            environment = only(SIMULATORS[name].credentials, self._environment)
+            logs = self._settings.log_directory
+            child = await start_child(f"{name}_simulator", arguments, environment, logs)
+            self._simulators.append(child)
 
     async def _prepare_databases(self) -> None:
         if services_without_database(self._environment):
@@ -110,17 +111,34 @@ class Stack:
         return self._postgres.superuser_url()
 
     async def _start_services(self) -> None:
-        told = development_settings(self._doors.grpc_addresses, self._doors.twilio_simulator_url)
+        told = development_settings(self._doors.grpc_addresses, self._doors.simulator_urls)
         environment = {**told, **self._environment}
         for service in SETTINGS_TYPES:
+            module, more = f"services.{service}", dict[str, str]()
+            if service == "billing_gateway" and "paypal" in self._doors.simulators:
+                module, more = "dev.billing_gateway", self._describe_paypal()
             self._services.append(
                 await start_child(
                     service,
-                    [f"services.{service}"],
-                    service_environment(service, environment),
+                    [module],
+                    service_environment(service, environment) | more,
                     self._settings.log_directory,
                 )
             )
+
+    def _describe_paypal(self) -> dict[str, str]:
+        """What the gateway believes a simulated PayPal by."""
+        return {
+            "PAYPAL_SIMULATOR_URL": self._doors.simulator_urls["paypal"],
+            "PAYPAL_SIMULATOR_ROOT_FILE": str(paypal_root_file(self._settings.data_directory)),
+        }
+
+    async def _wait_until_simulators_listen(self) -> None:
+        """By then PayPal's has made its certificates, which the gateway reads when it starts."""
+        deadline = time.monotonic() + START_SECONDS_MAX
+        for name, door in self._doors.simulators.items():
+            while not await is_listening(door):
+                await self._pause_before_next_look(f"{name}_simulator", deadline)
 
     async def _wait_until_all_answer(self) -> None:
         """One after the other, though they start at once: the last one decides anyway."""
@@ -129,9 +147,6 @@ class Stack:
             async with open_channel(address) as channel:
                 while not await is_serving(channel):
                     await self._pause_before_next_look(service, deadline)
-        if self._doors.twilio_simulator is not None:
-            while not await is_listening(self._doors.twilio_simulator):
-                await self._pause_before_next_look("twilio_simulator", deadline)
 
     async def _pause_before_next_look(self, name: str, deadline: float) -> None:
         self._refuse_deaths()
@@ -146,7 +161,7 @@ class Stack:
                 raise ChildDiedError(child.name, child.process.returncode, child.log_file)
 
     def _children(self) -> list[Child]:
-        return [*self._services, *filter(None, [self._simulator])]
+        return [*self._services, *self._simulators]
 
     def _describe(self) -> RunningStack:
         process_ids = {child.name: child.process.pid for child in self._children()}
@@ -154,8 +169,8 @@ class Stack:
             process_ids["postgres"] = self._postgres.process_id
         return RunningStack(
             grpc_addresses=self._doors.grpc_addresses,
-            webhooks_url=f"http://{self._doors.webhooks.reachable_address}/webhooks",
-            twilio_simulator_url=self._doors.twilio_simulator_url,
+            webhooks_url=self._doors.webhooks_url,
+            simulator_urls=self._doors.simulator_urls,
             process_ids=process_ids,
         )
 

@@ -30,6 +30,8 @@ TIMESTAMP_SECONDS_MAX = 253_370_764_799
 DURATION_SECONDS_MIN = -315_576_000_000
 DURATION_SECONDS_MAX = 315_576_000_000
 NANOS_PER_SECOND = 1_000_000_000
+# Who may name a user there names a host that looks like another: https://bank.example@evil.example.
+URL = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:[/?#][!-~]*)?")
 
 FORMATS: dict[rules_pb2.Format.ValueType, tuple[Callable[[str], object], str]] = {
     rules_pb2.FORMAT_ID: (
@@ -43,6 +45,10 @@ FORMATS: dict[rules_pb2.Format.ValueType, tuple[Callable[[str], object], str]] =
     rules_pb2.FORMAT_ACCOUNT_SID: (
         re.compile(r"AC[0-9a-fA-F]{32}").fullmatch,
         "must be AC and 32 hex digits",
+    ),
+    rules_pb2.FORMAT_URL: (
+        lambda value: len(value) <= STRING_BYTES_MAX and URL.fullmatch(value),
+        f"must be http:// or https://, a host, no user, and at most {STRING_BYTES_MAX} characters",
     ),
 }
 

@@ -1,9 +1,11 @@
 """Puts the gateway together."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
+from prometheus_client import Counter
 
 from libs.announcing.announcer import Announcer
 from libs.database import Database
@@ -14,34 +16,54 @@ from libs.rpc.client import open_channel
 from libs.service import Service
 from services.billing_gateway.clients import SubscriptionObserverClient, WalletClient
 from services.billing_gateway.config import BillingGatewaySettings, reveal
-from services.billing_gateway.domain.values import PaymentLevel
+from services.billing_gateway.domain.values import PaymentLevel, Provider
 from services.billing_gateway.operations.intake import Intake
 from services.billing_gateway.operations.levels import Levels, PaymentLevels, SubscriptionLevels
 from services.billing_gateway.operations.linking import Linking
 from services.billing_gateway.operations.queries import Queries
 from services.billing_gateway.operations.settling import Settling, SettlingRules
+from services.billing_gateway.paypal.environment import Environment
+from services.billing_gateway.paypal.oauth import Credentials
+from services.billing_gateway.paypal.provider import PayPalProvider
+from services.billing_gateway.paypal.signature.certificates import PayPalTrust
+from services.billing_gateway.paypal.signature.source import system_trust
+from services.billing_gateway.ports import PaymentProvider
 from services.billing_gateway.servicer import billing_gateway_service
+from services.billing_gateway.stripe.api import StripeApi
 from services.billing_gateway.stripe.provider import StripeProvider
+from services.billing_gateway.stripe.translation import TranslationRules
 from services.billing_gateway.webhooks import Webhooks
 from services.billing_gateway.workers import SettlingWorkers
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-async def build(settings: BillingGatewaySettings) -> Service:
-    """Return the service, not started."""
+async def build(
+    settings: BillingGatewaySettings, paypal_trust: PayPalTrust | None = None
+) -> Service:
+    """Return the service, not started.
+
+    No setting says by what PayPal is believed: only whoever composes the service can.
+    """
+    metrics = ServiceMetrics()
+    return await assemble(settings, _build_providers(settings, metrics, paypal_trust), metrics)
+
+
+async def assemble(
+    settings: BillingGatewaySettings,
+    providers: Mapping[Provider, PaymentProvider],
+    metrics: ServiceMetrics,
+) -> Service:
+    """Return the service with these providers, not started."""
     database = await Database.connect(
         settings.database_url, settings.database_pool_size, "billing_gateway"
     )
-    metrics = ServiceMetrics()
     wallet_channel = open_channel(settings.wallet_address)
     observers = {
         name: open_channel(address) for name, address in settings.subscription_observers.items()
     }
     wallet = WalletClient(wallet_channel)
     levels = _build_levels(settings, database, metrics, wallet, observers)
-    stripe = _build_stripe(settings)
-    providers = {stripe.name: stripe}
     rules = SettlingRules(settings.trust_claimed_organizations, settings.plans)
     settling_workers = SettlingWorkers()
     intake = Intake(database, providers, lambda: datetime.now(UTC), settling_workers.wake)
@@ -58,7 +80,56 @@ async def build(settings: BillingGatewaySettings) -> Service:
             *settling_workers.build(settling, settings),
         ],
         endpoints=[HttpEndpoint(Webhooks(intake, metrics).application(), settings.http_address)],
-        closables=[wallet_channel, *observers.values()],
+        closables=[wallet_channel, *observers.values(), *providers.values()],
+    )
+
+
+def _build_providers(
+    settings: BillingGatewaySettings, metrics: ServiceMetrics, paypal_trust: PayPalTrust | None
+) -> dict[Provider, PaymentProvider]:
+    providers: list[PaymentProvider] = []
+    if settings.stripe_webhook_secrets:
+        providers.append(_build_stripe(settings))
+    if settings.paypal_webhook_ids:
+        providers.append(_build_paypal(settings, metrics, paypal_trust))
+    return {provider.name: provider for provider in providers}
+
+
+def _build_paypal(
+    settings: BillingGatewaySettings, metrics: ServiceMetrics, trust: PayPalTrust | None
+) -> PayPalProvider:
+    environment = Environment(settings.paypal_environment)
+    return PayPalProvider(
+        environment=environment,
+        webhook_ids=settings.paypal_webhook_ids,
+        credentials=Credentials(
+            settings.paypal_client_id, settings.paypal_client_secret.get_secret_value()
+        ),
+        api_base=settings.paypal_api_base,
+        timeout_seconds=settings.provider_timeout_seconds,
+        trust=trust or system_trust(environment, settings.paypal_intermediates_file),
+        calls=Counter(
+            "tollgate_provider_calls",
+            "Calls to providers, by provider, call and outcome.",
+            ["provider", "call", "outcome"],
+            registry=metrics.registry,
+        ),
+    )
+
+
+def _build_stripe(settings: BillingGatewaySettings) -> StripeProvider:
+    key = settings.stripe_api_key.get_secret_value()
+    return StripeProvider(
+        webhook_secrets=reveal(settings.stripe_webhook_secrets),
+        signature_tolerance=timedelta(seconds=settings.stripe_signature_tolerance_seconds),
+        rules=TranslationRules(
+            settings.stripe_livemode, frozenset(settings.stripe_blocking_fraud_types)
+        ),
+        api=(
+            StripeApi(key, settings.stripe_api_base, settings.provider_timeout_seconds)
+            if key
+            else None
+        ),
     )
 
 
@@ -89,12 +160,4 @@ def _build_levels(
             timing=settings.announcer_timing,
         ),
         slack=timedelta(seconds=settings.period_slack_seconds),
-    )
-
-
-def _build_stripe(settings: BillingGatewaySettings) -> StripeProvider:
-    return StripeProvider(
-        webhook_secrets=reveal(settings.stripe_webhook_secrets),
-        signature_tolerance=timedelta(seconds=settings.stripe_signature_tolerance_seconds),
-        livemode=settings.stripe_livemode,
     )

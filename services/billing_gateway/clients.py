@@ -3,6 +3,7 @@
 import grpc
 
 from libs.announcing.ports import LevelKey
+from libs.errors import DomainError, ErrorReason
 from libs.levels import SubscriptionLevel
 from libs.rpc.client import call
 from libs.rpc.times import to_timestamp
@@ -33,6 +34,17 @@ class WalletClient:
         )
         await call(self.name, self._stub.CreateWallet, request, TIMEOUT_SECONDS)
 
+    async def find_currency(self, organization_id: str) -> str | None:
+        """Return the wallet's currency; None without a wallet."""
+        request = wallet_service_pb2.GetWalletRequest(organization_id=organization_id)
+        try:
+            response = await call(self.name, self._stub.GetWallet, request, TIMEOUT_SECONDS)
+        except DomainError as error:
+            if error.reason is ErrorReason.WALLET_NOT_FOUND:
+                return None
+            raise
+        return response.wallet.currency_code
+
     async def report(self, key: LevelKey, level: PaymentLevel) -> int:
         """Tell the wallet a payment's level; return the revision that it holds then."""
         request = wallet_service_pb2.ApplyPaymentRequest(
@@ -42,6 +54,9 @@ class WalletClient:
             currency_code=level.currency_code,
             credited_micros=level.credited_micros,
             description=level.description,
+            reversed_micros=level.reversed_micros,
+            at_risk_micros=level.at_risk_micros,
+            blocks_spending=level.blocks_spending,
         )
         response = await call(self.name, self._stub.ApplyPayment, request, TIMEOUT_SECONDS)
         return response.stored_revision

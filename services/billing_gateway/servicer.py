@@ -121,7 +121,6 @@ def _event_state(value: webhook_event_pb2.WebhookEventState.ValueType) -> EventS
 
 def _subscription_message(seen: SeenSubscription) -> subscription_pb2.Subscription:
     subscription = seen.subscription
-    update = subscription.update
     return subscription_pb2.Subscription(
         organization_id=subscription.organization_id,
         provider=_provider_value(subscription.provider),
@@ -131,8 +130,9 @@ def _subscription_message(seen: SeenSubscription) -> subscription_pb2.Subscripti
         state=subscription_pb2.SubscriptionState.Value(f"SUBSCRIPTION_STATE_{subscription.state}"),
         good_standing=seen.good_standing,
         current_period_end_time=to_timestamp(subscription.current_period_end_time),
-        provider_update_time=to_timestamp(update.provider_time if update else None),
+        provider_update_time=to_timestamp(subscription.provider_time),
         update_time=to_timestamp(subscription.update_time),
+        cancel_at_period_end=subscription.cancel_at_period_end,
     )
 
 
@@ -150,18 +150,22 @@ def _payment_message(payment: Payment, delivery: Delivery) -> payment_pb2.Paymen
     return payment_pb2.Payment(
         provider=_provider_value(payment.provider),
         payment_id=payment.payment_id,
-        organization_id=payment.organization_id,
+        organization_id=payment.organization_id or "",
         provider_subscription_id=payment.subscription_id,
         plan_id=payment.plan_id,
         currency_code=payment.currency_code,
-        paid_micros=payment.paid_micros,
-        credited_micros=payment.credited_micros,
+        paid_micros=payment.paid_micros or 0,
+        credited_micros=payment.credited_micros or 0,
         revision=payment.revision,
         acknowledged_revision=delivery.acknowledged_revision,
         last_error=delivery.last_error,
         event_ids=payment.event_ids,
         paid_time=to_timestamp(payment.paid_time),
         create_time=to_timestamp(payment.create_time),
+        state=payment_pb2.PaymentState.Value(f"PAYMENT_STATE_{payment.state}"),
+        reversed_micros=payment.standing.reversed_micros,
+        at_risk_micros=payment.standing.at_risk_micros,
+        blocks_spending=payment.standing.blocks_spending,
     )
 
 
@@ -183,6 +187,6 @@ def billing_gateway_service(linking: Linking, queries: Queries) -> RpcService:
     """Return the gRPC service of the gateway."""
     return RpcService(
         SERVICE_NAME,
-        BillingGatewayServicer(linking, queries),
+        BillingGatewayServicer(linking, queries),  # type: ignore[abstract] # the rest follows
         billing_gateway_service_pb2_grpc.add_BillingGatewayServiceServicer_to_server,
     )

@@ -11,7 +11,7 @@ from libs.logs import get_logger
 from libs.metrics import ServiceMetrics
 from services.billing_gateway.domain.values import Provider
 from services.billing_gateway.operations.intake import Intake
-from services.billing_gateway.ports import DeliveryRefusedError
+from services.billing_gateway.ports import CannotVerifyError, DeliveryRefusedError
 
 BODY_BYTES_MAX = 256 * 1024
 BODY_SECONDS_MAX = 10.0
@@ -36,7 +36,9 @@ class Webhooks:
     def application(self) -> web.Application:
         """Return the application to serve."""
         application = web.Application()
-        application.router.add_post("/webhooks/stripe", self._receive_from(Provider.STRIPE))
+        for provider in Provider:
+            path = f"/webhooks/{provider.lower()}"
+            application.router.add_post(path, self._receive_from(provider))
         application.router.add_get("/healthz", self._answer_health)
         application.router.add_get("/readyz", self._answer_readiness)
         return application
@@ -62,6 +64,9 @@ class Webhooks:
         except DeliveryRefusedError as refused:
             get_logger().warning("webhook_refused", provider=provider, error=str(refused))
             return 400, str(refused)
+        except CannotVerifyError as unsure:
+            get_logger().warning("webhook_not_verified", provider=provider, error=str(unsure))
+            return 503, "cannot be verified now; send it again"
         except DatabaseUnavailableError:
             get_logger().warning("webhook_not_stored", provider=provider)
             return 503, "not stored; send it again"

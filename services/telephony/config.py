@@ -5,18 +5,11 @@ from datetime import timedelta
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from libs.config import Address, Seconds, ServiceSettings
+from libs.config import Address, ApiBase, Seconds, ServiceSettings
 from services.telephony.domain.reconciling import ReconcileTiming
 
 # Look, change, look again after a refusal; and as much time for the claim itself.
 CALL_TIMES_IN_LEASE = 4
-
-
-# The parent's token goes there: never in clear, but to this machine.
-API_BASE = (
-    r"^(?:https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?"
-    r"|http://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?)/?$"
-)
 
 
 class TelephonySettings(ServiceSettings):
@@ -30,10 +23,8 @@ class TelephonySettings(ServiceSettings):
         validation_alias="TWILIO_ACCOUNT_SID", pattern=r"^AC[0-9a-fA-F]{32}$"
     )
     twilio_auth_token: SecretStr = Field(validation_alias="TWILIO_AUTH_TOKEN", min_length=1)
-    twilio_api_base: str = Field(
-        default="https://api.twilio.com",
-        validation_alias="TWILIO_API_BASE",
-        pattern=API_BASE,
+    twilio_api_base: ApiBase = Field(
+        default="https://api.twilio.com", validation_alias="TWILIO_API_BASE"
     )
     # One is for suspensions only, so that activations cannot hold them up.
     twilio_concurrency: int = Field(default=5, ge=2, le=100)

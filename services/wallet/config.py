@@ -1,19 +1,9 @@
 """The wallet's settings."""
 
-from typing import Annotated
-
-from pydantic import AfterValidator, Field
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from libs.config import Address, AnnouncingSettings, CommaSeparatedSecrets, NamedAddresses, Seconds
-
-CHAIN_KEY_LENGTH_MIN = 32
-
-
-def _require_long(keys: CommaSeparatedSecrets) -> CommaSeparatedSecrets:
-    if any(len(key.get_secret_value()) < CHAIN_KEY_LENGTH_MIN for key in keys):
-        raise ValueError(f"expected keys of at least {CHAIN_KEY_LENGTH_MIN} characters")
-    return keys
+from libs.config import Address, AnnouncingSettings, CommaSeparatedKeys, NamedAddresses, Seconds
 
 
 class WalletSettings(AnnouncingSettings):
@@ -25,7 +15,7 @@ class WalletSettings(AnnouncingSettings):
     metrics_address: Address = "127.0.0.1:9101"
     observers: NamedAddresses
     default_currency: str = Field(default="USD", pattern=r"^([A-Z]{3})?$")
-    chain_keys: Annotated[CommaSeparatedSecrets, AfterValidator(_require_long)]
+    chain_keys: CommaSeparatedKeys = Field(min_length=1)
     hold_late_window_seconds: Seconds = 259_200.0
     check_interval_seconds: Seconds = 60.0
     queue_commands_max: int = Field(default=20_000, ge=1_000, le=1_000_000)

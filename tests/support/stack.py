@@ -1,6 +1,6 @@
 """Several real services in the test's own loop, each on a port that survives restarts."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -8,13 +8,19 @@ from typing import Any
 
 import aiohttp
 import grpc
+from multidict import CIMultiDict
 from pydantic import SecretStr
 
 from dev.stripe_simulator import signature_header, to_body
 from dev.twilio_simulator.simulator import TwilioSimulator
+from libs.metrics import ServiceMetrics
 from libs.service import Service
+from services.billing_gateway.app import assemble as assemble_billing_gateway
 from services.billing_gateway.app import build as build_billing_gateway
 from services.billing_gateway.config import BillingGatewaySettings
+from services.billing_gateway.domain.observations import Observation
+from services.billing_gateway.domain.values import Provider
+from services.billing_gateway.ports import PaymentProvider
 from services.campaign.app import build as build_campaign
 from services.campaign.config import CampaignSettings
 from services.telephony.app import build as build_telephony
@@ -22,6 +28,7 @@ from services.telephony.config import TelephonySettings
 from services.wallet.app import build as build_wallet
 from services.wallet.config import WalletSettings
 from tests.support.databases import ServiceDatabase
+from tests.support.fake_provider import SIGNED, fake_event
 from tests.support.services import ANY_PORT, WALLET_DEFAULTS, free_address
 from tollgate.billing_gateway.v1.billing_gateway_service_pb2_grpc import BillingGatewayServiceStub
 from tollgate.campaign.v1.campaign_service_pb2_grpc import CampaignServiceStub
@@ -50,6 +57,8 @@ class Stack:
     twilio: TwilioSimulator
     http: aiohttp.ClientSession
     gateway_settings: Mapping[str, Any] = field(default_factory=dict)
+    # In place of those that the settings make.
+    gateway_providers: Mapping[Provider, PaymentProvider] | None = None
     addresses: dict[str, str] = field(
         default_factory=lambda: {name: free_address() for name in (*SERVICES, "http")}
     )
@@ -106,9 +115,21 @@ class Stack:
 
     async def post(self, body: bytes, *signatures: str) -> int:
         """Deliver any bytes with any signatures; return the answer's status."""
-        url = f"http://{self.addresses['http']}/webhooks/stripe"
-        headers = [("Stripe-Signature", signature) for signature in signatures]
-        async with self.http.post(url, data=body, headers=headers) as answer:
+        return await self._post(
+            Provider.STRIPE, body, [("Stripe-Signature", signature) for signature in signatures]
+        )
+
+    async def deliver_fake(
+        self, provider: Provider, event_id: str, *observations: Observation
+    ) -> int:
+        """Deliver an event of a fake provider; return the answer's status."""
+        return await self._post(provider, fake_event(event_id, *observations), SIGNED.items())
+
+    async def _post(
+        self, provider: Provider, body: bytes, headers: Iterable[tuple[str, str]]
+    ) -> int:
+        url = f"http://{self.addresses['http']}/webhooks/{provider.lower()}"
+        async with self.http.post(url, data=body, headers=CIMultiDict(headers)) as answer:
             return answer.status
 
     def _channel(self, name: str) -> grpc.aio.Channel:
@@ -122,8 +143,15 @@ class Stack:
             "wallet": lambda: build_wallet(self._wallet_settings()),
             "campaign": lambda: build_campaign(CampaignSettings(**self._common("campaign"))),
             "telephony": lambda: build_telephony(self._telephony_settings()),
-            "billing_gateway": lambda: build_billing_gateway(self._gateway_settings()),
+            "billing_gateway": self._build_gateway,
         }
+
+    async def _build_gateway(self) -> Service:
+        if self.gateway_providers is None:
+            return await build_billing_gateway(self._gateway_settings())
+        return await assemble_billing_gateway(
+            self._gateway_settings(), self.gateway_providers, ServiceMetrics()
+        )
 
     def _common(self, name: str) -> dict[str, Any]:
         url = self.databases[name].url

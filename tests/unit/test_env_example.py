@@ -35,9 +35,11 @@ def written(default: Any) -> str:
         case bool():
             return str(default).lower()
         case float():
-            return f"{default:g}"
+            return f"{default:.15g}"
         case Path():
             return str(default.relative_to(CHECKOUT))
+        case tuple():
+            return ",".join(default)
         case _:
             return str(default)
 

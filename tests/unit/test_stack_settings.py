@@ -1,22 +1,37 @@
 """What `make run` is told, and what it makes up for itself."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from dev.stack.doors import plan_doors, refuse_taken_doors
 from dev.stack.errors import StackError
-from dev.stack.services import development_settings, service_environment
+from dev.stack.services import (
+    SETTINGS_TYPES,
+    development_settings,
+    service_environment,
+    setting_names,
+)
 from dev.stack.settings import (
+    CHECKOUT,
     keep_in_env_file,
     made_up_values,
     read_environment,
     read_settings,
 )
+from libs.config import load_settings
+from services.billing_gateway.config import BillingGatewaySettings
 
 GIVEN_DATABASES = {
     f"{service}_DATABASE_URL": f"postgresql://db.example/{service}"
     for service in ("WALLET", "CAMPAIGN", "TELEPHONY", "BILLING_GATEWAY")
+}
+
+REAL_PROVIDERS = {
+    "TWILIO_API_BASE": "https://api.twilio.example",
+    "PAYPAL_ENVIRONMENT": "sandbox",
+    "STRIPE_API_BASE": "https://api.stripe.example",
 }
 
 
@@ -57,11 +72,53 @@ def test_what_is_made_up_is_made_up_once_and_kept_from_others(env_file: Path) ->
 
 
 def test_nothing_is_made_up_for_what_is_real() -> None:
-    given = {**GIVEN_DATABASES, "TWILIO_API_BASE": "https://api.twilio.example"}
-    assert made_up_values(given).keys() == {"STRIPE_WEBHOOK_SECRETS"}
+    given = {**GIVEN_DATABASES, **REAL_PROVIDERS}
+    assert made_up_values(given) == {}
     doors = plan_doors(read_settings(given), given)
     assert doors.postgres is None
-    assert doors.twilio_simulator is None
+    assert doors.simulators == {}
+
+
+@pytest.mark.parametrize(
+    ("setting", "simulated"),
+    [
+        ("TWILIO_API_BASE", {"paypal", "stripe"}),
+        ("PAYPAL_API_BASE", {"twilio", "stripe"}),
+        ("PAYPAL_ENVIRONMENT", {"twilio", "stripe"}),
+        ("STRIPE_API_BASE", {"twilio", "paypal"}),
+    ],
+)
+def test_who_says_where_a_provider_is_means_the_real_one(setting: str, simulated: set[str]) -> None:
+    given = {setting: REAL_PROVIDERS.get(setting, "https://api.example")}
+    assert plan_doors(read_settings(given), given).simulators.keys() == simulated
+    made_up = {name.partition("_")[0] for name in made_up_values(given)}
+    assert not made_up & {setting.partition("_")[0]}
+
+
+def test_what_is_made_up_makes_a_gateway_that_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    made_up = made_up_values({})
+    doors = plan_doors(read_settings({}), {})
+    told = development_settings(doors.grpc_addresses, doors.simulator_urls)
+    url = {"BILLING_GATEWAY_DATABASE_URL": GIVEN_DATABASES["BILLING_GATEWAY_DATABASE_URL"]}
+    for name, value in service_environment("billing_gateway", made_up | told | url).items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings(BillingGatewaySettings)
+    assert settings.paypal_environment == "sandbox"
+    assert settings.paypal_api_base == doors.simulator_urls["paypal"]
+    assert settings.stripe_api_base == doors.simulator_urls["stripe"]
+    assert settings.paypal_webhook_ids == (made_up["PAYPAL_WEBHOOK_IDS"],)
+    assert settings.stripe_api_key.get_secret_value() == made_up["STRIPE_API_KEY"]
+    assert len(settings.claim_keys) == 1
+
+
+def test_no_setting_of_a_service_knows_a_simulator_or_relaxes_what_is_verified() -> None:
+    words = re.compile("simulat|insecure|root|certificate")
+    for settings_type in SETTINGS_TYPES.values():
+        names = " ".join([*settings_type.model_fields, *setting_names(settings_type).values()])
+        assert not words.findall(names.lower())
+    for service in SETTINGS_TYPES:
+        for file in (CHECKOUT / "services" / service).rglob("*.py"):
+            assert not re.search(r"simulator|\bdev\.", file.read_text().lower()), file
 
 
 def test_a_server_of_ones_own_replaces_the_embedded_one() -> None:
@@ -86,7 +143,7 @@ def test_a_service_is_told_only_what_it_knows_how_to_use() -> None:
 def test_services_are_told_where_the_others_are_reached() -> None:
     given = {"WALLET_LISTEN_ADDRESS": "0.0.0.0:6001", "CAMPAIGN_LISTEN_ADDRESS": "[::]:6002"}
     addresses = plan_doors(read_settings(given), given).grpc_addresses
-    told = development_settings(addresses, None)
+    told = development_settings(addresses, {})
     assert told["WALLET_ADDRESS"] == "127.0.0.1:6001"
     assert told["WALLET_OBSERVERS"] == "campaign=[::1]:6002,telephony=127.0.0.1:50053"
     assert "TWILIO_API_BASE" not in told
@@ -96,7 +153,7 @@ def test_one_address_given_twice_is_refused() -> None:
     given = {"TOLLGATE_POSTGRES_PORT": "54331", "TOLLGATE_TWILIO_SIMULATOR_PORT": "54331"}
     doors = plan_doors(read_settings(given), given)
     with pytest.raises(StackError, match="TOLLGATE_POSTGRES_PORT"):
-        refuse_taken_doors(filter(None, [doors.twilio_simulator, doors.postgres]))
+        refuse_taken_doors(filter(None, [doors.simulators["twilio"], doors.postgres]))
 
 
 @pytest.mark.parametrize(

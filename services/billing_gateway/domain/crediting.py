@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TypeAlias, assert_never
 
 from libs.errors import DomainError, ErrorReason
-from services.billing_gateway.domain.observations import PaymentObserved
+from services.billing_gateway.domain.observations import PaymentPaid
 from services.billing_gateway.domain.values import Payment
 
 
@@ -41,7 +41,7 @@ class Credit:
 
 
 def decide_credit(
-    observed: PaymentObserved, plans: Mapping[str, PlanCredit], subscription_plan_id: str
+    observed: PaymentPaid, plans: Mapping[str, PlanCredit], subscription_plan_id: str
 ) -> Credit:
     """Return what the payment credits. A top-up and a plan that is not listed credit what was paid.
 
@@ -69,7 +69,7 @@ def decide_credit(
             assert_never(plan)
 
 
-def _allowance(observed: PaymentObserved, plan_id: str, plan: CreditAllowance) -> Credit:
+def _allowance(observed: PaymentPaid, plan_id: str, plan: CreditAllowance) -> Credit:
     if observed.currency_code != plan.currency_code:
         raise DomainError(
             ErrorReason.CURRENCY_MISMATCH,
@@ -90,7 +90,7 @@ def _undecided(problem: str) -> DomainError:
     return DomainError(ErrorReason.INVALID_STATE, f"what the payment credits is unclear: {problem}")
 
 
-def require_same_payment(known: Payment, observed: PaymentObserved, organization_id: str) -> None:
+def require_same_payment(known: Payment, observed: PaymentPaid, organization_id: str) -> None:
     """Refuse a second story about the same payment; it is shown to people, not guessed at."""
     told = (
         organization_id,

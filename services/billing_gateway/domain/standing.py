@@ -1,12 +1,13 @@
 """How an organization stands by its subscriptions; any order of the same events ends the same."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from libs.levels import SubscriptionLevel, SubscriptionState
 from services.billing_gateway.domain.observations import SubscriptionObserved
-from services.billing_gateway.domain.values import GOOD_STATES, ProviderUpdate, Subscription
+from services.billing_gateway.domain.values import GOOD_STATES, Subscription
 
 # Of two contradicting events of one second the more restrictive is believed.
 RESTRICTIVENESS = {
@@ -19,38 +20,48 @@ RESTRICTIVENESS = {
 }
 
 
-def observe(
-    subscription: Subscription, observed: SubscriptionObserved, event_id: str
-) -> Subscription:
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A subscription, and which of its events stands."""
+
+    subscription: Subscription
+    rank: int = 0
+    event_id: str = ""
+
+
+def observe(known: Heard, observed: SubscriptionObserved, event_id: str) -> Heard:
     """Return the subscription after one more event of it.
 
     The greatest update in one total order stands, so neither order nor repetition matters. A
     canceled subscription stays canceled.
     """
-    update = ProviderUpdate(
-        state=observed.state,
-        plan_id=observed.plan_id,
-        current_period_end_time=observed.current_period_end_time,
-        provider_time=observed.provider_time,
+    learnt = known.subscription.learnt_customer_id or observed.customer_id
+    subscription = replace(known.subscription, learnt_customer_id=learnt)
+    told = Heard(
+        subscription=replace(
+            subscription,
+            state=observed.state,
+            told_plan_id=observed.plan_id,
+            current_period_end_time=observed.current_period_end_time,
+            cancel_at_period_end=observed.cancel_at_period_end,
+            provider_time=observed.provider_time,
+        ),
         rank=observed.rank,
         event_id=event_id,
     )
-    learnt = subscription.learnt_customer_id or observed.customer_id
-    subscription = replace(subscription, learnt_customer_id=learnt)
-    if subscription.update is not None and _order(update) <= _order(subscription.update):
-        return subscription
-    return replace(subscription, update=update)
+    return told if _order(told) > _order(known) else replace(known, subscription=subscription)
 
 
-def _order(update: ProviderUpdate) -> tuple[bool, datetime, int, int, float, str]:
-    end = update.current_period_end_time
+def _order(heard: Heard) -> tuple[bool, float, int, int, float, str]:
+    subscription = heard.subscription
+    time, end = subscription.provider_time, subscription.current_period_end_time
     return (
-        update.state is SubscriptionState.CANCELED,
-        update.provider_time,
-        update.rank,
-        RESTRICTIVENESS[update.state],
+        subscription.state is SubscriptionState.CANCELED,
+        time.timestamp() if time else -math.inf,
+        heard.rank,
+        RESTRICTIVENESS[subscription.state],
         end.timestamp() if end else 0.0,
-        update.event_id,
+        heard.event_id,
     )
 
 
@@ -84,11 +95,11 @@ def deciding_subscription(
 
 
 def _weight(subscription: Subscription, slack: timedelta) -> tuple[bool, float, float, str]:
-    until, update = good_until(subscription, slack), subscription.update
+    until, told = good_until(subscription, slack), subscription.provider_time
     return (
         until is not None,
         until.timestamp() if until else 0.0,
-        update.provider_time.timestamp() if update else 0.0,
+        told.timestamp() if told else 0.0,
         subscription.subscription_id,
     )
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from libs.database import Database
 from services.billing_gateway.domain.values import EventState, Provider
-from services.billing_gateway.ports import Headers, PaymentProvider
+from services.billing_gateway.ports import CannotVerifyError, Headers, PaymentProvider
 from services.billing_gateway.storage import inbox
 from services.billing_gateway.storage.inbox import Delivery
 
@@ -27,9 +27,15 @@ class Intake:
         self._wake_settling = wake_settling
 
     async def receive(self, provider: Provider, headers: Headers, body: bytes) -> None:
-        """Keep a delivery. Raises DeliveryRefusedError, or DatabaseUnavailableError."""
-        await self._providers[provider].verify(headers, body, self._clock())
-        delivery = self._identify(self._providers[provider], body)
+        """Keep a delivery.
+
+        Raises DeliveryRefusedError, CannotVerifyError or DatabaseUnavailableError.
+        """
+        sender = self._providers.get(provider)
+        if sender is None:
+            raise CannotVerifyError("no settings tell how this provider signs")
+        await sender.verify(headers, body, self._clock())
+        delivery = self._identify(sender, body)
         if await self._database.run(inbox.insert, delivery):
             self._wake_settling()
 

@@ -46,12 +46,15 @@ class PaymentLevels:
     async def read_level(self, connection: Connection, key: LevelKey) -> PaymentLevel:
         """Return the level as it stands now."""
         payment = await payments.find_by_key(connection, key)
-        if payment is None:
+        if payment is None or payment.credited_micros is None:
             raise payment_not_found(key.key)
         return PaymentLevel(
             revision=payment.revision,
             currency_code=payment.currency_code,
             credited_micros=payment.credited_micros,
+            reversed_micros=payment.standing.reversed_micros,
+            at_risk_micros=payment.standing.at_risk_micros,
+            blocks_spending=payment.standing.blocks_spending,
             description=_description(payment),
         )
 
@@ -66,6 +69,10 @@ class PaymentLevels:
     ) -> Sequence[CurrentLevel]:
         """Return all levels, a batch at a time."""
         return await payments.list_levels(connection, after or LevelKey(""), limit)
+
+
+def _level_key(payment: Payment) -> LevelKey:
+    return LevelKey(payment.organization_id or "", payment.payment_id)
 
 
 def _description(payment: Payment) -> str:
@@ -99,12 +106,12 @@ class Levels:
 
     async def mark_payment(self, connection: Connection, payment: Payment) -> None:
         """Mark a payment's level."""
-        key = LevelKey(payment.organization_id, payment.payment_id)
+        key = _level_key(payment)
         await self.payment_announcer.mark(connection, [CurrentLevel(key, payment.revision)])
 
     async def read_payment_delivery(self, connection: Connection, payment: Payment) -> Delivery:
         """Return how far the wallet has taken a payment."""
-        key = LevelKey(payment.organization_id, payment.payment_id)
+        key = _level_key(payment)
         return await self.payment_announcer.read_delivery(connection, key, WALLET)
 
     def wake_subscription(self, organization_id: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from libs.database import Connection, Database
 from libs.errors import DomainError, ErrorReason
+from services.billing_gateway.domain.standing import Heard
 from services.billing_gateway.domain.values import Provider, Subscription
 from services.billing_gateway.operations.levels import Levels
 from services.billing_gateway.ports import WalletOpener
@@ -60,11 +61,10 @@ class Linking:
         await self._levels.update_subscription_level(connection, link.organization_id, told)
         await inbox.unpark(connection, link.provider, object_ids)
 
-    async def _merge(
-        self, connection: Connection, link: Link
-    ) -> tuple[Subscription | None, Subscription]:
+    async def _merge(self, connection: Connection, link: Link) -> tuple[Heard | None, Heard]:
         """Return the subscription as it is known and as the link makes it, or refuse."""
-        known = await subscriptions.find(connection, link.provider, link.subscription_id)
+        heard = await subscriptions.find_heard(connection, link.provider, link.subscription_id)
+        known = heard.subscription if heard else None
         owners = {known.organization_id} if known else set[str]()
         for list_owners in (
             subscriptions.list_owners_of_linked_customer,
@@ -78,11 +78,12 @@ class Linking:
         subscription = known or Subscription(
             link.organization_id, link.provider, link.subscription_id
         )
-        return known, replace(
+        linked = replace(
             subscription,
             linked_customer_id=link.customer_id or subscription.linked_customer_id,
             linked_plan_id=link.plan_id or subscription.linked_plan_id,
         )
+        return heard, replace(heard, subscription=linked) if heard else Heard(linked)
 
 
 def _already_linked(link: Link) -> DomainError:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from libs.database import TIMED_OUT_ERRORS, TRANSIENT_ERRORS, Connection, Database
-from libs.errors import DomainError
+from libs.errors import DomainError, ErrorReason
 from libs.logs import get_logger
 from libs.workers import back_off_seconds
 from services.billing_gateway.domain import crediting, standing
@@ -14,15 +14,17 @@ from services.billing_gateway.domain.observations import (
     Ignored,
     Observation,
     Observed,
-    PaymentObserved,
+    PaymentPaid,
     SubscriptionClaimed,
     SubscriptionObserved,
     Unreadable,
 )
 from services.billing_gateway.domain.ownership import Owners, Unowned, find_owner
+from services.billing_gateway.domain.standing import Heard
 from services.billing_gateway.domain.values import (
     EventState,
     Payment,
+    PaymentState,
     Provider,
     Subscription,
     WebhookEvent,
@@ -31,6 +33,8 @@ from services.billing_gateway.operations.levels import Levels
 from services.billing_gateway.ports import PaymentProvider
 from services.billing_gateway.storage import inbox, objects, organizations, payments, subscriptions
 from services.billing_gateway.storage.inbox import Outcome, StoredEvent
+
+Recordable: TypeAlias = SubscriptionObserved | SubscriptionClaimed | PaymentPaid
 
 ATTEMPTS_MAX = 20
 BACK_OFF_BASE_SECONDS = 0.5
@@ -135,7 +139,7 @@ class Settling:
         self, connection: Connection, event: WebhookEvent, observed: Observed, told: Outcome
     ) -> Settled:
         await objects.lock(connection, event.provider, told.object_ids)
-        [observation, *more] = observed.observations
+        [observation, *more] = [_require_recordable(each) for each in observed.observations]
         owner = await self._find_owner(connection, event.provider, observation)
         if isinstance(owner, Unowned):
             parked = replace(told, state=EventState.PARKED, last_error=owner.problem)
@@ -150,7 +154,7 @@ class Settling:
         return Settled(event, done, changed, tuple(each for each in payment_ids if each))
 
     async def _find_owner(
-        self, connection: Connection, provider: Provider, observation: Observation
+        self, connection: Connection, provider: Provider, observation: Recordable
     ) -> str | Unowned:
         customer_id = observation.customer_id
         known = await subscriptions.find(connection, provider, observation.subscription_id)
@@ -159,7 +163,7 @@ class Settling:
             of_linked_customer=await subscriptions.list_owners_of_linked_customer(
                 connection, provider, customer_id
             ),
-            claimed=observation.claimed_organization_id,
+            claimed=observation.claim.organization_id if observation.claim else "",
             of_learnt_customer=await subscriptions.list_owners_of_learnt_customer(
                 connection, provider, customer_id
             ),
@@ -167,14 +171,14 @@ class Settling:
         return find_owner(owners, trust_claims=self._rules.trust_claimed_organizations)
 
     async def _record(
-        self, connection: Connection, event: WebhookEvent, owner: str, observation: Observation
+        self, connection: Connection, event: WebhookEvent, owner: str, observation: Recordable
     ) -> str | None:
         """Record an observation; return the payment whose level it made, if any."""
         match observation:
             case SubscriptionObserved() | SubscriptionClaimed():
                 await self._record_subscription(connection, event, owner, observation)
                 return None
-            case PaymentObserved():
+            case PaymentPaid():
                 return await self._record_payment(connection, event, owner, observation)
             case _:
                 assert_never(observation)
@@ -187,19 +191,22 @@ class Settling:
         observation: SubscriptionObserved | SubscriptionClaimed,
     ) -> None:
         subscription_id = observation.subscription_id
-        known = await subscriptions.find(connection, event.provider, subscription_id)
-        subscription = known or Subscription(
-            owner, event.provider, subscription_id, learnt_customer_id=observation.customer_id
+        known = await subscriptions.find_heard(connection, event.provider, subscription_id)
+        customer_id = observation.customer_id
+        heard = known or Heard(
+            Subscription(owner, event.provider, subscription_id, learnt_customer_id=customer_id)
         )
         if isinstance(observation, SubscriptionObserved):
-            subscription = standing.observe(subscription, observation, event.event_id)
-        if subscription != known:
-            await subscriptions.save(connection, subscription)
+            heard = standing.observe(heard, observation, event.event_id)
+        if heard != known:
+            await subscriptions.save(connection, heard)
 
     async def _record_payment(
-        self, connection: Connection, event: WebhookEvent, owner: str, observed: PaymentObserved
+        self, connection: Connection, event: WebhookEvent, owner: str, observed: PaymentPaid
     ) -> str | None:
-        known = await payments.find(connection, event.provider, observed.payment_id)
+        known = await payments.find(
+            connection, event.provider, _payment_id(event.provider, observed)
+        )
         if known is not None:
             crediting.require_same_payment(known, observed, owner)
             await payments.add_event(connection, known, event.event_id)
@@ -211,7 +218,7 @@ class Settling:
         return payment.payment_id
 
     async def _decide_credit(
-        self, connection: Connection, provider: Provider, observed: PaymentObserved
+        self, connection: Connection, provider: Provider, observed: PaymentPaid
     ) -> Credit:
         subscription = await subscriptions.find(connection, provider, observed.subscription_id)
         plan_id = subscription.plan_id if subscription else ""
@@ -233,13 +240,21 @@ def _told_by(observed: Observed) -> Outcome:
     )
 
 
-def _new_payment(
-    event: WebhookEvent, owner: str, observed: PaymentObserved, credit: Credit
-) -> Payment:
+def _require_recordable(observation: Observation) -> Recordable:
+    if isinstance(observation, Recordable):
+        return observation
+    raise DomainError(ErrorReason.INVALID_STATE, f"this is not recorded: {observation}")
+
+
+def _payment_id(provider: Provider, observed: PaymentPaid) -> str:
+    return f"{provider.lower()}:{observed.objects[0].object_id}"
+
+
+def _new_payment(event: WebhookEvent, owner: str, observed: PaymentPaid, credit: Credit) -> Payment:
     return Payment(
         organization_id=owner,
         provider=event.provider,
-        payment_id=observed.payment_id,
+        payment_id=_payment_id(event.provider, observed),
         subscription_id=observed.subscription_id,
         plan_id=credit.plan_id,
         currency_code=observed.currency_code,
@@ -247,6 +262,7 @@ def _new_payment(
         credited_micros=credit.micros,
         allowance_period_start_time=credit.allowance_period_start_time,
         paid_time=observed.paid_time,
+        state=PaymentState.PAID,
         revision=1,
         event_ids=(event.event_id,),
         create_time=event.receive_time,

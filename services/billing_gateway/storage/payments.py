@@ -4,7 +4,7 @@ from datetime import datetime
 
 from libs.announcing.ports import CurrentLevel, LevelKey
 from libs.database import Connection, Record
-from services.billing_gateway.domain.values import Payment, Provider
+from services.billing_gateway.domain.values import Payment, PaymentStanding, PaymentState, Provider
 
 FIND = "SELECT * FROM payments WHERE provider = $1 AND payment_id = $2"
 
@@ -18,8 +18,8 @@ async def find(connection: Connection, provider: Provider, payment_id: str) -> P
 INSERT = """
 INSERT INTO payments (
     provider, payment_id, organization_id, subscription_id, plan_id, currency_code, paid_micros,
-    credited_micros, allowance_period_start_time, paid_time, revision, event_ids, create_time
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    credited_micros, allowance_period_start_time, paid_time, state, revision, event_ids, create_time
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 """
 
 
@@ -37,6 +37,7 @@ async def insert(connection: Connection, payment: Payment) -> None:
         payment.credited_micros,
         payment.allowance_period_start_time,
         payment.paid_time,
+        payment.state,
         payment.revision,
         list(payment.event_ids),
         payment.create_time,
@@ -95,7 +96,8 @@ async def lift_revision(connection: Connection, key: LevelKey, from_at_most: int
 
 LIST_LEVELS = """
 SELECT organization_id, payment_id, revision FROM payments
-WHERE (organization_id, payment_id) > ($1, $2) AND create_time > now() - interval '35 days'
+WHERE revision > 0 AND (organization_id, payment_id) > ($1, $2)
+  AND create_time > now() - interval '35 days'
 ORDER BY organization_id, payment_id
 LIMIT $3
 """
@@ -125,6 +127,10 @@ def _to_payment(row: Record) -> Payment:
         credited_micros=row["credited_micros"],
         allowance_period_start_time=row["allowance_period_start_time"],
         paid_time=row["paid_time"],
+        standing=PaymentStanding(
+            row["reversed_micros"], row["at_risk_micros"], row["blocks_spending"]
+        ),
+        state=PaymentState(row["state"]),
         revision=row["revision"],
         event_ids=tuple(row["event_ids"]),
         create_time=row["create_time"],

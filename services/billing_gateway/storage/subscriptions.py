@@ -2,7 +2,8 @@
 
 from libs.database import Connection, Record
 from libs.levels import SubscriptionState
-from services.billing_gateway.domain.values import Provider, ProviderUpdate, Subscription
+from services.billing_gateway.domain.standing import Heard
+from services.billing_gateway.domain.values import Provider, Subscription
 
 FIND = "SELECT * FROM subscriptions WHERE provider = $1 AND subscription_id = $2"
 
@@ -13,6 +14,16 @@ async def find(
     """Return a provider's subscription."""
     row = await connection.fetchrow(FIND, provider, subscription_id)
     return _to_subscription(row) if row else None
+
+
+async def find_heard(
+    connection: Connection, provider: Provider, subscription_id: str
+) -> Heard | None:
+    """Return a provider's subscription, and which of its events stands."""
+    row = await connection.fetchrow(FIND, provider, subscription_id)
+    if row is None:
+        return None
+    return Heard(_to_subscription(row), row["rank"] or 0, row["event_id"] or "")
 
 
 LIST_OF_ORGANIZATION = """
@@ -57,20 +68,22 @@ async def list_owners_of_learnt_customer(
 SAVE = """
 INSERT INTO subscriptions (
     provider, subscription_id, organization_id, linked_customer_id, linked_plan_id,
-    learnt_customer_id, state, plan_id, current_period_end_time, provider_time, rank, event_id
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    learnt_customer_id, state, plan_id, current_period_end_time, cancel_at_period_end,
+    provider_time, rank, event_id
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 ON CONFLICT (provider, subscription_id) DO UPDATE
 SET linked_customer_id = EXCLUDED.linked_customer_id, linked_plan_id = EXCLUDED.linked_plan_id,
     learnt_customer_id = EXCLUDED.learnt_customer_id, state = EXCLUDED.state,
     plan_id = EXCLUDED.plan_id, current_period_end_time = EXCLUDED.current_period_end_time,
+    cancel_at_period_end = EXCLUDED.cancel_at_period_end,
     provider_time = EXCLUDED.provider_time, rank = EXCLUDED.rank, event_id = EXCLUDED.event_id,
     update_time = now()
 """
 
 
-async def save(connection: Connection, subscription: Subscription) -> None:
+async def save(connection: Connection, heard: Heard) -> None:
     """Write a subscription of an organization that is locked. Its owner never changes."""
-    update = subscription.update
+    subscription = heard.subscription
     await connection.execute(
         SAVE,
         subscription.provider,
@@ -79,12 +92,13 @@ async def save(connection: Connection, subscription: Subscription) -> None:
         subscription.linked_customer_id,
         subscription.linked_plan_id,
         subscription.learnt_customer_id,
-        update.state if update else None,
-        update.plan_id if update else None,
-        update.current_period_end_time if update else None,
-        update.provider_time if update else None,
-        update.rank if update else None,
-        update.event_id if update else None,
+        subscription.state if subscription.provider_time else None,
+        subscription.told_plan_id,
+        subscription.current_period_end_time,
+        subscription.cancel_at_period_end,
+        subscription.provider_time,
+        heard.rank,
+        heard.event_id,
     )
 
 
@@ -96,17 +110,11 @@ def _to_subscription(row: Record) -> Subscription:
         linked_customer_id=row["linked_customer_id"],
         linked_plan_id=row["linked_plan_id"],
         learnt_customer_id=row["learnt_customer_id"],
-        update=_to_update(row) if row["state"] else None,
-        update_time=row["update_time"],
-    )
-
-
-def _to_update(row: Record) -> ProviderUpdate:
-    return ProviderUpdate(
-        state=SubscriptionState(row["state"]),
-        plan_id=row["plan_id"],
-        current_period_end_time=row["current_period_end_time"],
+        told_plan_id=row["plan_id"] or "",
+        state=SubscriptionState(row["state"] or SubscriptionState.PENDING),
         provider_time=row["provider_time"],
-        rank=row["rank"],
-        event_id=row["event_id"],
+        current_period_end_time=row["current_period_end_time"],
+        cancel_at_period_end=row["cancel_at_period_end"],
+        create_time=row["create_time"],
+        update_time=row["update_time"],
     )

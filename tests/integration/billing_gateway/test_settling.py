@@ -411,7 +411,7 @@ async def test_events_are_listed_newest_first_in_pages_and_by_every_filter(stack
         "state": len(await events_of(stack, state=DONE)),
         "type": len(await events_of(stack, event_type="invoice.paid")),
         "organization": len(await events_of(stack, organization_id="org-3")),
-        "object": len(await events_of(stack, provider_object_id=f"stripe:{payment_intent}")),
+        "object": len(await events_of(stack, provider_object_id=payment_intent)),
         "after": len(await events_of(stack, received_after=middle)),
         "before": len(await events_of(stack, received_before=middle)),
     }

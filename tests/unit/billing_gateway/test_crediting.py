@@ -15,17 +15,17 @@ from services.billing_gateway.domain.crediting import (
     decide_credit,
     require_same_payment,
 )
-from services.billing_gateway.domain.observations import PaymentObserved, PlanLine
-from services.billing_gateway.domain.values import Payment, Provider
+from services.billing_gateway.domain.observations import PaymentPaid, PlanLine
+from services.billing_gateway.domain.values import Payment, PaymentObject, Provider
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PAID = 20_000_000
-RENEWAL = PaymentObserved(
-    payment_id="stripe:in_1",
-    source_object_ids=("in_1",),
+RENEWAL = PaymentPaid(
+    objects=(PaymentObject("in_1", 0),),
     subscription_id="sub_1",
     customer_id="cus_1",
-    claimed_organization_id="",
+    checkout_id="",
+    claim=None,
     lines=(PlanLine("pro", START),),
     currency_code="USD",
     paid_micros=PAID,
@@ -38,7 +38,7 @@ PLANS: dict[str, PlanCredit] = {
 }
 
 
-def invoice(*lines: PlanLine) -> PaymentObserved:
+def invoice(*lines: PlanLine) -> PaymentPaid:
     return replace(RENEWAL, lines=lines)
 
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.levels import SubscriptionState
-from services.billing_gateway.domain.observations import SubscriptionObserved
+from services.billing_gateway.domain.observations import Claim, SubscriptionObserved
 from services.billing_gateway.domain.standing import (
+    Heard,
     deciding_subscription,
     good_until,
     observe,
@@ -32,11 +33,13 @@ observations = st.builds(
     SubscriptionObserved,
     subscription_id=st.just("sub_1"),
     customer_id=st.just("cus_1"),
-    claimed_organization_id=st.just("org-1"),
+    claim=st.just(Claim("org-1")),
     plan_id=st.sampled_from(["basic", "pro"]),
     state=st.sampled_from(SubscriptionState),
     current_period_end_time=st.just(START + timedelta(days=30)),
+    cancel_at_period_end=st.booleans(),
     provider_time=st.integers(0, 3).map(lambda seconds: START + timedelta(seconds=seconds)),
+    details_time=st.just(START),
     rank=st.integers(0, 2),
 )
 stories = st.lists(observations, min_size=1, max_size=12).flatmap(
@@ -47,10 +50,10 @@ stories = st.lists(observations, min_size=1, max_size=12).flatmap(
 
 
 def play(story: Sequence[tuple[int, SubscriptionObserved]]) -> Subscription:
-    subscription = LINKED
+    heard = Heard(LINKED)
     for number, observed in story:
-        subscription = observe(subscription, observed, f"evt_{number}")
-    return subscription
+        heard = observe(heard, observed, f"evt_{number}")
+    return heard.subscription
 
 
 @given(stories)
@@ -65,14 +68,16 @@ def test_any_order_with_any_repetition_ends_the_same(
 
 def observed(state: SubscriptionState, seconds: int = 0, rank: int = 1) -> SubscriptionObserved:
     return SubscriptionObserved(
-        "sub_1",
-        "cus_1",
-        "",
-        "basic",
-        state,
-        START + timedelta(days=30),
-        START + timedelta(seconds=seconds),
-        rank,
+        subscription_id="sub_1",
+        customer_id="cus_1",
+        claim=None,
+        plan_id="basic",
+        state=state,
+        current_period_end_time=START + timedelta(days=30),
+        cancel_at_period_end=False,
+        provider_time=START + timedelta(seconds=seconds),
+        details_time=START + timedelta(seconds=seconds),
+        rank=rank,
     )
 
 

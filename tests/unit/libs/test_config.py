@@ -78,6 +78,13 @@ def test_all_that_is_missing_is_said_at_once(
         ("BILLING_GATEWAY_PERIOD_SLACK_SECONDS", "-1"),
         ("STRIPE_SIGNATURE_TOLERANCE_SECONDS", "1e15"),
         ("STRIPE_WEBHOOK_SECRETS", " , "),
+        ("STRIPE_API_BASE", "http://stripe.example"),
+        ("STRIPE_BLOCKING_FRAUD_TYPES", "Lost!"),
+        ("PAYPAL_API_BASE", "http://paypal.example"),
+        ("PAYPAL_ENVIRONMENT", "production"),
+        ("PAYPAL_INTERMEDIATES_FILE", "/nowhere.pem"),
+        ("BILLING_GATEWAY_CLAIM_KEYS", "hunter2-and-too-short"),
+        ("BILLING_GATEWAY_PAST_DUE_GRACE_SECONDS", "-1"),
         ("LOG_LEVEL", "LOUD"),
         ("WALLET_ADDRESS", "http://wallet:50051"),
     ],
@@ -86,3 +93,41 @@ def test_what_is_wrong_is_said_by_its_name(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
 ) -> None:
     assert name in {each.split(".")[0] for each in problems(monkeypatch, capsys, **{name: value})}
+
+
+PAYPAL = {
+    "PAYPAL_CLIENT_ID": "client",
+    "PAYPAL_CLIENT_SECRET": "hunter2",
+    "PAYPAL_WEBHOOK_IDS": "8PT597110X687430L, 96605875FF6516633",
+}
+
+
+def test_paypal_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(monkeypatch, **PAYPAL, STRIPE_WEBHOOK_SECRETS="")
+    assert settings.paypal_webhook_ids == ("8PT597110X687430L", "96605875FF6516633")
+    assert settings.paypal_environment == "live"
+    assert settings.paypal_api_base is None
+    assert "hunter2" not in repr(settings)
+
+
+@pytest.mark.parametrize("missing", ["PAYPAL_CLIENT_ID", "PAYPAL_CLIENT_SECRET"])
+def test_paypal_is_heard_with_its_credentials_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], missing: str
+) -> None:
+    assert problems(monkeypatch, capsys, **{**PAYPAL, missing: ""}) == ["PAYPAL_WEBHOOK_IDS"]
+
+
+def test_the_webhook_id_of_simulated_events_is_for_the_sandbox_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Anybody can have PayPal sign an event for it."""
+    paypal = {**PAYPAL, "PAYPAL_WEBHOOK_IDS": "8PT597110X687430L,WEBHOOK_ID"}
+    assert problems(monkeypatch, capsys, **paypal) == ["PAYPAL_WEBHOOK_IDS"]
+    in_sandbox = load(monkeypatch, **paypal, PAYPAL_ENVIRONMENT="sandbox")
+    assert "WEBHOOK_ID" in in_sandbox.paypal_webhook_ids
+
+
+def test_an_api_on_this_machine_may_be_in_clear(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = "http://127.0.0.1:54331"
+    settings = load(monkeypatch, STRIPE_API_BASE=here, PAYPAL_API_BASE=here)
+    assert (settings.stripe_api_base, settings.paypal_api_base) == (here, here)

@@ -6,6 +6,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.errors import InvalidArgumentError
 from libs.rpc.rules import check_request
+from tollgate.billing_gateway.v1 import billing_gateway_service_payments_pb2, provider_pb2
 from tollgate.telephony.v1 import telephony_service_pb2
 from tollgate.wallet.v1 import (
     ledger_pb2,
@@ -43,6 +44,18 @@ def hold(ttl: Duration | None) -> wallet_service_holds_pb2.PlaceHoldRequest:
 
 def batch(count: int) -> wallet_service_pb2.BatchDebitRequest:
     return wallet_service_pb2.BatchDebitRequest(debits=[debit()] * count)
+
+
+def top_up(return_url: str) -> billing_gateway_service_payments_pb2.CreateTopUpRequest:
+    return billing_gateway_service_payments_pb2.CreateTopUpRequest(
+        organization_id="org-1",
+        provider=provider_pb2.PROVIDER_STRIPE,
+        reference_id="order-1",
+        amount_micros=1,
+        currency_code="USD",
+        return_url=return_url,
+        cancel_url="https://platform.example/back",
+    )
 
 
 def violations(request: object) -> list[str]:
@@ -197,3 +210,42 @@ def test_every_violation_is_named_at_once() -> None:
 )
 def test_other_kinds_of_fields(request_: object, field: str) -> None:
     assert violations(request_) == [field]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://platform.example",
+        "http://localhost:8000/paid",
+        "https://[::1]:8443/paid?of=org-1#top",
+        "https://platform.example/paid?session={CHECKOUT_SESSION_ID}",
+        "https://platform.example/" + "x" * 975,
+    ],
+)
+def test_an_absolute_url_is_taken(url: str) -> None:
+    check_request(top_up(url))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "platform.example/paid",
+        "/paid",
+        "//platform.example/paid",
+        "javascript:alert(1)",
+        "ftp://platform.example",
+        "https://",
+        "https:///paid",
+        "https://user@platform.example",
+        "https://user:word@platform.example/paid",
+        "https://platform.example\\@other.example",
+        "https://platform.example:port/paid",
+        "https://platform.example/a b",
+        "https://platform.example/paid\n",
+        "https://pl\u00e4tform.example/paid",
+        "https://platform.example/" + "x" * 976,
+    ],
+)
+def test_what_is_no_absolute_url_is_refused(url: str) -> None:
+    assert violations(top_up(url)) == ["return_url"]

@@ -318,7 +318,7 @@ class GetWebhookEventResponse(_message.Message):
     EVENT_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
     body: _builtins.bytes
-    """body as it was delivered."""
+    """body as it was delivered; empty once it was given up (body_kept)."""
     @_builtins.property
     def event(self) -> _webhook_event_pb2.WebhookEvent:
         """event and what came of it."""

@@ -3,7 +3,10 @@
 import grpc
 import warnings
 
+from tollgate.billing_gateway.v1 import billing_gateway_service_events_pb2 as tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__events__pb2
+from tollgate.billing_gateway.v1 import billing_gateway_service_payments_pb2 as tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__payments__pb2
 from tollgate.billing_gateway.v1 import billing_gateway_service_pb2 as tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2
+from tollgate.billing_gateway.v1 import billing_gateway_service_subscriptions_pb2 as tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -26,8 +29,10 @@ if _version_not_supported:
 
 
 class BillingGatewayServiceStub:
-    """BillingGatewayService knows what the payment providers have told. Every rpc may answer INVALID_ARGUMENT
-    and DATABASE_UNAVAILABLE (safe to retry).
+    """BillingGatewayService knows what the payment providers have told, and asks them. Every rpc may answer
+    INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry). Those that ask a provider may also answer
+    PROVIDER_UNAVAILABLE (safe to retry with the same reference) and, where the settings have no credentials
+    for it or it refuses, INVALID_STATE with its reason.
     """
 
     def __init__(self, channel):
@@ -41,15 +46,65 @@ class BillingGatewayServiceStub:
                 request_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.LinkSubscriptionRequest.SerializeToString,
                 response_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.LinkSubscriptionResponse.FromString,
                 _registered_method=True)
+        self.CreateSubscription = channel.unary_unary(
+                '/tollgate.billing_gateway.v1.BillingGatewayService/CreateSubscription',
+                request_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.CreateSubscriptionRequest.SerializeToString,
+                response_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.CreateSubscriptionResponse.FromString,
+                _registered_method=True)
+        self.CancelSubscription = channel.unary_unary(
+                '/tollgate.billing_gateway.v1.BillingGatewayService/CancelSubscription',
+                request_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.CancelSubscriptionRequest.SerializeToString,
+                response_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.CancelSubscriptionResponse.FromString,
+                _registered_method=True)
+        self.ReactivateSubscription = channel.unary_unary(
+                '/tollgate.billing_gateway.v1.BillingGatewayService/ReactivateSubscription',
+                request_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.ReactivateSubscriptionRequest.SerializeToString,
+                response_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.ReactivateSubscriptionResponse.FromString,
+                _registered_method=True)
+        self.SyncSubscription = channel.unary_unary(
+                '/tollgate.billing_gateway.v1.BillingGatewayService/SyncSubscription',
+                request_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.SyncSubscriptionRequest.SerializeToString,
+                response_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.SyncSubscriptionResponse.FromString,
+                _registered_method=True)
         self.GetSubscription = channel.unary_unary(
                 '/tollgate.billing_gateway.v1.BillingGatewayService/GetSubscription',
                 request_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.GetSubscriptionRequest.SerializeToString,
                 response_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.GetSubscriptionResponse.FromString,
                 _registered_method=True)
+        self.ListSubscriptions = channel.unary_unary(
+                '/tollgate.billing_gateway.v1.BillingGatewayService/ListSubscriptions',
+                request_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.ListSubscriptionsRequest.SerializeToString,
+                response_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.ListSubscriptionsResponse.FromString,
+                _registered_method=True)
+        self.GrantGrace = channel.unary_unary(
+                '/tollgate.billing_gateway.v1.BillingGatewayService/GrantGrace',
+                request_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.GrantGraceRequest.SerializeToString,
+                response_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.GrantGraceResponse.FromString,
+                _registered_method=True)
+        self.ListSubscriptionChanges = channel.unary_unary(
+                '/tollgate.billing_gateway.v1.BillingGatewayService/ListSubscriptionChanges',
+                request_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.ListSubscriptionChangesRequest.SerializeToString,
+                response_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.ListSubscriptionChangesResponse.FromString,
+                _registered_method=True)
+        self.CreateTopUp = channel.unary_unary(
+                '/tollgate.billing_gateway.v1.BillingGatewayService/CreateTopUp',
+                request_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__payments__pb2.CreateTopUpRequest.SerializeToString,
+                response_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__payments__pb2.CreateTopUpResponse.FromString,
+                _registered_method=True)
         self.GetPayment = channel.unary_unary(
                 '/tollgate.billing_gateway.v1.BillingGatewayService/GetPayment',
                 request_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.GetPaymentRequest.SerializeToString,
                 response_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.GetPaymentResponse.FromString,
+                _registered_method=True)
+        self.ListPayments = channel.unary_unary(
+                '/tollgate.billing_gateway.v1.BillingGatewayService/ListPayments',
+                request_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__payments__pb2.ListPaymentsRequest.SerializeToString,
+                response_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__payments__pb2.ListPaymentsResponse.FromString,
+                _registered_method=True)
+        self.AssignPayment = channel.unary_unary(
+                '/tollgate.billing_gateway.v1.BillingGatewayService/AssignPayment',
+                request_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__payments__pb2.AssignPaymentRequest.SerializeToString,
+                response_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__payments__pb2.AssignPaymentResponse.FromString,
                 _registered_method=True)
         self.ListWebhookEvents = channel.unary_unary(
                 '/tollgate.billing_gateway.v1.BillingGatewayService/ListWebhookEvents',
@@ -61,11 +116,18 @@ class BillingGatewayServiceStub:
                 request_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.GetWebhookEventRequest.SerializeToString,
                 response_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.GetWebhookEventResponse.FromString,
                 _registered_method=True)
+        self.ReplayWebhookEvents = channel.unary_unary(
+                '/tollgate.billing_gateway.v1.BillingGatewayService/ReplayWebhookEvents',
+                request_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__events__pb2.ReplayWebhookEventsRequest.SerializeToString,
+                response_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__events__pb2.ReplayWebhookEventsResponse.FromString,
+                _registered_method=True)
 
 
 class BillingGatewayServiceServicer:
-    """BillingGatewayService knows what the payment providers have told. Every rpc may answer INVALID_ARGUMENT
-    and DATABASE_UNAVAILABLE (safe to retry).
+    """BillingGatewayService knows what the payment providers have told, and asks them. Every rpc may answer
+    INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry). Those that ask a provider may also answer
+    PROVIDER_UNAVAILABLE (safe to retry with the same reference) and, where the settings have no credentials
+    for it or it refuses, INVALID_STATE with its reason.
     """
 
     def LinkSubscription(self, request, context):
@@ -74,6 +136,46 @@ class BillingGatewayServiceServicer:
         (CURRENCY_MISMATCH if it stands in another; SERVICE_UNAVAILABLE if the wallet cannot be asked).
         Idempotent; another organization's subscription or customer: ALREADY_LINKED; another customer than
         the subscription's: REFERENCE_CONFLICT.
+        Example: {"organizationId": "org-1", "provider": "PROVIDER_PAYPAL", "providerSubscriptionId": "I-1"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateSubscription(self, request, context):
+        """CreateSubscription makes a subscription at the provider and answers where its customer approves it.
+        Idempotent by reference_id: the same content is answered as the first time, other content is
+        REFERENCE_CONFLICT. A reference whose command the provider refused may be used again.
+        Example: {"organizationId": "org-1", "provider": "PROVIDER_STRIPE", "planId": "price_1",
+        "referenceId": "subscribe-1", "returnUrl": "https://example.com/done",
+        "cancelUrl": "https://example.com/back"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelSubscription(self, request, context):
+        """CancelSubscription ends a subscription at the provider, now or with what is paid. Idempotent: already
+        CANCELED is OK. None of the organization: SUBSCRIPTION_NOT_FOUND; several and none named:
+        INVALID_ARGUMENT.
+        Example: {"organizationId": "org-1", "atPeriodEnd": true, "note": "moves away", "actor": "ann"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReactivateSubscription(self, request, context):
+        """ReactivateSubscription lets a SUSPENDED subscription run again at the provider. Idempotent: ACTIVE and
+        TRIALING are OK. In any other state: INVALID_STATE; CANCELED never comes back.
+        Example: {"organizationId": "org-1", "note": "paid by bank transfer", "actor": "ann"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SyncSubscription(self, request, context):
+        """SyncSubscription asks the provider how subscriptions stand now, and believes it. Idempotent.
+        Example: {"organizationId": "org-1"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -81,13 +183,72 @@ class BillingGatewayServiceServicer:
 
     def GetSubscription(self, request, context):
         """GetSubscription answers the organization's subscriptions and its level, or SUBSCRIPTION_NOT_FOUND.
+        Example: {"organizationId": "org-1"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSubscriptions(self, request, context):
+        """ListSubscriptions lists subscriptions, newest first.
+        Example: {"state": "SUBSCRIPTION_STATE_PAST_DUE", "goodStanding": false}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GrantGrace(self, request, context):
+        """GrantGrace lets an organization send in spite of its subscription, until a time. All observers of the
+        level follow. The latest call counts. Idempotent.
+        Example: {"organizationId": "org-1", "until": "2026-12-01T00:00:00Z", "note": "ticket-7", "actor": "ann"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSubscriptionChanges(self, request, context):
+        """ListSubscriptionChanges lists what changed in the standing of organizations and why, newest first.
+        Example: {"organizationId": "org-1"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateTopUp(self, request, context):
+        """CreateTopUp makes a PayPal order or a Stripe Checkout session, and answers where it is paid. The wallet
+        is credited when the provider says that it was. Idempotent by reference_id, as CreateSubscription is.
+        An amount or currency that the provider does not take: INVALID_ARGUMENT. A currency other than the
+        wallet's: CURRENCY_MISMATCH.
+        Example: {"organizationId": "org-1", "provider": "PROVIDER_PAYPAL", "amountMicros": "25000000",
+        "currencyCode": "USD", "referenceId": "top-up-1", "returnUrl": "https://example.com/done",
+        "cancelUrl": "https://example.com/back"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPayment(self, request, context):
-        """GetPayment answers what became of a payment ("I paid, where is my money?"), or PAYMENT_NOT_FOUND.
+        """GetPayment answers what became of a payment ("I paid, where is my money?"), or PAYMENT_NOT_FOUND. Any
+        object of the provider that belongs to it will do, with the provider's prefix.
+        Example: {"provider": "PROVIDER_STRIPE", "paymentId": "stripe:pi_1"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPayments(self, request, context):
+        """ListPayments lists payments, newest first.
+        Example: {"state": "PAYMENT_STATE_PARKED"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AssignPayment(self, request, context):
+        """AssignPayment says whose a payment is that was PARKED, and credits it. Idempotent; unknown:
+        PAYMENT_NOT_FOUND; another organization's: ALREADY_LINKED.
+        Example: {"provider": "PROVIDER_PAYPAL", "paymentId": "paypal:39W39499W4454115Y",
+        "organizationId": "org-1", "note": "ticket-7", "actor": "ann"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,13 +256,25 @@ class BillingGatewayServiceServicer:
 
     def ListWebhookEvents(self, request, context):
         """ListWebhookEvents lists events, newest first.
+        Example: {"state": "WEBHOOK_EVENT_STATE_DEAD"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetWebhookEvent(self, request, context):
-        """GetWebhookEvent answers one event with its raw body, or EVENT_NOT_FOUND.
+        """GetWebhookEvent answers one event with its raw body while that is kept, or EVENT_NOT_FOUND.
+        Example: {"provider": "PROVIDER_STRIPE", "eventId": "evt_1"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplayWebhookEvents(self, request, context):
+        """ReplayWebhookEvents settles events again, by the same path as the first time: what has had its effect
+        has no second one. One event that is not known: EVENT_NOT_FOUND; one whose body was given up:
+        EVENT_BODY_EXPIRED.
+        Example: {"state": "WEBHOOK_EVENT_STATE_PARKED"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,15 +288,65 @@ def add_BillingGatewayServiceServicer_to_server(servicer, server):
                     request_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.LinkSubscriptionRequest.FromString,
                     response_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.LinkSubscriptionResponse.SerializeToString,
             ),
+            'CreateSubscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSubscription,
+                    request_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.CreateSubscriptionRequest.FromString,
+                    response_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.CreateSubscriptionResponse.SerializeToString,
+            ),
+            'CancelSubscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelSubscription,
+                    request_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.CancelSubscriptionRequest.FromString,
+                    response_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.CancelSubscriptionResponse.SerializeToString,
+            ),
+            'ReactivateSubscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReactivateSubscription,
+                    request_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.ReactivateSubscriptionRequest.FromString,
+                    response_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.ReactivateSubscriptionResponse.SerializeToString,
+            ),
+            'SyncSubscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.SyncSubscription,
+                    request_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.SyncSubscriptionRequest.FromString,
+                    response_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.SyncSubscriptionResponse.SerializeToString,
+            ),
             'GetSubscription': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSubscription,
                     request_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.GetSubscriptionRequest.FromString,
                     response_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.GetSubscriptionResponse.SerializeToString,
             ),
+            'ListSubscriptions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSubscriptions,
+                    request_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.ListSubscriptionsRequest.FromString,
+                    response_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.ListSubscriptionsResponse.SerializeToString,
+            ),
+            'GrantGrace': grpc.unary_unary_rpc_method_handler(
+                    servicer.GrantGrace,
+                    request_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.GrantGraceRequest.FromString,
+                    response_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.GrantGraceResponse.SerializeToString,
+            ),
+            'ListSubscriptionChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSubscriptionChanges,
+                    request_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.ListSubscriptionChangesRequest.FromString,
+                    response_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.ListSubscriptionChangesResponse.SerializeToString,
+            ),
+            'CreateTopUp': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateTopUp,
+                    request_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__payments__pb2.CreateTopUpRequest.FromString,
+                    response_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__payments__pb2.CreateTopUpResponse.SerializeToString,
+            ),
             'GetPayment': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPayment,
                     request_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.GetPaymentRequest.FromString,
                     response_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.GetPaymentResponse.SerializeToString,
+            ),
+            'ListPayments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPayments,
+                    request_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__payments__pb2.ListPaymentsRequest.FromString,
+                    response_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__payments__pb2.ListPaymentsResponse.SerializeToString,
+            ),
+            'AssignPayment': grpc.unary_unary_rpc_method_handler(
+                    servicer.AssignPayment,
+                    request_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__payments__pb2.AssignPaymentRequest.FromString,
+                    response_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__payments__pb2.AssignPaymentResponse.SerializeToString,
             ),
             'ListWebhookEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListWebhookEvents,
@@ -135,6 +358,11 @@ def add_BillingGatewayServiceServicer_to_server(servicer, server):
                     request_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.GetWebhookEventRequest.FromString,
                     response_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.GetWebhookEventResponse.SerializeToString,
             ),
+            'ReplayWebhookEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayWebhookEvents,
+                    request_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__events__pb2.ReplayWebhookEventsRequest.FromString,
+                    response_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__events__pb2.ReplayWebhookEventsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'tollgate.billing_gateway.v1.BillingGatewayService', rpc_method_handlers)
@@ -144,8 +372,10 @@ def add_BillingGatewayServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class BillingGatewayService:
-    """BillingGatewayService knows what the payment providers have told. Every rpc may answer INVALID_ARGUMENT
-    and DATABASE_UNAVAILABLE (safe to retry).
+    """BillingGatewayService knows what the payment providers have told, and asks them. Every rpc may answer
+    INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry). Those that ask a provider may also answer
+    PROVIDER_UNAVAILABLE (safe to retry with the same reference) and, where the settings have no credentials
+    for it or it refuses, INVALID_STATE with its reason.
     """
 
     @staticmethod
@@ -165,6 +395,114 @@ class BillingGatewayService:
             '/tollgate.billing_gateway.v1.BillingGatewayService/LinkSubscription',
             tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.LinkSubscriptionRequest.SerializeToString,
             tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.LinkSubscriptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateSubscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.billing_gateway.v1.BillingGatewayService/CreateSubscription',
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.CreateSubscriptionRequest.SerializeToString,
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.CreateSubscriptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelSubscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.billing_gateway.v1.BillingGatewayService/CancelSubscription',
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.CancelSubscriptionRequest.SerializeToString,
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.CancelSubscriptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReactivateSubscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.billing_gateway.v1.BillingGatewayService/ReactivateSubscription',
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.ReactivateSubscriptionRequest.SerializeToString,
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.ReactivateSubscriptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SyncSubscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.billing_gateway.v1.BillingGatewayService/SyncSubscription',
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.SyncSubscriptionRequest.SerializeToString,
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.SyncSubscriptionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -203,6 +541,114 @@ class BillingGatewayService:
             _registered_method=True)
 
     @staticmethod
+    def ListSubscriptions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.billing_gateway.v1.BillingGatewayService/ListSubscriptions',
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.ListSubscriptionsRequest.SerializeToString,
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.ListSubscriptionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GrantGrace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.billing_gateway.v1.BillingGatewayService/GrantGrace',
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.GrantGraceRequest.SerializeToString,
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.GrantGraceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSubscriptionChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.billing_gateway.v1.BillingGatewayService/ListSubscriptionChanges',
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.ListSubscriptionChangesRequest.SerializeToString,
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__subscriptions__pb2.ListSubscriptionChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateTopUp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.billing_gateway.v1.BillingGatewayService/CreateTopUp',
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__payments__pb2.CreateTopUpRequest.SerializeToString,
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__payments__pb2.CreateTopUpResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetPayment(request,
             target,
             options=(),
@@ -219,6 +665,60 @@ class BillingGatewayService:
             '/tollgate.billing_gateway.v1.BillingGatewayService/GetPayment',
             tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.GetPaymentRequest.SerializeToString,
             tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.GetPaymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPayments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.billing_gateway.v1.BillingGatewayService/ListPayments',
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__payments__pb2.ListPaymentsRequest.SerializeToString,
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__payments__pb2.ListPaymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AssignPayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.billing_gateway.v1.BillingGatewayService/AssignPayment',
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__payments__pb2.AssignPaymentRequest.SerializeToString,
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__payments__pb2.AssignPaymentResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -273,6 +773,33 @@ class BillingGatewayService:
             '/tollgate.billing_gateway.v1.BillingGatewayService/GetWebhookEvent',
             tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.GetWebhookEventRequest.SerializeToString,
             tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.GetWebhookEventResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayWebhookEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.billing_gateway.v1.BillingGatewayService/ReplayWebhookEvents',
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__events__pb2.ReplayWebhookEventsRequest.SerializeToString,
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__events__pb2.ReplayWebhookEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

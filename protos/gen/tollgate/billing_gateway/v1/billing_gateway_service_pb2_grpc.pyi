@@ -5,7 +5,10 @@ The billing gateway's front door for backends and operators. Webhooks come over 
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from tollgate.billing_gateway.v1 import billing_gateway_service_events_pb2 as _billing_gateway_service_events_pb2
+from tollgate.billing_gateway.v1 import billing_gateway_service_payments_pb2 as _billing_gateway_service_payments_pb2
 from tollgate.billing_gateway.v1 import billing_gateway_service_pb2 as _billing_gateway_service_pb2
+from tollgate.billing_gateway.v1 import billing_gateway_service_subscriptions_pb2 as _billing_gateway_service_subscriptions_pb2
 import abc as _abc_1
 
 
@@ -13,8 +16,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class BillingGatewayServiceStub:
-    """BillingGatewayService knows what the payment providers have told. Every rpc may answer INVALID_ARGUMENT
-    and DATABASE_UNAVAILABLE (safe to retry).
+    """BillingGatewayService knows what the payment providers have told, and asks them. Every rpc may answer
+    INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry). Those that ask a provider may also answer
+    PROVIDER_UNAVAILABLE (safe to retry with the same reference) and, where the settings have no credentials
+    for it or it refuses, INVALID_STATE with its reason.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -24,19 +29,92 @@ class BillingGatewayServiceStub:
     (CURRENCY_MISMATCH if it stands in another; SERVICE_UNAVAILABLE if the wallet cannot be asked).
     Idempotent; another organization's subscription or customer: ALREADY_LINKED; another customer than
     the subscription's: REFERENCE_CONFLICT.
+    Example: {"organizationId": "org-1", "provider": "PROVIDER_PAYPAL", "providerSubscriptionId": "I-1"}
+    """
+    CreateSubscription: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_subscriptions_pb2.CreateSubscriptionRequest, _billing_gateway_service_subscriptions_pb2.CreateSubscriptionResponse]
+    """CreateSubscription makes a subscription at the provider and answers where its customer approves it.
+    Idempotent by reference_id: the same content is answered as the first time, other content is
+    REFERENCE_CONFLICT. A reference whose command the provider refused may be used again.
+    Example: {"organizationId": "org-1", "provider": "PROVIDER_STRIPE", "planId": "price_1",
+              "referenceId": "subscribe-1", "returnUrl": "https://example.com/done",
+              "cancelUrl": "https://example.com/back"}
+    """
+    CancelSubscription: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_subscriptions_pb2.CancelSubscriptionRequest, _billing_gateway_service_subscriptions_pb2.CancelSubscriptionResponse]
+    """CancelSubscription ends a subscription at the provider, now or with what is paid. Idempotent: already
+    CANCELED is OK. None of the organization: SUBSCRIPTION_NOT_FOUND; several and none named:
+    INVALID_ARGUMENT.
+    Example: {"organizationId": "org-1", "atPeriodEnd": true, "note": "moves away", "actor": "ann"}
+    """
+    ReactivateSubscription: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_subscriptions_pb2.ReactivateSubscriptionRequest, _billing_gateway_service_subscriptions_pb2.ReactivateSubscriptionResponse]
+    """ReactivateSubscription lets a SUSPENDED subscription run again at the provider. Idempotent: ACTIVE and
+    TRIALING are OK. In any other state: INVALID_STATE; CANCELED never comes back.
+    Example: {"organizationId": "org-1", "note": "paid by bank transfer", "actor": "ann"}
+    """
+    SyncSubscription: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_subscriptions_pb2.SyncSubscriptionRequest, _billing_gateway_service_subscriptions_pb2.SyncSubscriptionResponse]
+    """SyncSubscription asks the provider how subscriptions stand now, and believes it. Idempotent.
+    Example: {"organizationId": "org-1"}
     """
     GetSubscription: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_pb2.GetSubscriptionRequest, _billing_gateway_service_pb2.GetSubscriptionResponse]
-    """GetSubscription answers the organization's subscriptions and its level, or SUBSCRIPTION_NOT_FOUND."""
+    """GetSubscription answers the organization's subscriptions and its level, or SUBSCRIPTION_NOT_FOUND.
+    Example: {"organizationId": "org-1"}
+    """
+    ListSubscriptions: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_subscriptions_pb2.ListSubscriptionsRequest, _billing_gateway_service_subscriptions_pb2.ListSubscriptionsResponse]
+    """ListSubscriptions lists subscriptions, newest first.
+    Example: {"state": "SUBSCRIPTION_STATE_PAST_DUE", "goodStanding": false}
+    """
+    GrantGrace: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_subscriptions_pb2.GrantGraceRequest, _billing_gateway_service_subscriptions_pb2.GrantGraceResponse]
+    """GrantGrace lets an organization send in spite of its subscription, until a time. All observers of the
+    level follow. The latest call counts. Idempotent.
+    Example: {"organizationId": "org-1", "until": "2026-12-01T00:00:00Z", "note": "ticket-7", "actor": "ann"}
+    """
+    ListSubscriptionChanges: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_subscriptions_pb2.ListSubscriptionChangesRequest, _billing_gateway_service_subscriptions_pb2.ListSubscriptionChangesResponse]
+    """ListSubscriptionChanges lists what changed in the standing of organizations and why, newest first.
+    Example: {"organizationId": "org-1"}
+    """
+    CreateTopUp: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_payments_pb2.CreateTopUpRequest, _billing_gateway_service_payments_pb2.CreateTopUpResponse]
+    """CreateTopUp makes a PayPal order or a Stripe Checkout session, and answers where it is paid. The wallet
+    is credited when the provider says that it was. Idempotent by reference_id, as CreateSubscription is.
+    An amount or currency that the provider does not take: INVALID_ARGUMENT. A currency other than the
+    wallet's: CURRENCY_MISMATCH.
+    Example: {"organizationId": "org-1", "provider": "PROVIDER_PAYPAL", "amountMicros": "25000000",
+              "currencyCode": "USD", "referenceId": "top-up-1", "returnUrl": "https://example.com/done",
+              "cancelUrl": "https://example.com/back"}
+    """
     GetPayment: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_pb2.GetPaymentRequest, _billing_gateway_service_pb2.GetPaymentResponse]
-    """GetPayment answers what became of a payment ("I paid, where is my money?"), or PAYMENT_NOT_FOUND."""
+    """GetPayment answers what became of a payment ("I paid, where is my money?"), or PAYMENT_NOT_FOUND. Any
+    object of the provider that belongs to it will do, with the provider's prefix.
+    Example: {"provider": "PROVIDER_STRIPE", "paymentId": "stripe:pi_1"}
+    """
+    ListPayments: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_payments_pb2.ListPaymentsRequest, _billing_gateway_service_payments_pb2.ListPaymentsResponse]
+    """ListPayments lists payments, newest first.
+    Example: {"state": "PAYMENT_STATE_PARKED"}
+    """
+    AssignPayment: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_payments_pb2.AssignPaymentRequest, _billing_gateway_service_payments_pb2.AssignPaymentResponse]
+    """AssignPayment says whose a payment is that was PARKED, and credits it. Idempotent; unknown:
+    PAYMENT_NOT_FOUND; another organization's: ALREADY_LINKED.
+    Example: {"provider": "PROVIDER_PAYPAL", "paymentId": "paypal:39W39499W4454115Y",
+              "organizationId": "org-1", "note": "ticket-7", "actor": "ann"}
+    """
     ListWebhookEvents: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_pb2.ListWebhookEventsRequest, _billing_gateway_service_pb2.ListWebhookEventsResponse]
-    """ListWebhookEvents lists events, newest first."""
+    """ListWebhookEvents lists events, newest first.
+    Example: {"state": "WEBHOOK_EVENT_STATE_DEAD"}
+    """
     GetWebhookEvent: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_pb2.GetWebhookEventRequest, _billing_gateway_service_pb2.GetWebhookEventResponse]
-    """GetWebhookEvent answers one event with its raw body, or EVENT_NOT_FOUND."""
+    """GetWebhookEvent answers one event with its raw body while that is kept, or EVENT_NOT_FOUND.
+    Example: {"provider": "PROVIDER_STRIPE", "eventId": "evt_1"}
+    """
+    ReplayWebhookEvents: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_events_pb2.ReplayWebhookEventsRequest, _billing_gateway_service_events_pb2.ReplayWebhookEventsResponse]
+    """ReplayWebhookEvents settles events again, by the same path as the first time: what has had its effect
+    has no second one. One event that is not known: EVENT_NOT_FOUND; one whose body was given up:
+    EVENT_BODY_EXPIRED.
+    Example: {"state": "WEBHOOK_EVENT_STATE_PARKED"}
+    """
 
 class BillingGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
-    """BillingGatewayService knows what the payment providers have told. Every rpc may answer INVALID_ARGUMENT
-    and DATABASE_UNAVAILABLE (safe to retry).
+    """BillingGatewayService knows what the payment providers have told, and asks them. Every rpc may answer
+    INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry). Those that ask a provider may also answer
+    PROVIDER_UNAVAILABLE (safe to retry with the same reference) and, where the settings have no credentials
+    for it or it refuses, INVALID_STATE with its reason.
     """
 
     @_abc_1.abstractmethod
@@ -50,6 +128,54 @@ class BillingGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         (CURRENCY_MISMATCH if it stands in another; SERVICE_UNAVAILABLE if the wallet cannot be asked).
         Idempotent; another organization's subscription or customer: ALREADY_LINKED; another customer than
         the subscription's: REFERENCE_CONFLICT.
+        Example: {"organizationId": "org-1", "provider": "PROVIDER_PAYPAL", "providerSubscriptionId": "I-1"}
+        """
+
+    @_abc_1.abstractmethod
+    def CreateSubscription(
+        self,
+        request: _billing_gateway_service_subscriptions_pb2.CreateSubscriptionRequest,
+        context: _aio.ServicerContext[_billing_gateway_service_subscriptions_pb2.CreateSubscriptionRequest, _abc.Awaitable[_billing_gateway_service_subscriptions_pb2.CreateSubscriptionResponse]],
+    ) -> _abc.Awaitable[_billing_gateway_service_subscriptions_pb2.CreateSubscriptionResponse]:
+        """CreateSubscription makes a subscription at the provider and answers where its customer approves it.
+        Idempotent by reference_id: the same content is answered as the first time, other content is
+        REFERENCE_CONFLICT. A reference whose command the provider refused may be used again.
+        Example: {"organizationId": "org-1", "provider": "PROVIDER_STRIPE", "planId": "price_1",
+                  "referenceId": "subscribe-1", "returnUrl": "https://example.com/done",
+                  "cancelUrl": "https://example.com/back"}
+        """
+
+    @_abc_1.abstractmethod
+    def CancelSubscription(
+        self,
+        request: _billing_gateway_service_subscriptions_pb2.CancelSubscriptionRequest,
+        context: _aio.ServicerContext[_billing_gateway_service_subscriptions_pb2.CancelSubscriptionRequest, _abc.Awaitable[_billing_gateway_service_subscriptions_pb2.CancelSubscriptionResponse]],
+    ) -> _abc.Awaitable[_billing_gateway_service_subscriptions_pb2.CancelSubscriptionResponse]:
+        """CancelSubscription ends a subscription at the provider, now or with what is paid. Idempotent: already
+        CANCELED is OK. None of the organization: SUBSCRIPTION_NOT_FOUND; several and none named:
+        INVALID_ARGUMENT.
+        Example: {"organizationId": "org-1", "atPeriodEnd": true, "note": "moves away", "actor": "ann"}
+        """
+
+    @_abc_1.abstractmethod
+    def ReactivateSubscription(
+        self,
+        request: _billing_gateway_service_subscriptions_pb2.ReactivateSubscriptionRequest,
+        context: _aio.ServicerContext[_billing_gateway_service_subscriptions_pb2.ReactivateSubscriptionRequest, _abc.Awaitable[_billing_gateway_service_subscriptions_pb2.ReactivateSubscriptionResponse]],
+    ) -> _abc.Awaitable[_billing_gateway_service_subscriptions_pb2.ReactivateSubscriptionResponse]:
+        """ReactivateSubscription lets a SUSPENDED subscription run again at the provider. Idempotent: ACTIVE and
+        TRIALING are OK. In any other state: INVALID_STATE; CANCELED never comes back.
+        Example: {"organizationId": "org-1", "note": "paid by bank transfer", "actor": "ann"}
+        """
+
+    @_abc_1.abstractmethod
+    def SyncSubscription(
+        self,
+        request: _billing_gateway_service_subscriptions_pb2.SyncSubscriptionRequest,
+        context: _aio.ServicerContext[_billing_gateway_service_subscriptions_pb2.SyncSubscriptionRequest, _abc.Awaitable[_billing_gateway_service_subscriptions_pb2.SyncSubscriptionResponse]],
+    ) -> _abc.Awaitable[_billing_gateway_service_subscriptions_pb2.SyncSubscriptionResponse]:
+        """SyncSubscription asks the provider how subscriptions stand now, and believes it. Idempotent.
+        Example: {"organizationId": "org-1"}
         """
 
     @_abc_1.abstractmethod
@@ -58,7 +184,55 @@ class BillingGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_gateway_service_pb2.GetSubscriptionRequest,
         context: _aio.ServicerContext[_billing_gateway_service_pb2.GetSubscriptionRequest, _abc.Awaitable[_billing_gateway_service_pb2.GetSubscriptionResponse]],
     ) -> _abc.Awaitable[_billing_gateway_service_pb2.GetSubscriptionResponse]:
-        """GetSubscription answers the organization's subscriptions and its level, or SUBSCRIPTION_NOT_FOUND."""
+        """GetSubscription answers the organization's subscriptions and its level, or SUBSCRIPTION_NOT_FOUND.
+        Example: {"organizationId": "org-1"}
+        """
+
+    @_abc_1.abstractmethod
+    def ListSubscriptions(
+        self,
+        request: _billing_gateway_service_subscriptions_pb2.ListSubscriptionsRequest,
+        context: _aio.ServicerContext[_billing_gateway_service_subscriptions_pb2.ListSubscriptionsRequest, _abc.Awaitable[_billing_gateway_service_subscriptions_pb2.ListSubscriptionsResponse]],
+    ) -> _abc.Awaitable[_billing_gateway_service_subscriptions_pb2.ListSubscriptionsResponse]:
+        """ListSubscriptions lists subscriptions, newest first.
+        Example: {"state": "SUBSCRIPTION_STATE_PAST_DUE", "goodStanding": false}
+        """
+
+    @_abc_1.abstractmethod
+    def GrantGrace(
+        self,
+        request: _billing_gateway_service_subscriptions_pb2.GrantGraceRequest,
+        context: _aio.ServicerContext[_billing_gateway_service_subscriptions_pb2.GrantGraceRequest, _abc.Awaitable[_billing_gateway_service_subscriptions_pb2.GrantGraceResponse]],
+    ) -> _abc.Awaitable[_billing_gateway_service_subscriptions_pb2.GrantGraceResponse]:
+        """GrantGrace lets an organization send in spite of its subscription, until a time. All observers of the
+        level follow. The latest call counts. Idempotent.
+        Example: {"organizationId": "org-1", "until": "2026-12-01T00:00:00Z", "note": "ticket-7", "actor": "ann"}
+        """
+
+    @_abc_1.abstractmethod
+    def ListSubscriptionChanges(
+        self,
+        request: _billing_gateway_service_subscriptions_pb2.ListSubscriptionChangesRequest,
+        context: _aio.ServicerContext[_billing_gateway_service_subscriptions_pb2.ListSubscriptionChangesRequest, _abc.Awaitable[_billing_gateway_service_subscriptions_pb2.ListSubscriptionChangesResponse]],
+    ) -> _abc.Awaitable[_billing_gateway_service_subscriptions_pb2.ListSubscriptionChangesResponse]:
+        """ListSubscriptionChanges lists what changed in the standing of organizations and why, newest first.
+        Example: {"organizationId": "org-1"}
+        """
+
+    @_abc_1.abstractmethod
+    def CreateTopUp(
+        self,
+        request: _billing_gateway_service_payments_pb2.CreateTopUpRequest,
+        context: _aio.ServicerContext[_billing_gateway_service_payments_pb2.CreateTopUpRequest, _abc.Awaitable[_billing_gateway_service_payments_pb2.CreateTopUpResponse]],
+    ) -> _abc.Awaitable[_billing_gateway_service_payments_pb2.CreateTopUpResponse]:
+        """CreateTopUp makes a PayPal order or a Stripe Checkout session, and answers where it is paid. The wallet
+        is credited when the provider says that it was. Idempotent by reference_id, as CreateSubscription is.
+        An amount or currency that the provider does not take: INVALID_ARGUMENT. A currency other than the
+        wallet's: CURRENCY_MISMATCH.
+        Example: {"organizationId": "org-1", "provider": "PROVIDER_PAYPAL", "amountMicros": "25000000",
+                  "currencyCode": "USD", "referenceId": "top-up-1", "returnUrl": "https://example.com/done",
+                  "cancelUrl": "https://example.com/back"}
+        """
 
     @_abc_1.abstractmethod
     def GetPayment(
@@ -66,7 +240,32 @@ class BillingGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_gateway_service_pb2.GetPaymentRequest,
         context: _aio.ServicerContext[_billing_gateway_service_pb2.GetPaymentRequest, _abc.Awaitable[_billing_gateway_service_pb2.GetPaymentResponse]],
     ) -> _abc.Awaitable[_billing_gateway_service_pb2.GetPaymentResponse]:
-        """GetPayment answers what became of a payment ("I paid, where is my money?"), or PAYMENT_NOT_FOUND."""
+        """GetPayment answers what became of a payment ("I paid, where is my money?"), or PAYMENT_NOT_FOUND. Any
+        object of the provider that belongs to it will do, with the provider's prefix.
+        Example: {"provider": "PROVIDER_STRIPE", "paymentId": "stripe:pi_1"}
+        """
+
+    @_abc_1.abstractmethod
+    def ListPayments(
+        self,
+        request: _billing_gateway_service_payments_pb2.ListPaymentsRequest,
+        context: _aio.ServicerContext[_billing_gateway_service_payments_pb2.ListPaymentsRequest, _abc.Awaitable[_billing_gateway_service_payments_pb2.ListPaymentsResponse]],
+    ) -> _abc.Awaitable[_billing_gateway_service_payments_pb2.ListPaymentsResponse]:
+        """ListPayments lists payments, newest first.
+        Example: {"state": "PAYMENT_STATE_PARKED"}
+        """
+
+    @_abc_1.abstractmethod
+    def AssignPayment(
+        self,
+        request: _billing_gateway_service_payments_pb2.AssignPaymentRequest,
+        context: _aio.ServicerContext[_billing_gateway_service_payments_pb2.AssignPaymentRequest, _abc.Awaitable[_billing_gateway_service_payments_pb2.AssignPaymentResponse]],
+    ) -> _abc.Awaitable[_billing_gateway_service_payments_pb2.AssignPaymentResponse]:
+        """AssignPayment says whose a payment is that was PARKED, and credits it. Idempotent; unknown:
+        PAYMENT_NOT_FOUND; another organization's: ALREADY_LINKED.
+        Example: {"provider": "PROVIDER_PAYPAL", "paymentId": "paypal:39W39499W4454115Y",
+                  "organizationId": "org-1", "note": "ticket-7", "actor": "ann"}
+        """
 
     @_abc_1.abstractmethod
     def ListWebhookEvents(
@@ -74,7 +273,9 @@ class BillingGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_gateway_service_pb2.ListWebhookEventsRequest,
         context: _aio.ServicerContext[_billing_gateway_service_pb2.ListWebhookEventsRequest, _abc.Awaitable[_billing_gateway_service_pb2.ListWebhookEventsResponse]],
     ) -> _abc.Awaitable[_billing_gateway_service_pb2.ListWebhookEventsResponse]:
-        """ListWebhookEvents lists events, newest first."""
+        """ListWebhookEvents lists events, newest first.
+        Example: {"state": "WEBHOOK_EVENT_STATE_DEAD"}
+        """
 
     @_abc_1.abstractmethod
     def GetWebhookEvent(
@@ -82,6 +283,20 @@ class BillingGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_gateway_service_pb2.GetWebhookEventRequest,
         context: _aio.ServicerContext[_billing_gateway_service_pb2.GetWebhookEventRequest, _abc.Awaitable[_billing_gateway_service_pb2.GetWebhookEventResponse]],
     ) -> _abc.Awaitable[_billing_gateway_service_pb2.GetWebhookEventResponse]:
-        """GetWebhookEvent answers one event with its raw body, or EVENT_NOT_FOUND."""
+        """GetWebhookEvent answers one event with its raw body while that is kept, or EVENT_NOT_FOUND.
+        Example: {"provider": "PROVIDER_STRIPE", "eventId": "evt_1"}
+        """
+
+    @_abc_1.abstractmethod
+    def ReplayWebhookEvents(
+        self,
+        request: _billing_gateway_service_events_pb2.ReplayWebhookEventsRequest,
+        context: _aio.ServicerContext[_billing_gateway_service_events_pb2.ReplayWebhookEventsRequest, _abc.Awaitable[_billing_gateway_service_events_pb2.ReplayWebhookEventsResponse]],
+    ) -> _abc.Awaitable[_billing_gateway_service_events_pb2.ReplayWebhookEventsResponse]:
+        """ReplayWebhookEvents settles events again, by the same path as the first time: what has had its effect
+        has no second one. One event that is not known: EVENT_NOT_FOUND; one whose body was given up:
+        EVENT_BODY_EXPIRED.
+        Example: {"state": "WEBHOOK_EVENT_STATE_PARKED"}
+        """
 
 def add_BillingGatewayServiceServicer_to_server(servicer: BillingGatewayServiceServicer, server: _aio.Server) -> None: ...

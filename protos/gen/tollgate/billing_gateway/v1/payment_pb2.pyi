@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from tollgate.billing_gateway.v1 import provider_pb2 as _provider_pb2
 import builtins as _builtins
 import sys
@@ -19,6 +20,126 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _PaymentState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PaymentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PaymentState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PAYMENT_STATE_UNSPECIFIED: _PaymentState.ValueType  # 0
+    """PAYMENT_STATE_UNSPECIFIED is never used."""
+    PAYMENT_STATE_PENDING: _PaymentState.ValueType  # 1
+    """PAYMENT_STATE_PENDING: nothing was paid yet."""
+    PAYMENT_STATE_PARKED: _PaymentState.ValueType  # 2
+    """PAYMENT_STATE_PARKED: paid, but it is not known whose it is or what it credits; problem says why.
+    AssignPayment or LinkSubscription settles it.
+    """
+    PAYMENT_STATE_PAID: _PaymentState.ValueType  # 3
+    """PAYMENT_STATE_PAID: paid, and nothing of it was reversed."""
+    PAYMENT_STATE_PARTIALLY_REVERSED: _PaymentState.ValueType  # 4
+    """PAYMENT_STATE_PARTIALLY_REVERSED: a part was refunded or taken back."""
+    PAYMENT_STATE_REVERSED: _PaymentState.ValueType  # 5
+    """PAYMENT_STATE_REVERSED: all of it was refunded or taken back."""
+    PAYMENT_STATE_FAILED: _PaymentState.ValueType  # 6
+    """PAYMENT_STATE_FAILED: it was declined, or not made in time."""
+
+class PaymentState(_PaymentState, metaclass=_PaymentStateEnumTypeWrapper):
+    """PaymentState is where a payment stands."""
+
+PAYMENT_STATE_UNSPECIFIED: PaymentState.ValueType  # 0
+"""PAYMENT_STATE_UNSPECIFIED is never used."""
+PAYMENT_STATE_PENDING: PaymentState.ValueType  # 1
+"""PAYMENT_STATE_PENDING: nothing was paid yet."""
+PAYMENT_STATE_PARKED: PaymentState.ValueType  # 2
+"""PAYMENT_STATE_PARKED: paid, but it is not known whose it is or what it credits; problem says why.
+AssignPayment or LinkSubscription settles it.
+"""
+PAYMENT_STATE_PAID: PaymentState.ValueType  # 3
+"""PAYMENT_STATE_PAID: paid, and nothing of it was reversed."""
+PAYMENT_STATE_PARTIALLY_REVERSED: PaymentState.ValueType  # 4
+"""PAYMENT_STATE_PARTIALLY_REVERSED: a part was refunded or taken back."""
+PAYMENT_STATE_REVERSED: PaymentState.ValueType  # 5
+"""PAYMENT_STATE_REVERSED: all of it was refunded or taken back."""
+PAYMENT_STATE_FAILED: PaymentState.ValueType  # 6
+"""PAYMENT_STATE_FAILED: it was declined, or not made in time."""
+Global___PaymentState: _TypeAlias = PaymentState  # noqa: Y015
+
+class _PaymentComponentKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PaymentComponentKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PaymentComponentKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PAYMENT_COMPONENT_KIND_UNSPECIFIED: _PaymentComponentKind.ValueType  # 0
+    """PAYMENT_COMPONENT_KIND_UNSPECIFIED is never used."""
+    PAYMENT_COMPONENT_KIND_REFUND: _PaymentComponentKind.ValueType  # 1
+    """PAYMENT_COMPONENT_KIND_REFUND: given back by the merchant."""
+    PAYMENT_COMPONENT_KIND_DISPUTE: _PaymentComponentKind.ValueType  # 2
+    """PAYMENT_COMPONENT_KIND_DISPUTE: the payer disputes it with the bank or the provider."""
+    PAYMENT_COMPONENT_KIND_REVERSAL: _PaymentComponentKind.ValueType  # 3
+    """PAYMENT_COMPONENT_KIND_REVERSAL: taken back by the provider."""
+    PAYMENT_COMPONENT_KIND_WARNING: _PaymentComponentKind.ValueType  # 4
+    """PAYMENT_COMPONENT_KIND_WARNING: the issuer suspects fraud."""
+
+class PaymentComponentKind(_PaymentComponentKind, metaclass=_PaymentComponentKindEnumTypeWrapper):
+    """PaymentComponentKind is what a component is."""
+
+PAYMENT_COMPONENT_KIND_UNSPECIFIED: PaymentComponentKind.ValueType  # 0
+"""PAYMENT_COMPONENT_KIND_UNSPECIFIED is never used."""
+PAYMENT_COMPONENT_KIND_REFUND: PaymentComponentKind.ValueType  # 1
+"""PAYMENT_COMPONENT_KIND_REFUND: given back by the merchant."""
+PAYMENT_COMPONENT_KIND_DISPUTE: PaymentComponentKind.ValueType  # 2
+"""PAYMENT_COMPONENT_KIND_DISPUTE: the payer disputes it with the bank or the provider."""
+PAYMENT_COMPONENT_KIND_REVERSAL: PaymentComponentKind.ValueType  # 3
+"""PAYMENT_COMPONENT_KIND_REVERSAL: taken back by the provider."""
+PAYMENT_COMPONENT_KIND_WARNING: PaymentComponentKind.ValueType  # 4
+"""PAYMENT_COMPONENT_KIND_WARNING: the issuer suspects fraud."""
+Global___PaymentComponentKind: _TypeAlias = PaymentComponentKind  # noqa: Y015
+
+class _PaymentComponentState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PaymentComponentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PaymentComponentState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PAYMENT_COMPONENT_STATE_UNSPECIFIED: _PaymentComponentState.ValueType  # 0
+    """PAYMENT_COMPONENT_STATE_UNSPECIFIED is never used."""
+    PAYMENT_COMPONENT_STATE_PENDING: _PaymentComponentState.ValueType  # 1
+    """PAYMENT_COMPONENT_STATE_PENDING: a refund that is under way."""
+    PAYMENT_COMPONENT_STATE_OPEN: _PaymentComponentState.ValueType  # 2
+    """PAYMENT_COMPONENT_STATE_OPEN: a dispute or a warning that is not closed."""
+    PAYMENT_COMPONENT_STATE_SUCCEEDED: _PaymentComponentState.ValueType  # 3
+    """PAYMENT_COMPONENT_STATE_SUCCEEDED: a refund or a reversal that took its money."""
+    PAYMENT_COMPONENT_STATE_FAILED: _PaymentComponentState.ValueType  # 4
+    """PAYMENT_COMPONENT_STATE_FAILED: a refund that did not get through; its money is back."""
+    PAYMENT_COMPONENT_STATE_WON: _PaymentComponentState.ValueType  # 5
+    """PAYMENT_COMPONENT_STATE_WON: a dispute that ended in our favour."""
+    PAYMENT_COMPONENT_STATE_LOST: _PaymentComponentState.ValueType  # 6
+    """PAYMENT_COMPONENT_STATE_LOST: a dispute that ended in the payer's favour."""
+    PAYMENT_COMPONENT_STATE_ENDED: _PaymentComponentState.ValueType  # 7
+    """PAYMENT_COMPONENT_STATE_ENDED: closed without a winner."""
+
+class PaymentComponentState(_PaymentComponentState, metaclass=_PaymentComponentStateEnumTypeWrapper):
+    """PaymentComponentState is where a component stands."""
+
+PAYMENT_COMPONENT_STATE_UNSPECIFIED: PaymentComponentState.ValueType  # 0
+"""PAYMENT_COMPONENT_STATE_UNSPECIFIED is never used."""
+PAYMENT_COMPONENT_STATE_PENDING: PaymentComponentState.ValueType  # 1
+"""PAYMENT_COMPONENT_STATE_PENDING: a refund that is under way."""
+PAYMENT_COMPONENT_STATE_OPEN: PaymentComponentState.ValueType  # 2
+"""PAYMENT_COMPONENT_STATE_OPEN: a dispute or a warning that is not closed."""
+PAYMENT_COMPONENT_STATE_SUCCEEDED: PaymentComponentState.ValueType  # 3
+"""PAYMENT_COMPONENT_STATE_SUCCEEDED: a refund or a reversal that took its money."""
+PAYMENT_COMPONENT_STATE_FAILED: PaymentComponentState.ValueType  # 4
+"""PAYMENT_COMPONENT_STATE_FAILED: a refund that did not get through; its money is back."""
+PAYMENT_COMPONENT_STATE_WON: PaymentComponentState.ValueType  # 5
+"""PAYMENT_COMPONENT_STATE_WON: a dispute that ended in our favour."""
+PAYMENT_COMPONENT_STATE_LOST: PaymentComponentState.ValueType  # 6
+"""PAYMENT_COMPONENT_STATE_LOST: a dispute that ended in the payer's favour."""
+PAYMENT_COMPONENT_STATE_ENDED: PaymentComponentState.ValueType  # 7
+"""PAYMENT_COMPONENT_STATE_ENDED: closed without a winner."""
+Global___PaymentComponentState: _TypeAlias = PaymentComponentState  # noqa: Y015
 
 @_typing.final
 class Payment(_message.Message):
@@ -40,12 +161,23 @@ class Payment(_message.Message):
     EVENT_IDS_FIELD_NUMBER: _builtins.int
     PAID_TIME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    REVERSED_MICROS_FIELD_NUMBER: _builtins.int
+    AT_RISK_MICROS_FIELD_NUMBER: _builtins.int
+    BLOCKS_SPENDING_FIELD_NUMBER: _builtins.int
+    COMPONENTS_FIELD_NUMBER: _builtins.int
+    PROVIDER_OBJECT_IDS_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    CHECKOUT_REFERENCE_ID_FIELD_NUMBER: _builtins.int
     provider: _provider_pb2.Provider.ValueType
     """provider of the payment."""
     payment_id: _builtins.str
-    """payment_id with the provider's prefix: `stripe:pi_123` for a top-up, `stripe:in_123` for an invoice."""
+    """payment_id with the provider's prefix: `stripe:pi_123` and `paypal:<capture>` for a top-up, `stripe:in_123`
+    and `paypal:<sale>` for a subscription. Until something was paid it may be that of another object of the
+    same money, such as a session, an order or an intent.
+    """
     organization_id: _builtins.str
-    """organization_id that paid."""
+    """organization_id that paid; empty while it is not known."""
     provider_subscription_id: _builtins.str
     """provider_subscription_id of the subscription that was paid for; empty for a top-up."""
     plan_id: _builtins.str
@@ -53,15 +185,27 @@ class Payment(_message.Message):
     currency_code: _builtins.str
     """currency_code of the amounts, ISO 4217."""
     paid_micros: _builtins.int
-    """paid_micros is what the provider received."""
+    """paid_micros is what the provider received; 0 until it has."""
     credited_micros: _builtins.int
-    """credited_micros is what the wallet gets for it, decided once."""
+    """credited_micros is what the wallet gets for it, decided once; 0 until it is."""
     revision: _builtins.int
     """revision of the payment's level."""
     acknowledged_revision: _builtins.int
     """acknowledged_revision is the revision that the wallet has taken; lower than revision while it has not."""
     last_error: _builtins.str
     """last_error of telling the wallet, the last time that it was told; empty if it took it."""
+    state: Global___PaymentState.ValueType
+    """state of the payment."""
+    reversed_micros: _builtins.int
+    """reversed_micros of what was credited, by refunds, disputes and reversals; from 0 to credited_micros."""
+    at_risk_micros: _builtins.int
+    """at_risk_micros of what is left, by open disputes; from 0 to credited_micros less reversed_micros."""
+    blocks_spending: _builtins.bool
+    """blocks_spending: a dispute or a warning keeps the wallet from being spent from."""
+    problem: _builtins.str
+    """problem: why it is PARKED; empty otherwise."""
+    checkout_reference_id: _builtins.str
+    """checkout_reference_id is the reference_id of the CreateTopUp that it comes from; empty if none."""
     @_builtins.property
     def event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """event_ids of the webhook events behind it."""
@@ -73,6 +217,14 @@ class Payment(_message.Message):
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """create_time is the time at which Tollgate learnt of it."""
+
+    @_builtins.property
+    def components(self) -> _containers.RepeatedCompositeFieldContainer[Global___PaymentComponent]:
+        """components of the payment; in GetPayment, AssignPayment and CreateTopUp."""
+
+    @_builtins.property
+    def provider_object_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """provider_object_ids that belong to it."""
 
     def __init__(
         self,
@@ -91,11 +243,71 @@ class Payment(_message.Message):
         event_ids: _abc.Iterable[_builtins.str] | None = ...,
         paid_time: _timestamp_pb2.Timestamp | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        state: Global___PaymentState.ValueType = ...,
+        reversed_micros: _builtins.int = ...,
+        at_risk_micros: _builtins.int = ...,
+        blocks_spending: _builtins.bool = ...,
+        components: _abc.Iterable[Global___PaymentComponent] | None = ...,
+        provider_object_ids: _abc.Iterable[_builtins.str] | None = ...,
+        problem: _builtins.str = ...,
+        checkout_reference_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "paid_time", b"paid_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged_revision", b"acknowledged_revision", "create_time", b"create_time", "credited_micros", b"credited_micros", "currency_code", b"currency_code", "event_ids", b"event_ids", "last_error", b"last_error", "organization_id", b"organization_id", "paid_micros", b"paid_micros", "paid_time", b"paid_time", "payment_id", b"payment_id", "plan_id", b"plan_id", "provider", b"provider", "provider_subscription_id", b"provider_subscription_id", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged_revision", b"acknowledged_revision", "at_risk_micros", b"at_risk_micros", "blocks_spending", b"blocks_spending", "checkout_reference_id", b"checkout_reference_id", "components", b"components", "create_time", b"create_time", "credited_micros", b"credited_micros", "currency_code", b"currency_code", "event_ids", b"event_ids", "last_error", b"last_error", "organization_id", b"organization_id", "paid_micros", b"paid_micros", "paid_time", b"paid_time", "payment_id", b"payment_id", "plan_id", b"plan_id", "problem", b"problem", "provider", b"provider", "provider_object_ids", b"provider_object_ids", "provider_subscription_id", b"provider_subscription_id", "reversed_micros", b"reversed_micros", "revision", b"revision", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Payment: _TypeAlias = Payment  # noqa: Y015
+
+@_typing.final
+class PaymentComponent(_message.Message):
+    """PaymentComponent is what happened to a payment after it was made, or may happen yet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    AMOUNT_MICROS_FIELD_NUMBER: _builtins.int
+    CURRENCY_CODE_FIELD_NUMBER: _builtins.int
+    BLOCKS_SPENDING_FIELD_NUMBER: _builtins.int
+    PROVIDER_TIME_FIELD_NUMBER: _builtins.int
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    component_id: _builtins.str
+    """component_id at the provider, such as `re_123`, `dp_123` or `PP-D-123`."""
+    kind: Global___PaymentComponentKind.ValueType
+    """kind of it."""
+    state: Global___PaymentComponentState.ValueType
+    """state of it."""
+    amount_micros: _builtins.int
+    """amount_micros of the payment that it is about."""
+    currency_code: _builtins.str
+    """currency_code of the amount, ISO 4217. One that is not the payment's counts for all of the payment."""
+    blocks_spending: _builtins.bool
+    """blocks_spending while it is open."""
+    event_id: _builtins.str
+    """event_id that told it last."""
+    @_builtins.property
+    def provider_time(self) -> _timestamp_pb2.Timestamp:
+        """provider_time of its state; unset if the provider has told none."""
+
+    def __init__(
+        self,
+        *,
+        component_id: _builtins.str = ...,
+        kind: Global___PaymentComponentKind.ValueType = ...,
+        state: Global___PaymentComponentState.ValueType = ...,
+        amount_micros: _builtins.int = ...,
+        currency_code: _builtins.str = ...,
+        blocks_spending: _builtins.bool = ...,
+        provider_time: _timestamp_pb2.Timestamp | None = ...,
+        event_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["provider_time", b"provider_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_micros", b"amount_micros", "blocks_spending", b"blocks_spending", "component_id", b"component_id", "currency_code", b"currency_code", "event_id", b"event_id", "kind", b"kind", "provider_time", b"provider_time", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentComponent: _TypeAlias = PaymentComponent  # noqa: Y015

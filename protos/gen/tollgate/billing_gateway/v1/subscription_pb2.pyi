@@ -28,19 +28,19 @@ class _SubscriptionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Sub
     SUBSCRIPTION_STATE_UNSPECIFIED: _SubscriptionState.ValueType  # 0
     """SUBSCRIPTION_STATE_UNSPECIFIED is never used."""
     SUBSCRIPTION_STATE_PENDING: _SubscriptionState.ValueType  # 1
-    """SUBSCRIPTION_STATE_PENDING: not paid yet (Stripe incomplete)."""
+    """SUBSCRIPTION_STATE_PENDING: not paid yet (Stripe incomplete; PayPal APPROVAL_PENDING, APPROVED)."""
     SUBSCRIPTION_STATE_TRIALING: _SubscriptionState.ValueType  # 2
     """SUBSCRIPTION_STATE_TRIALING: in good standing without a payment."""
     SUBSCRIPTION_STATE_ACTIVE: _SubscriptionState.ValueType  # 3
     """SUBSCRIPTION_STATE_ACTIVE: in good standing."""
     SUBSCRIPTION_STATE_PAST_DUE: _SubscriptionState.ValueType  # 4
-    """SUBSCRIPTION_STATE_PAST_DUE: a payment failed; not in good standing."""
+    """SUBSCRIPTION_STATE_PAST_DUE: a payment failed; in good standing only until grace_end_time."""
     SUBSCRIPTION_STATE_SUSPENDED: _SubscriptionState.ValueType  # 5
-    """SUBSCRIPTION_STATE_SUSPENDED: held by the provider or the merchant (Stripe unpaid, paused, and every
-    state that Tollgate does not know).
+    """SUBSCRIPTION_STATE_SUSPENDED: held by the provider or the merchant (Stripe unpaid, paused; PayPal
+    SUSPENDED; and every state that Tollgate does not know).
     """
     SUBSCRIPTION_STATE_CANCELED: _SubscriptionState.ValueType  # 6
-    """SUBSCRIPTION_STATE_CANCELED: over for ever."""
+    """SUBSCRIPTION_STATE_CANCELED: over for ever (Stripe canceled, incomplete_expired; PayPal CANCELLED, EXPIRED)."""
 
 class SubscriptionState(_SubscriptionState, metaclass=_SubscriptionStateEnumTypeWrapper):
     """SubscriptionState is a subscription's state in Tollgate's words for all providers."""
@@ -48,20 +48,72 @@ class SubscriptionState(_SubscriptionState, metaclass=_SubscriptionStateEnumType
 SUBSCRIPTION_STATE_UNSPECIFIED: SubscriptionState.ValueType  # 0
 """SUBSCRIPTION_STATE_UNSPECIFIED is never used."""
 SUBSCRIPTION_STATE_PENDING: SubscriptionState.ValueType  # 1
-"""SUBSCRIPTION_STATE_PENDING: not paid yet (Stripe incomplete)."""
+"""SUBSCRIPTION_STATE_PENDING: not paid yet (Stripe incomplete; PayPal APPROVAL_PENDING, APPROVED)."""
 SUBSCRIPTION_STATE_TRIALING: SubscriptionState.ValueType  # 2
 """SUBSCRIPTION_STATE_TRIALING: in good standing without a payment."""
 SUBSCRIPTION_STATE_ACTIVE: SubscriptionState.ValueType  # 3
 """SUBSCRIPTION_STATE_ACTIVE: in good standing."""
 SUBSCRIPTION_STATE_PAST_DUE: SubscriptionState.ValueType  # 4
-"""SUBSCRIPTION_STATE_PAST_DUE: a payment failed; not in good standing."""
+"""SUBSCRIPTION_STATE_PAST_DUE: a payment failed; in good standing only until grace_end_time."""
 SUBSCRIPTION_STATE_SUSPENDED: SubscriptionState.ValueType  # 5
-"""SUBSCRIPTION_STATE_SUSPENDED: held by the provider or the merchant (Stripe unpaid, paused, and every
-state that Tollgate does not know).
+"""SUBSCRIPTION_STATE_SUSPENDED: held by the provider or the merchant (Stripe unpaid, paused; PayPal
+SUSPENDED; and every state that Tollgate does not know).
 """
 SUBSCRIPTION_STATE_CANCELED: SubscriptionState.ValueType  # 6
-"""SUBSCRIPTION_STATE_CANCELED: over for ever."""
+"""SUBSCRIPTION_STATE_CANCELED: over for ever (Stripe canceled, incomplete_expired; PayPal CANCELLED, EXPIRED)."""
 Global___SubscriptionState: _TypeAlias = SubscriptionState  # noqa: Y015
+
+class _SubscriptionChangeCause:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SubscriptionChangeCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SubscriptionChangeCause.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUBSCRIPTION_CHANGE_CAUSE_UNSPECIFIED: _SubscriptionChangeCause.ValueType  # 0
+    """SUBSCRIPTION_CHANGE_CAUSE_UNSPECIFIED is never used."""
+    SUBSCRIPTION_CHANGE_CAUSE_EVENT: _SubscriptionChangeCause.ValueType  # 1
+    """SUBSCRIPTION_CHANGE_CAUSE_EVENT: the provider told so by a webhook."""
+    SUBSCRIPTION_CHANGE_CAUSE_LOOK: _SubscriptionChangeCause.ValueType  # 2
+    """SUBSCRIPTION_CHANGE_CAUSE_LOOK: the gateway asked the provider by itself."""
+    SUBSCRIPTION_CHANGE_CAUSE_LINK: _SubscriptionChangeCause.ValueType  # 3
+    """SUBSCRIPTION_CHANGE_CAUSE_LINK: LinkSubscription."""
+    SUBSCRIPTION_CHANGE_CAUSE_CREATE: _SubscriptionChangeCause.ValueType  # 4
+    """SUBSCRIPTION_CHANGE_CAUSE_CREATE: CreateSubscription."""
+    SUBSCRIPTION_CHANGE_CAUSE_CANCEL: _SubscriptionChangeCause.ValueType  # 5
+    """SUBSCRIPTION_CHANGE_CAUSE_CANCEL: CancelSubscription."""
+    SUBSCRIPTION_CHANGE_CAUSE_REACTIVATE: _SubscriptionChangeCause.ValueType  # 6
+    """SUBSCRIPTION_CHANGE_CAUSE_REACTIVATE: ReactivateSubscription."""
+    SUBSCRIPTION_CHANGE_CAUSE_SYNC: _SubscriptionChangeCause.ValueType  # 7
+    """SUBSCRIPTION_CHANGE_CAUSE_SYNC: SyncSubscription."""
+    SUBSCRIPTION_CHANGE_CAUSE_GRACE: _SubscriptionChangeCause.ValueType  # 8
+    """SUBSCRIPTION_CHANGE_CAUSE_GRACE: GrantGrace."""
+    SUBSCRIPTION_CHANGE_CAUSE_TIME: _SubscriptionChangeCause.ValueType  # 9
+    """SUBSCRIPTION_CHANGE_CAUSE_TIME: a grace or a paid period ended."""
+
+class SubscriptionChangeCause(_SubscriptionChangeCause, metaclass=_SubscriptionChangeCauseEnumTypeWrapper):
+    """SubscriptionChangeCause is why something changed."""
+
+SUBSCRIPTION_CHANGE_CAUSE_UNSPECIFIED: SubscriptionChangeCause.ValueType  # 0
+"""SUBSCRIPTION_CHANGE_CAUSE_UNSPECIFIED is never used."""
+SUBSCRIPTION_CHANGE_CAUSE_EVENT: SubscriptionChangeCause.ValueType  # 1
+"""SUBSCRIPTION_CHANGE_CAUSE_EVENT: the provider told so by a webhook."""
+SUBSCRIPTION_CHANGE_CAUSE_LOOK: SubscriptionChangeCause.ValueType  # 2
+"""SUBSCRIPTION_CHANGE_CAUSE_LOOK: the gateway asked the provider by itself."""
+SUBSCRIPTION_CHANGE_CAUSE_LINK: SubscriptionChangeCause.ValueType  # 3
+"""SUBSCRIPTION_CHANGE_CAUSE_LINK: LinkSubscription."""
+SUBSCRIPTION_CHANGE_CAUSE_CREATE: SubscriptionChangeCause.ValueType  # 4
+"""SUBSCRIPTION_CHANGE_CAUSE_CREATE: CreateSubscription."""
+SUBSCRIPTION_CHANGE_CAUSE_CANCEL: SubscriptionChangeCause.ValueType  # 5
+"""SUBSCRIPTION_CHANGE_CAUSE_CANCEL: CancelSubscription."""
+SUBSCRIPTION_CHANGE_CAUSE_REACTIVATE: SubscriptionChangeCause.ValueType  # 6
+"""SUBSCRIPTION_CHANGE_CAUSE_REACTIVATE: ReactivateSubscription."""
+SUBSCRIPTION_CHANGE_CAUSE_SYNC: SubscriptionChangeCause.ValueType  # 7
+"""SUBSCRIPTION_CHANGE_CAUSE_SYNC: SyncSubscription."""
+SUBSCRIPTION_CHANGE_CAUSE_GRACE: SubscriptionChangeCause.ValueType  # 8
+"""SUBSCRIPTION_CHANGE_CAUSE_GRACE: GrantGrace."""
+SUBSCRIPTION_CHANGE_CAUSE_TIME: SubscriptionChangeCause.ValueType  # 9
+"""SUBSCRIPTION_CHANGE_CAUSE_TIME: a grace or a paid period ended."""
+Global___SubscriptionChangeCause: _TypeAlias = SubscriptionChangeCause  # noqa: Y015
 
 @_typing.final
 class Subscription(_message.Message):
@@ -79,6 +131,9 @@ class Subscription(_message.Message):
     CURRENT_PERIOD_END_TIME_FIELD_NUMBER: _builtins.int
     PROVIDER_UPDATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    GRACE_END_TIME_FIELD_NUMBER: _builtins.int
+    CANCEL_AT_PERIOD_END_FIELD_NUMBER: _builtins.int
+    LOOK_ERROR_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """organization_id that it belongs to."""
     provider: _provider_pb2.Provider.ValueType
@@ -93,6 +148,10 @@ class Subscription(_message.Message):
     """state as of provider_update_time; PENDING until the provider has told."""
     good_standing: _builtins.bool
     """good_standing now."""
+    cancel_at_period_end: _builtins.bool
+    """cancel_at_period_end: it ends with current_period_end_time."""
+    look_error: _builtins.str
+    """look_error: why the provider could not be asked the last time; empty if it could."""
     @_builtins.property
     def current_period_end_time(self) -> _timestamp_pb2.Timestamp:
         """current_period_end_time of what is paid; unset if not known."""
@@ -104,6 +163,10 @@ class Subscription(_message.Message):
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """update_time is the time of the last change here."""
+
+    @_builtins.property
+    def grace_end_time(self) -> _timestamp_pb2.Timestamp:
+        """grace_end_time: until then it gives good standing although it is PAST_DUE; unset without grace."""
 
     def __init__(
         self,
@@ -118,10 +181,13 @@ class Subscription(_message.Message):
         current_period_end_time: _timestamp_pb2.Timestamp | None = ...,
         provider_update_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        grace_end_time: _timestamp_pb2.Timestamp | None = ...,
+        cancel_at_period_end: _builtins.bool = ...,
+        look_error: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["current_period_end_time", b"current_period_end_time", "provider_update_time", b"provider_update_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["current_period_end_time", b"current_period_end_time", "grace_end_time", b"grace_end_time", "provider_update_time", b"provider_update_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["current_period_end_time", b"current_period_end_time", "good_standing", b"good_standing", "organization_id", b"organization_id", "plan_id", b"plan_id", "provider", b"provider", "provider_customer_id", b"provider_customer_id", "provider_subscription_id", b"provider_subscription_id", "provider_update_time", b"provider_update_time", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_at_period_end", b"cancel_at_period_end", "current_period_end_time", b"current_period_end_time", "good_standing", b"good_standing", "grace_end_time", b"grace_end_time", "look_error", b"look_error", "organization_id", b"organization_id", "plan_id", b"plan_id", "provider", b"provider", "provider_customer_id", b"provider_customer_id", "provider_subscription_id", b"provider_subscription_id", "provider_update_time", b"provider_update_time", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -137,15 +203,22 @@ class OrganizationLevel(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     GOOD_STANDING_FIELD_NUMBER: _builtins.int
     GOOD_UNTIL_FIELD_NUMBER: _builtins.int
+    OPERATOR_GRACE_END_TIME_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """revision of the level."""
     state: Global___SubscriptionState.ValueType
     """state of the deciding subscription."""
     good_standing: _builtins.bool
-    """good_standing now: any subscription is, and good_until has not passed."""
+    """good_standing now: any subscription is, or an operator's grace lasts, and good_until has not passed."""
     @_builtins.property
     def good_until(self) -> _timestamp_pb2.Timestamp:
-        """good_until: end of the paid period and some slack; unset if no subscription is in a good state."""
+        """good_until: the latest of the paid periods' ends with some slack, of the graces of past due
+        subscriptions and of the operator's grace; unset if there is none.
+        """
+
+    @_builtins.property
+    def operator_grace_end_time(self) -> _timestamp_pb2.Timestamp:
+        """operator_grace_end_time is what GrantGrace was called with last; unset if never."""
 
     def __init__(
         self,
@@ -154,11 +227,82 @@ class OrganizationLevel(_message.Message):
         state: Global___SubscriptionState.ValueType = ...,
         good_standing: _builtins.bool = ...,
         good_until: _timestamp_pb2.Timestamp | None = ...,
+        operator_grace_end_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["good_until", b"good_until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["good_until", b"good_until", "operator_grace_end_time", b"operator_grace_end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["good_standing", b"good_standing", "good_until", b"good_until", "revision", b"revision", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["good_standing", b"good_standing", "good_until", b"good_until", "operator_grace_end_time", b"operator_grace_end_time", "revision", b"revision", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OrganizationLevel: _TypeAlias = OrganizationLevel  # noqa: Y015
+
+@_typing.final
+class SubscriptionChange(_message.Message):
+    """SubscriptionChange is a command, or a change of a subscription's state or of an organization's standing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    PROVIDER_SUBSCRIPTION_ID_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    FROM_STATE_FIELD_NUMBER: _builtins.int
+    TO_STATE_FIELD_NUMBER: _builtins.int
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    GOOD_STANDING_FIELD_NUMBER: _builtins.int
+    GOOD_UNTIL_FIELD_NUMBER: _builtins.int
+    CHANGE_TIME_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """organization_id that it is about."""
+    provider: _provider_pb2.Provider.ValueType
+    """provider of the subscription; unspecified for a change of the organization's own (GRACE, TIME)."""
+    provider_subscription_id: _builtins.str
+    """provider_subscription_id; empty for a change of the organization's own."""
+    cause: Global___SubscriptionChangeCause.ValueType
+    """cause of the change."""
+    from_state: Global___SubscriptionState.ValueType
+    """from_state of the subscription; unspecified if it had none."""
+    to_state: Global___SubscriptionState.ValueType
+    """to_state of the subscription; a command is told first with from_state = to_state."""
+    event_id: _builtins.str
+    """event_id of the webhook event that caused it; empty if none."""
+    actor: _builtins.str
+    """actor who caused it; empty if nobody did."""
+    note: _builtins.str
+    """note of the actor."""
+    good_standing: _builtins.bool
+    """good_standing of the organization after it."""
+    @_builtins.property
+    def good_until(self) -> _timestamp_pb2.Timestamp:
+        """good_until of the organization after it."""
+
+    @_builtins.property
+    def change_time(self) -> _timestamp_pb2.Timestamp:
+        """change_time by the gateway's database."""
+
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        provider: _provider_pb2.Provider.ValueType = ...,
+        provider_subscription_id: _builtins.str = ...,
+        cause: Global___SubscriptionChangeCause.ValueType = ...,
+        from_state: Global___SubscriptionState.ValueType = ...,
+        to_state: Global___SubscriptionState.ValueType = ...,
+        event_id: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        note: _builtins.str = ...,
+        good_standing: _builtins.bool = ...,
+        good_until: _timestamp_pb2.Timestamp | None = ...,
+        change_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change_time", b"change_time", "good_until", b"good_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "cause", b"cause", "change_time", b"change_time", "event_id", b"event_id", "from_state", b"from_state", "good_standing", b"good_standing", "good_until", b"good_until", "note", b"note", "organization_id", b"organization_id", "provider", b"provider", "provider_subscription_id", b"provider_subscription_id", "to_state", b"to_state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubscriptionChange: _TypeAlias = SubscriptionChange  # noqa: Y015

@@ -26,15 +26,15 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tollgate.billing_gateway.v1 import provider_pb2 as tollgate_dot_billing__gateway_dot_v1_dot_provider__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/tollgate/billing_gateway/v1/webhook_event.proto\x12\x1btollgate.billing_gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a*tollgate/billing_gateway/v1/provider.proto\"\xb8\x02\n\x0cWebhookEvent\x12\x37\n\x08provider\x18\x01 \x01(\x0e\x32%.tollgate.billing_gateway.v1.Provider\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x12\n\nevent_type\x18\x03 \x01(\t\x12\x17\n\x0forganization_id\x18\x04 \x01(\t\x12=\n\x05state\x18\x05 \x01(\x0e\x32..tollgate.billing_gateway.v1.WebhookEventState\x12\x15\n\rattempt_count\x18\x06 \x01(\x05\x12\x12\n\nlast_error\x18\x07 \x01(\t\x12\x30\n\x0creceive_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cobservations\x18\t \x03(\t*\xd7\x01\n\x11WebhookEventState\x12#\n\x1fWEBHOOK_EVENT_STATE_UNSPECIFIED\x10\x00\x12 \n\x1cWEBHOOK_EVENT_STATE_RECEIVED\x10\x01\x12\x1c\n\x18WEBHOOK_EVENT_STATE_DONE\x10\x02\x12\x1f\n\x1bWEBHOOK_EVENT_STATE_IGNORED\x10\x03\x12\x1e\n\x1aWEBHOOK_EVENT_STATE_PARKED\x10\x04\x12\x1c\n\x18WEBHOOK_EVENT_STATE_DEAD\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/tollgate/billing_gateway/v1/webhook_event.proto\x12\x1btollgate.billing_gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a*tollgate/billing_gateway/v1/provider.proto\"\x9f\x03\n\x0cWebhookEvent\x12\x37\n\x08provider\x18\x01 \x01(\x0e\x32%.tollgate.billing_gateway.v1.Provider\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x12\n\nevent_type\x18\x03 \x01(\t\x12\x17\n\x0forganization_id\x18\x04 \x01(\t\x12=\n\x05state\x18\x05 \x01(\x0e\x32..tollgate.billing_gateway.v1.WebhookEventState\x12\x15\n\rattempt_count\x18\x06 \x01(\x05\x12\x12\n\nlast_error\x18\x07 \x01(\t\x12\x30\n\x0creceive_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cobservations\x18\t \x03(\t\x12\x11\n\tbody_kept\x18\n \x01(\x08\x12\x35\n\x11next_attempt_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13provider_object_ids\x18\x0c \x03(\t*\xd7\x01\n\x11WebhookEventState\x12#\n\x1fWEBHOOK_EVENT_STATE_UNSPECIFIED\x10\x00\x12 \n\x1cWEBHOOK_EVENT_STATE_RECEIVED\x10\x01\x12\x1c\n\x18WEBHOOK_EVENT_STATE_DONE\x10\x02\x12\x1f\n\x1bWEBHOOK_EVENT_STATE_IGNORED\x10\x03\x12\x1e\n\x1aWEBHOOK_EVENT_STATE_PARKED\x10\x04\x12\x1c\n\x18WEBHOOK_EVENT_STATE_DEAD\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tollgate.billing_gateway.v1.webhook_event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WEBHOOKEVENTSTATE']._serialized_start=473
-  _globals['_WEBHOOKEVENTSTATE']._serialized_end=688
+  _globals['_WEBHOOKEVENTSTATE']._serialized_start=576
+  _globals['_WEBHOOKEVENTSTATE']._serialized_end=791
   _globals['_WEBHOOKEVENT']._serialized_start=158
-  _globals['_WEBHOOKEVENT']._serialized_end=470
+  _globals['_WEBHOOKEVENT']._serialized_end=573
 # @@protoc_insertion_point(module_scope)

@@ -37,10 +37,11 @@ class _WebhookEventStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Web
     """WEBHOOK_EVENT_STATE_IGNORED: nothing in it concerns Tollgate."""
     WEBHOOK_EVENT_STATE_PARKED: _WebhookEventState.ValueType  # 4
     """WEBHOOK_EVENT_STATE_PARKED: it is not known whose it is; last_error says why. LinkSubscription of
-    its subscription or customer settles it; so does a redelivery once what kept it is mended.
+    its subscription or customer, or AssignPayment, settles it; so does a redelivery or a replay once what
+    kept it is mended.
     """
     WEBHOOK_EVENT_STATE_DEAD: _WebhookEventState.ValueType  # 5
-    """WEBHOOK_EVENT_STATE_DEAD: it cannot be handled; last_error says why. A redelivery tries it again."""
+    """WEBHOOK_EVENT_STATE_DEAD: it cannot be handled; last_error says why. A redelivery or a replay tries it again."""
 
 class WebhookEventState(_WebhookEventState, metaclass=_WebhookEventStateEnumTypeWrapper):
     """WebhookEventState is where the handling of an event stands."""
@@ -55,10 +56,11 @@ WEBHOOK_EVENT_STATE_IGNORED: WebhookEventState.ValueType  # 3
 """WEBHOOK_EVENT_STATE_IGNORED: nothing in it concerns Tollgate."""
 WEBHOOK_EVENT_STATE_PARKED: WebhookEventState.ValueType  # 4
 """WEBHOOK_EVENT_STATE_PARKED: it is not known whose it is; last_error says why. LinkSubscription of
-its subscription or customer settles it; so does a redelivery once what kept it is mended.
+its subscription or customer, or AssignPayment, settles it; so does a redelivery or a replay once what
+kept it is mended.
 """
 WEBHOOK_EVENT_STATE_DEAD: WebhookEventState.ValueType  # 5
-"""WEBHOOK_EVENT_STATE_DEAD: it cannot be handled; last_error says why. A redelivery tries it again."""
+"""WEBHOOK_EVENT_STATE_DEAD: it cannot be handled; last_error says why. A redelivery or a replay tries it again."""
 Global___WebhookEventState: _TypeAlias = WebhookEventState  # noqa: Y015
 
 @_typing.final
@@ -76,6 +78,9 @@ class WebhookEvent(_message.Message):
     LAST_ERROR_FIELD_NUMBER: _builtins.int
     RECEIVE_TIME_FIELD_NUMBER: _builtins.int
     OBSERVATIONS_FIELD_NUMBER: _builtins.int
+    BODY_KEPT_FIELD_NUMBER: _builtins.int
+    NEXT_ATTEMPT_TIME_FIELD_NUMBER: _builtins.int
+    PROVIDER_OBJECT_IDS_FIELD_NUMBER: _builtins.int
     provider: _provider_pb2.Provider.ValueType
     """provider that sent it."""
     event_id: _builtins.str
@@ -90,6 +95,8 @@ class WebhookEvent(_message.Message):
     """attempt_count of its handling."""
     last_error: _builtins.str
     """last_error: why it is PARKED or DEAD, or what went wrong the last time."""
+    body_kept: _builtins.bool
+    """body_kept: the raw body is still there, so that it can be replayed."""
     @_builtins.property
     def receive_time(self) -> _timestamp_pb2.Timestamp:
         """receive_time of the first delivery."""
@@ -97,6 +104,14 @@ class WebhookEvent(_message.Message):
     @_builtins.property
     def observations(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """observations that were read from it, for people."""
+
+    @_builtins.property
+    def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
+        """next_attempt_time while it is RECEIVED."""
+
+    @_builtins.property
+    def provider_object_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """provider_object_ids that it speaks of."""
 
     def __init__(
         self,
@@ -110,10 +125,13 @@ class WebhookEvent(_message.Message):
         last_error: _builtins.str = ...,
         receive_time: _timestamp_pb2.Timestamp | None = ...,
         observations: _abc.Iterable[_builtins.str] | None = ...,
+        body_kept: _builtins.bool = ...,
+        next_attempt_time: _timestamp_pb2.Timestamp | None = ...,
+        provider_object_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["receive_time", b"receive_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next_attempt_time", b"next_attempt_time", "receive_time", b"receive_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_count", b"attempt_count", "event_id", b"event_id", "event_type", b"event_type", "last_error", b"last_error", "observations", b"observations", "organization_id", b"organization_id", "provider", b"provider", "receive_time", b"receive_time", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_count", b"attempt_count", "body_kept", b"body_kept", "event_id", b"event_id", "event_type", b"event_type", "last_error", b"last_error", "next_attempt_time", b"next_attempt_time", "observations", b"observations", "organization_id", b"organization_id", "provider", b"provider", "provider_object_ids", b"provider_object_ids", "receive_time", b"receive_time", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -93,6 +93,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "CAPTURE_EXCEEDS_HOLD", "domain": "tollgate",
               "metadata": {"remainingMicros": "7000", "requestedMicros": "7500"}}
     """
+    ERROR_REASON_EVENT_BODY_EXPIRED: _ErrorReason.ValueType  # 23
+    """ERROR_REASON_EVENT_BODY_EXPIRED (FAILED_PRECONDITION): the event was settled long ago and its raw body
+    given up, so that it cannot be replayed.
+    Example: {"reason": "EVENT_BODY_EXPIRED", "domain": "tollgate", "metadata": {"eventId": "evt_1"}}
+    """
     ERROR_REASON_REFERENCE_CONFLICT: _ErrorReason.ValueType  # 13
     """ERROR_REASON_REFERENCE_CONFLICT (ALREADY_EXISTS): the reference, id or revision was used with other
     content; nothing was done.
@@ -197,6 +202,11 @@ ERROR_REASON_CAPTURE_EXCEEDS_HOLD: ErrorReason.ValueType  # 21
 """ERROR_REASON_CAPTURE_EXCEEDS_HOLD (FAILED_PRECONDITION): the hold has less left than is to be captured.
 Example: {"reason": "CAPTURE_EXCEEDS_HOLD", "domain": "tollgate",
           "metadata": {"remainingMicros": "7000", "requestedMicros": "7500"}}
+"""
+ERROR_REASON_EVENT_BODY_EXPIRED: ErrorReason.ValueType  # 23
+"""ERROR_REASON_EVENT_BODY_EXPIRED (FAILED_PRECONDITION): the event was settled long ago and its raw body
+given up, so that it cannot be replayed.
+Example: {"reason": "EVENT_BODY_EXPIRED", "domain": "tollgate", "metadata": {"eventId": "evt_1"}}
 """
 ERROR_REASON_REFERENCE_CONFLICT: ErrorReason.ValueType  # 13
 """ERROR_REASON_REFERENCE_CONFLICT (ALREADY_EXISTS): the reference, id or revision was used with other

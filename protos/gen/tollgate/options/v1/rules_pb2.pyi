@@ -43,6 +43,8 @@ class _FormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Format.ValueTy
     """FORMAT_CURRENCY_CODE: a code of ISO 4217, in capital letters."""
     FORMAT_ACCOUNT_SID: _Format.ValueType  # 3
     """FORMAT_ACCOUNT_SID: a Twilio account: `AC` and 32 hex digits."""
+    FORMAT_URL: _Format.ValueType  # 4
+    """FORMAT_URL: an absolute URL, http or https, printable ASCII, without a user and a password."""
 
 class Format(_Format, metaclass=_FormatEnumTypeWrapper):
     """Format is what a string must look like."""
@@ -55,6 +57,8 @@ FORMAT_CURRENCY_CODE: Format.ValueType  # 2
 """FORMAT_CURRENCY_CODE: a code of ISO 4217, in capital letters."""
 FORMAT_ACCOUNT_SID: Format.ValueType  # 3
 """FORMAT_ACCOUNT_SID: a Twilio account: `AC` and 32 hex digits."""
+FORMAT_URL: Format.ValueType  # 4
+"""FORMAT_URL: an absolute URL, http or https, printable ASCII, without a user and a password."""
 Global___Format: _TypeAlias = Format  # noqa: Y015
 
 @_typing.final
