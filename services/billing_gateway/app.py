@@ -15,17 +15,26 @@ from libs.rpc.client import open_channel
 from libs.service import Service
 from services.billing_gateway.clients import SubscriptionObserverClient, WalletClient
 from services.billing_gateway.config import BillingGatewaySettings, reveal
+from services.billing_gateway.domain.claims import ClaimKeys
 from services.billing_gateway.domain.values import PaymentLevel, Provider
 from services.billing_gateway.operations.intake import Intake
 from services.billing_gateway.operations.levels import Levels, PaymentLevels, SubscriptionLevels
 from services.billing_gateway.operations.linking import Linking
 from services.billing_gateway.operations.queries import Queries
-from services.billing_gateway.operations.settling import Settling, SettlingRules
+from services.billing_gateway.operations.recording import OwnershipRules, Recorder
+from services.billing_gateway.operations.recording.checkouts import CheckoutsOfOthers
+from services.billing_gateway.operations.recording.parts import Wakes
+from services.billing_gateway.operations.recording.payments import PaidPayments
+from services.billing_gateway.operations.recording.subscriptions import (
+    SubscriptionRecording,
+    SubscriptionTiming,
+)
+from services.billing_gateway.operations.settling import Settling
 from services.billing_gateway.ports import PaymentProvider
 from services.billing_gateway.servicer import billing_gateway_service
 from services.billing_gateway.stripe.provider import StripeProvider
 from services.billing_gateway.webhooks import Webhooks
-from services.billing_gateway.workers import SettlingWorkers
+from services.billing_gateway.workers import Loops
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -49,11 +58,12 @@ async def assemble(
     }
     wallet = WalletClient(wallet_channel)
     levels = _build_levels(settings, database, metrics, wallet, observers)
-    rules = SettlingRules(settings.trust_claimed_organizations, settings.plans)
-    settling_workers = SettlingWorkers()
-    intake = Intake(database, providers, lambda: datetime.now(UTC), settling_workers.wake)
-    settling = Settling(database, providers, levels, rules)
-    linking = Linking(database, levels, wallet, settling_workers.wake)
+    settling_loops, look_loops = Loops("settling"), Loops("looks")
+    wakes = Wakes(settling_loops.wake, look_loops.wake, Loops("errands").wake)
+    recorder = _build_recorder(settings, levels, providers, wakes)
+    intake = Intake(database, providers, lambda: datetime.now(UTC), settling_loops.wake)
+    settling = Settling(database, providers, recorder)
+    linking = Linking(database, levels, wallet, wakes)
     return Service(
         settings,
         database,
@@ -62,7 +72,9 @@ async def assemble(
         workers=[
             levels.subscription_announcer,
             levels.payment_announcer,
-            *settling_workers.build(settling, settings),
+            *settling_loops.build(
+                settling.settle_next, settings.poll_interval_seconds, settings.inbox_concurrency
+            ),
         ],
         endpoints=[HttpEndpoint(Webhooks(intake, metrics).application(), settings.http_address)],
         closables=[wallet_channel, *observers.values(), *providers.values()],
@@ -78,6 +90,29 @@ def _build_providers(settings: BillingGatewaySettings) -> dict[Provider, Payment
         livemode=settings.stripe_livemode,
     )
     return {stripe.name: stripe}  # type: ignore[dict-item] # nobody asks it anything yet
+
+
+def _build_recorder(
+    settings: BillingGatewaySettings,
+    levels: Levels,
+    providers: Mapping[Provider, PaymentProvider],
+    wakes: Wakes,
+) -> Recorder:
+    keys = ClaimKeys(tuple(key.encode() for key in reveal(settings.claim_keys)))
+    timing = SubscriptionTiming(
+        slack=timedelta(seconds=settings.period_slack_seconds),
+        grace=timedelta(seconds=settings.past_due_grace_seconds),
+        look_interval=timedelta(seconds=settings.look_interval_seconds),
+    )
+    askable = frozenset(each.name for each in providers.values() if each.can_be_asked)
+    return Recorder(
+        levels=levels,
+        ownership=OwnershipRules(settings.trust_claimed_organizations, keys),
+        subscriptions=SubscriptionRecording(timing, askable),
+        payments=PaidPayments(levels, settings.plans),
+        checkouts=CheckoutsOfOthers(),
+        wakes=wakes,
+    )
 
 
 def _build_levels(

@@ -14,7 +14,7 @@ from services.billing_gateway.domain.values import (
     WebhookEvent,
 )
 from services.billing_gateway.operations.linking import Link, Linking
-from services.billing_gateway.operations.queries import OrganizationStanding, Queries
+from services.billing_gateway.operations.queries import Queries, SeenOrganization
 from tollgate.billing_gateway.v1 import (
     billing_gateway_service_pb2,
     billing_gateway_service_pb2_grpc,
@@ -58,7 +58,9 @@ class BillingGatewayServicer(billing_gateway_service_pb2_grpc.BillingGatewayServ
         """Answer how an organization stands."""
         standing = await self._queries.get_standing(request.organization_id)
         return billing_gateway_service_pb2.GetSubscriptionResponse(
-            deciding_subscription=_subscription_message(standing.deciding),
+            deciding_subscription=_subscription_message(standing.deciding)
+            if standing.deciding
+            else None,
             subscriptions=[_subscription_message(each) for each in standing.subscriptions],
             level=_level_message(standing),
         )
@@ -132,11 +134,11 @@ def _subscription_message(seen: SeenSubscription) -> subscription_pb2.Subscripti
         current_period_end_time=to_timestamp(subscription.current_period_end_time),
         provider_update_time=to_timestamp(subscription.provider_time),
         update_time=to_timestamp(subscription.update_time),
-        cancel_at_period_end=subscription.cancel_at_period_end,
+        cancel_at_period_end=subscription.ends_with_its_period,
     )
 
 
-def _level_message(standing: OrganizationStanding) -> subscription_pb2.OrganizationLevel:
+def _level_message(standing: SeenOrganization) -> subscription_pb2.OrganizationLevel:
     level = standing.level
     return subscription_pb2.OrganizationLevel(
         revision=level.revision,

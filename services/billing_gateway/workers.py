@@ -1,29 +1,28 @@
 """The gateway's loops."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from libs.workers import PollingWorker, Worker
-from services.billing_gateway.config import BillingGatewaySettings
-from services.billing_gateway.operations.settling import Settling
 
 
-class SettlingWorkers:
-    """Several loops over one inbox; each settles one event at a time."""
+class Loops:
+    """One or several loops over the same step. They can be woken before they are there."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self._name = name
         self._workers: list[PollingWorker] = []
 
     def wake(self) -> None:
-        """Let them look at the inbox now."""
+        """Let them look for work now."""
         for worker in self._workers:
             worker.wake()
 
-    def build(self, settling: Settling, settings: BillingGatewaySettings) -> Sequence[Worker]:
+    def build(
+        self, step: Callable[[], Awaitable[bool]], interval_seconds: float, count: int = 1
+    ) -> Sequence[Worker]:
         """Return the loops to run."""
         self._workers = [
-            PollingWorker(
-                f"settling_{number}", settling.settle_next, settings.poll_interval_seconds
-            )
-            for number in range(settings.inbox_concurrency)
+            PollingWorker(f"{self._name}_{number}", step, interval_seconds)
+            for number in range(count)
         ]
         return self._workers

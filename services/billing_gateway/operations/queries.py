@@ -35,10 +35,11 @@ from services.billing_gateway.storage.inbox import EventKey, StoredEvent
 
 
 @dataclass(frozen=True, slots=True)
-class OrganizationStanding:
+class SeenOrganization:
     """An organization's subscriptions and level, at one moment."""
 
-    deciding: SeenSubscription
+    # None: only its operator lets it send.
+    deciding: SeenSubscription | None
     subscriptions: list[SeenSubscription]
     level: SubscriptionLevel
     good_standing: bool
@@ -51,21 +52,22 @@ class Queries:
         self._database = database
         self._levels = levels
 
-    async def get_standing(self, organization_id: str) -> OrganizationStanding:
+    async def get_standing(self, organization_id: str) -> SeenOrganization:
         """Return how an organization stands now."""
         return await self._database.run(self._read_standing, organization_id)
 
     async def _read_standing(
         self, connection: Connection, organization_id: str
-    ) -> OrganizationStanding:
+    ) -> SeenOrganization:
         row = await organizations.read(connection, organization_id)
         linked = await subscriptions.list_of_organization(connection, organization_id)
-        deciding = deciding_subscription(linked, self._levels.slack)
-        if row is None or deciding is None:
+        if row is None:
             raise subscription_not_found(organization_id)
-        return OrganizationStanding(
-            deciding=see(deciding, self._levels.slack, row.now),
-            subscriptions=[see(each, self._levels.slack, row.now) for each in linked],
+        slack = self._levels.slack
+        deciding = deciding_subscription(linked, slack, row.now)
+        return SeenOrganization(
+            deciding=see(deciding, slack, row.now) if deciding else None,
+            subscriptions=[see(each, slack, row.now) for each in linked],
             level=row.level,
             good_standing=row.level.is_good_at(row.now),
         )

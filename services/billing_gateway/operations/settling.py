@@ -1,63 +1,41 @@
 """Settles events, from the inbox to rows and levels: one transaction each."""
 
-from collections.abc import Mapping
+import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
-from libs.database import TIMED_OUT_ERRORS, TRANSIENT_ERRORS, Connection, Database
-from libs.errors import DomainError, ErrorReason
+from libs.database import TRANSIENT_ERRORS, Connection, Database
+from libs.errors import DomainError
 from libs.logs import get_logger
 from libs.workers import back_off_seconds
-from services.billing_gateway.domain import crediting, standing
-from services.billing_gateway.domain.crediting import Credit, PlanCredit
-from services.billing_gateway.domain.observations import (
-    Ignored,
-    Observation,
-    Observed,
-    PaymentPaid,
-    SubscriptionClaimed,
-    SubscriptionObserved,
-    Unreadable,
+from services.billing_gateway.domain.observations import Ignored, Observed, Unreadable
+from services.billing_gateway.domain.values import ChangeCause, EventState, Provider, WebhookEvent
+from services.billing_gateway.operations.recording_port import (
+    ObjectsBusyError,
+    Recorded,
+    Recording,
+    Source,
 )
-from services.billing_gateway.domain.ownership import Owners, Unowned, find_owner
-from services.billing_gateway.domain.standing import Heard
-from services.billing_gateway.domain.values import (
-    EventState,
-    Payment,
-    PaymentState,
-    Provider,
-    Subscription,
-    WebhookEvent,
-)
-from services.billing_gateway.operations.levels import Levels
 from services.billing_gateway.ports import PaymentProvider
-from services.billing_gateway.storage import inbox, objects, organizations, payments, subscriptions
+from services.billing_gateway.storage import inbox
 from services.billing_gateway.storage.inbox import Outcome, StoredEvent
-
-Recordable: TypeAlias = SubscriptionObserved | SubscriptionClaimed | PaymentPaid
 
 ATTEMPTS_MAX = 20
 BACK_OFF_BASE_SECONDS = 0.5
 BACK_OFF_MAX_SECONDS = 300.0
-LOCK_WAIT_SECONDS = 2.0
+PUT_OFF_SECONDS = (0.05, 0.25)
 
-
-@dataclass(frozen=True)
-class SettlingRules:
-    """What the settings say of owners and credits."""
-
-    trust_claimed_organizations: bool
-    plans: Mapping[str, PlanCredit]
+NOTHING_RECORDED = Recorded()
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """One event, settled, and which levels it changed."""
+    """One event, settled, and what is to be told of it."""
 
     event: WebhookEvent
     outcome: Outcome
-    level_changed: bool = False
-    payment_ids: tuple[str, ...] = ()
+    recorded: Recorded = NOTHING_RECORDED
 
 
 class Settling:
@@ -67,13 +45,11 @@ class Settling:
         self,
         database: Database,
         providers: Mapping[Provider, PaymentProvider],
-        levels: Levels,
-        rules: SettlingRules,
+        recording: Recording,
     ) -> None:
         self._database = database
         self._providers = providers
-        self._levels = levels
-        self._rules = rules
+        self._recording = recording
 
     async def settle_next(self) -> bool:
         """Settle one event that is due; answer whether there was one."""
@@ -89,10 +65,7 @@ class Settling:
             organization_id=outcome.organization_id,
             error=outcome.last_error,
         )
-        if settled.level_changed:
-            self._levels.wake_subscription(outcome.organization_id)
-        for payment_id in settled.payment_ids:
-            self._levels.wake_payment(outcome.organization_id, payment_id)
+        self._recording.wake(settled.recorded)
         return True
 
     async def _settle_next(self, connection: Connection) -> Settled | None:
@@ -124,8 +97,8 @@ class Settling:
         try:
             async with connection.transaction():
                 return await self._settle(connection, event, observed, told)
-        except TIMED_OUT_ERRORS:
-            return Settled(event, _wait(told))
+        except ObjectsBusyError:
+            return Settled(event, _put_off(told))
         except TRANSIENT_ERRORS:
             raise
         except DomainError as error:
@@ -138,97 +111,15 @@ class Settling:
     async def _settle(
         self, connection: Connection, event: WebhookEvent, observed: Observed, told: Outcome
     ) -> Settled:
-        await objects.lock(connection, event.provider, told.object_ids)
-        [observation, *more] = [_require_recordable(each) for each in observed.observations]
-        owner = await self._find_owner(connection, event.provider, observation)
-        if isinstance(owner, Unowned):
-            parked = replace(told, state=EventState.PARKED, last_error=owner.problem)
-            return Settled(event, parked)
-        level = await organizations.lock(connection, owner)
-        payment_ids = [
-            await self._record(connection, event, owner, each) for each in (observation, *more)
-        ]
-        changed = await self._levels.update_subscription_level(connection, owner, level)
-        await inbox.unpark(connection, event.provider, told.object_ids)
-        done = replace(told, state=EventState.DONE, organization_id=owner)
-        return Settled(event, done, changed, tuple(each for each in payment_ids if each))
-
-    async def _find_owner(
-        self, connection: Connection, provider: Provider, observation: Recordable
-    ) -> str | Unowned:
-        customer_id = observation.customer_id
-        known = await subscriptions.find(connection, provider, observation.subscription_id)
-        owners = Owners(
-            of_subscription=known.organization_id if known else None,
-            of_linked_customer=await subscriptions.list_owners_of_linked_customer(
-                connection, provider, customer_id
-            ),
-            claimed=observation.claim.organization_id if observation.claim else "",
-            of_learnt_customer=await subscriptions.list_owners_of_learnt_customer(
-                connection, provider, customer_id
-            ),
+        source = Source(event.provider, event.event_id, ChangeCause.EVENT, event.receive_time)
+        recorded = await self._recording.record(connection, source, observed.observations)
+        outcome = replace(
+            told,
+            state=EventState.PARKED if recorded.problem else EventState.DONE,
+            organization_id=_only(recorded.organization_ids),
+            last_error=recorded.problem,
         )
-        return find_owner(owners, trust_claims=self._rules.trust_claimed_organizations)
-
-    async def _record(
-        self, connection: Connection, event: WebhookEvent, owner: str, observation: Recordable
-    ) -> str | None:
-        """Record an observation; return the payment whose level it made, if any."""
-        match observation:
-            case SubscriptionObserved() | SubscriptionClaimed():
-                await self._record_subscription(connection, event, owner, observation)
-                return None
-            case PaymentPaid():
-                return await self._record_payment(connection, event, owner, observation)
-            case _:
-                assert_never(observation)
-
-    async def _record_subscription(
-        self,
-        connection: Connection,
-        event: WebhookEvent,
-        owner: str,
-        observation: SubscriptionObserved | SubscriptionClaimed,
-    ) -> None:
-        subscription_id = observation.subscription_id
-        known = await subscriptions.find_heard(connection, event.provider, subscription_id)
-        customer_id = observation.customer_id
-        heard = known or Heard(
-            Subscription(owner, event.provider, subscription_id, learnt_customer_id=customer_id)
-        )
-        if isinstance(observation, SubscriptionObserved):
-            heard = standing.observe(heard, observation, event.event_id)
-        if heard != known:
-            await subscriptions.save(connection, heard)
-
-    async def _record_payment(
-        self, connection: Connection, event: WebhookEvent, owner: str, observed: PaymentPaid
-    ) -> str | None:
-        known = await payments.find(
-            connection, event.provider, _payment_id(event.provider, observed)
-        )
-        if known is not None:
-            crediting.require_same_payment(known, observed, owner)
-            await payments.add_event(connection, known, event.event_id)
-            return None
-        credit = await self._decide_credit(connection, event.provider, observed)
-        payment = _new_payment(event, owner, observed, credit)
-        await payments.insert(connection, payment)
-        await self._levels.mark_payment(connection, payment)
-        return payment.payment_id
-
-    async def _decide_credit(
-        self, connection: Connection, provider: Provider, observed: PaymentPaid
-    ) -> Credit:
-        subscription = await subscriptions.find(connection, provider, observed.subscription_id)
-        plan_id = subscription.plan_id if subscription else ""
-        credit = crediting.decide_credit(observed, self._rules.plans, plan_id)
-        period_start = credit.allowance_period_start_time
-        if period_start is not None and await payments.is_allowance_taken(
-            connection, provider, observed.subscription_id, period_start
-        ):
-            return Credit(credit.plan_id, 0)
-        return credit
+        return Settled(event, outcome, recorded)
 
 
 def _told_by(observed: Observed) -> Outcome:
@@ -240,40 +131,16 @@ def _told_by(observed: Observed) -> Outcome:
     )
 
 
-def _require_recordable(observation: Observation) -> Recordable:
-    if isinstance(observation, Recordable):
-        return observation
-    raise DomainError(ErrorReason.INVALID_STATE, f"this is not recorded: {observation}")
+def _only(organization_ids: Sequence[str]) -> str:
+    """An event of several organizations is none's."""
+    return organization_ids[0] if len(organization_ids) == 1 else ""
 
 
-def _payment_id(provider: Provider, observed: PaymentPaid) -> str:
-    return f"{provider.lower()}:{observed.objects[0].object_id}"
-
-
-def _new_payment(event: WebhookEvent, owner: str, observed: PaymentPaid, credit: Credit) -> Payment:
-    return Payment(
-        organization_id=owner,
-        provider=event.provider,
-        payment_id=_payment_id(event.provider, observed),
-        subscription_id=observed.subscription_id,
-        plan_id=credit.plan_id,
-        currency_code=observed.currency_code,
-        paid_micros=observed.paid_micros,
-        credited_micros=credit.micros,
-        allowance_period_start_time=credit.allowance_period_start_time,
-        paid_time=observed.paid_time,
-        state=PaymentState.PAID,
-        revision=1,
-        event_ids=(event.event_id,),
-        create_time=event.receive_time,
-    )
-
-
-def _wait(told: Outcome) -> Outcome:
+def _put_off(told: Outcome) -> Outcome:
     return replace(
         told,
-        last_error="waits for another transaction of its organization",
-        retry_in_seconds=LOCK_WAIT_SECONDS,
+        last_error="waits for another transaction of its organization or objects",
+        retry_in_seconds=random.uniform(*PUT_OFF_SECONDS),
         is_attempt=False,
     )
 

@@ -121,9 +121,10 @@ WHERE provider = $1 AND state = 'PARKED' AND object_ids && $2::text[]
 """
 
 
-async def unpark(connection: Connection, provider: Provider, object_ids: Iterable[str]) -> None:
-    """Let the events that speak of these objects be handled again."""
-    await connection.execute(UNPARK, provider, [each for each in object_ids if each])
+async def unpark(connection: Connection, provider: Provider, object_ids: Iterable[str]) -> bool:
+    """Let the events that speak of these objects be handled again; answer whether any are."""
+    tag = await connection.execute(UNPARK, provider, [each for each in object_ids if each])
+    return tag != "UPDATE 0"
 
 
 FIND = "SELECT * FROM webhook_events WHERE provider = $1 AND event_id = $2"

@@ -19,6 +19,7 @@ from tests.integration.billing_gateway.requests import (
     DEAD,
     DONE,
     PARKED,
+    RECEIVED,
     events_of,
     link,
     payment_of,
@@ -245,7 +246,7 @@ async def test_an_event_and_its_link_at_once_never_miss_each_other(stack: Stack)
     )
 
 
-async def test_settling_and_linking_wait_for_each_other_over_the_same_object(
+async def test_an_object_that_is_busy_puts_its_event_off_and_holds_up_its_link(
     stack: Stack,
 ) -> None:
     event = subscription_event(STRANGER, "updated", "active", now(), PERIOD_END)
@@ -254,16 +255,21 @@ async def test_settling_and_linking_wait_for_each_other_over_the_same_object(
     async def waiting() -> int:
         return int(await connection.fetchval(WAITING_FOR_OBJECTS))
 
+    async def states() -> list[tuple[int, bool]]:
+        return [(each.state, each.last_error != "") for each in await events_of(stack)]
+
     try:
         await connection.execute(LOCK_OBJECT, f"STRIPE {STRANGER.subscription_id}")
         await stack.deliver(event)
-        await eventually(waiting, lambda count: count == 1)
+        await eventually(states, lambda found: found == [(RECEIVED, True)])
         linking = asyncio.ensure_future(stack.gateway.LinkSubscription(link(STRANGER, "org-1")))
-        await eventually(waiting, lambda count: count == 2)
+        await eventually(waiting, lambda count: count == 1)
+        assert await states() == [(RECEIVED, True)]
     finally:
         await connection.close()
     await linking
-    await eventually(lambda: settled(stack, event), lambda it: it.state == DONE)
+    found = await eventually(lambda: settled(stack, event), lambda it: it.state == DONE)
+    assert found.attempt_count == 1
 
 
 async def test_a_checkout_of_a_subscription_settles_what_was_parked_for_it(stack: Stack) -> None:

@@ -1,10 +1,11 @@
 """Whose an event is."""
 
+from dataclasses import replace
+
 import pytest
 
 from services.billing_gateway.domain.ownership import Owners, Unowned, find_owner
 
-NOBODY = frozenset[str]()
 EVERYBODY = Owners(
     of_subscription="org-1",
     of_linked_customer=frozenset({"org-2"}),
@@ -17,9 +18,9 @@ EVERYBODY = Owners(
     ("owners", "found"),
     [
         (EVERYBODY, "org-1"),
-        (Owners(None, frozenset({"org-2"}), "org-3", frozenset({"org-4"})), "org-2"),
-        (Owners(None, NOBODY, "org-3", frozenset({"org-4"})), "org-3"),
-        (Owners(None, NOBODY, "", frozenset({"org-4"})), "org-4"),
+        (replace(EVERYBODY, of_subscription=None), "org-2"),
+        (Owners(claimed="org-3", of_learnt_customer=frozenset({"org-4"})), "org-3"),
+        (Owners(of_learnt_customer=frozenset({"org-4"})), "org-4"),
     ],
 )
 def test_our_links_come_first_then_claims_then_what_was_learnt(owners: Owners, found: str) -> None:
@@ -27,15 +28,15 @@ def test_our_links_come_first_then_claims_then_what_was_learnt(owners: Owners, f
 
 
 def test_a_claim_counts_only_where_it_is_trusted() -> None:
-    owners = Owners(None, NOBODY, "org-3", NOBODY)
+    owners = Owners(claimed="org-3")
     assert isinstance(find_owner(owners, trust_claims=False), Unowned)
 
 
 @pytest.mark.parametrize(
     "owners",
     [
-        Owners(None, frozenset({"org-1", "org-2"}), "", NOBODY),
-        Owners(None, NOBODY, "", frozenset({"org-1", "org-2"})),
+        Owners(of_linked_customer=frozenset({"org-1", "org-2"})),
+        Owners(of_learnt_customer=frozenset({"org-1", "org-2"})),
     ],
 )
 def test_a_customer_of_several_organizations_is_nobodys(owners: Owners) -> None:

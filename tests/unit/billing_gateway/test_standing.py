@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.levels import SubscriptionState
+from services.billing_gateway.domain.facts import facts_of
 from services.billing_gateway.domain.observations import Claim, SubscriptionObserved
 from services.billing_gateway.domain.standing import (
-    Heard,
     deciding_subscription,
     good_until,
-    observe,
-    organization_level,
+    organization_standing,
     see,
+    stand,
 )
 from services.billing_gateway.domain.values import Provider, Subscription
 
@@ -50,10 +50,8 @@ stories = st.lists(observations, min_size=1, max_size=12).flatmap(
 
 
 def play(story: Sequence[tuple[int, SubscriptionObserved]]) -> Subscription:
-    heard = Heard(LINKED)
-    for number, observed in story:
-        heard = observe(heard, observed, f"evt_{number}")
-    return heard.subscription
+    facts = [fact for number, told in story for fact in facts_of(told, f"evt_{number}")]
+    return stand(LINKED, facts, timedelta(0))
 
 
 @given(stories)
@@ -128,12 +126,13 @@ def test_good_standing_ends_with_the_paid_period_and_its_slack() -> None:
 def test_an_organization_is_in_good_standing_if_any_subscription_is() -> None:
     canceled = play([(1, observed(SubscriptionState.CANCELED, 9))])
     active = replace(play([(2, observed(SubscriptionState.ACTIVE))]), subscription_id="sub_2")
-    level = organization_level([canceled, active], SLACK, revision=4)
+    level = organization_standing([canceled, active], None, SLACK, START, revision=4).level
     assert level.good_standing
     assert level.state is SubscriptionState.ACTIVE
     assert level.good_until == START + timedelta(days=31)
-    assert deciding_subscription([canceled, active], SLACK) == active
-    assert not organization_level([canceled], SLACK, revision=5).good_standing
+    assert deciding_subscription([canceled, active], SLACK, START) == active
+    alone = organization_standing([canceled], None, SLACK, START, revision=5)
+    assert not alone.level.good_standing
 
 
 def test_what_the_provider_tells_of_the_plan_comes_before_the_link() -> None:
