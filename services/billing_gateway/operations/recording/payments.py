@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from libs.announcing.ports import LevelKey
 from libs.database import Connection
 from libs.errors import DomainError, ErrorReason
-from services.billing_gateway.domain import crediting
+from services.billing_gateway.domain import crediting, flows
 from services.billing_gateway.domain.crediting import Credit, PlanCredit
 from services.billing_gateway.domain.observations import PaymentPaid
 from services.billing_gateway.domain.ownership import Unowned
@@ -71,7 +71,7 @@ class PaidPayments:
         payment_id = f"{source.provider.lower()}:{paid.objects[0].object_id}"
         known = await payments.find(connection, source.provider, payment_id)
         if known is not None:
-            crediting.require_same_payment(known, paid, owner)
+            flows.tell_paid(known, paid)
             await payments.add_event(connection, known, source.source_id)
             return ()
         credit = await self._decide_credit(connection, source.provider, paid)
