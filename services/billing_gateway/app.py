@@ -21,10 +21,11 @@ from services.billing_gateway.operations.intake import Intake
 from services.billing_gateway.operations.levels import Levels, PaymentLevels, SubscriptionLevels
 from services.billing_gateway.operations.linking import Linking
 from services.billing_gateway.operations.queries import Queries
+from services.billing_gateway.operations.queries.payments import PaymentQueries
 from services.billing_gateway.operations.recording import OwnershipRules, Recorder
 from services.billing_gateway.operations.recording.checkouts import CheckoutsOfOthers
 from services.billing_gateway.operations.recording.parts import Wakes
-from services.billing_gateway.operations.recording.payments import PaidPayments
+from services.billing_gateway.operations.recording.payments import PaymentRecording
 from services.billing_gateway.operations.recording.subscriptions import (
     SubscriptionRecording,
     SubscriptionTiming,
@@ -68,7 +69,11 @@ async def assemble(
         settings,
         database,
         metrics,
-        rpc_services=[billing_gateway_service(linking, Queries(database, levels))],
+        rpc_services=[
+            billing_gateway_service(
+                linking, Queries(database, levels), PaymentQueries(database, levels)
+            )
+        ],
         workers=[
             levels.subscription_announcer,
             levels.payment_announcer,
@@ -109,7 +114,7 @@ def _build_recorder(
         levels=levels,
         ownership=OwnershipRules(settings.trust_claimed_organizations, keys),
         subscriptions=SubscriptionRecording(timing, askable),
-        payments=PaidPayments(levels, settings.plans),
+        payments=PaymentRecording(levels, settings.plans, askable),
         checkouts=CheckoutsOfOthers(),
         wakes=wakes,
     )

@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from libs.announcing.ports import Delivery
 from libs.rpc.times import optional_time, to_timestamp
 from libs.service import RpcService
 from services.billing_gateway.domain.standing import SeenSubscription
 from services.billing_gateway.domain.values import (
+    Component,
     EventFilter,
     EventState,
-    Payment,
     Provider,
     WebhookEvent,
 )
 from services.billing_gateway.operations.linking import Link, Linking
 from services.billing_gateway.operations.queries import Queries, SeenOrganization
+from services.billing_gateway.operations.queries.payments import PaymentQueries, SeenPayment
 from tollgate.billing_gateway.v1 import (
     billing_gateway_service_pb2,
     billing_gateway_service_pb2_grpc,
@@ -30,9 +30,10 @@ SERVICE_NAME = "tollgate.billing_gateway.v1.BillingGatewayService"
 class BillingGatewayServicer(billing_gateway_service_pb2_grpc.BillingGatewayServiceServicer):
     """Translates; decides nothing."""
 
-    def __init__(self, linking: Linking, queries: Queries) -> None:
+    def __init__(self, linking: Linking, queries: Queries, payments: PaymentQueries) -> None:
         self._linking = linking
         self._queries = queries
+        self._payments = payments
 
     async def LinkSubscription(
         self, request: billing_gateway_service_pb2.LinkSubscriptionRequest, context: Any
@@ -69,12 +70,8 @@ class BillingGatewayServicer(billing_gateway_service_pb2_grpc.BillingGatewayServ
         self, request: billing_gateway_service_pb2.GetPaymentRequest, context: Any
     ) -> billing_gateway_service_pb2.GetPaymentResponse:
         """Answer what became of a payment."""
-        payment, delivery = await self._queries.get_payment(
-            _provider(request.provider), request.payment_id
-        )
-        return billing_gateway_service_pb2.GetPaymentResponse(
-            payment=_payment_message(payment, delivery)
-        )
+        seen = await self._payments.get_payment(_provider(request.provider), request.payment_id)
+        return billing_gateway_service_pb2.GetPaymentResponse(payment=_payment_message(seen))
 
     async def ListWebhookEvents(
         self, request: billing_gateway_service_pb2.ListWebhookEventsRequest, context: Any
@@ -148,7 +145,8 @@ def _level_message(standing: SeenOrganization) -> subscription_pb2.OrganizationL
     )
 
 
-def _payment_message(payment: Payment, delivery: Delivery) -> payment_pb2.Payment:
+def _payment_message(seen: SeenPayment) -> payment_pb2.Payment:
+    payment, delivery = seen.payment, seen.delivery
     return payment_pb2.Payment(
         provider=_provider_value(payment.provider),
         payment_id=payment.payment_id,
@@ -168,6 +166,25 @@ def _payment_message(payment: Payment, delivery: Delivery) -> payment_pb2.Paymen
         reversed_micros=payment.standing.reversed_micros,
         at_risk_micros=payment.standing.at_risk_micros,
         blocks_spending=payment.standing.blocks_spending,
+        components=[_component_message(each) for each in seen.components],
+        provider_object_ids=seen.object_ids,
+        problem=payment.problem,
+        checkout_reference_id=seen.checkout_reference_id,
+    )
+
+
+def _component_message(component: Component) -> payment_pb2.PaymentComponent:
+    kind = f"PAYMENT_COMPONENT_KIND_{component.kind}"
+    state = f"PAYMENT_COMPONENT_STATE_{component.state}"
+    return payment_pb2.PaymentComponent(
+        component_id=component.component_id,
+        kind=payment_pb2.PaymentComponentKind.Value(kind),
+        state=payment_pb2.PaymentComponentState.Value(state),
+        amount_micros=component.amount_micros,
+        currency_code=component.currency_code,
+        blocks_spending=component.blocks_spending,
+        provider_time=to_timestamp(component.provider_time),
+        event_id=component.event_id,
     )
 
 
@@ -185,10 +202,12 @@ def _event_message(event: WebhookEvent) -> webhook_event_pb2.WebhookEvent:
     )
 
 
-def billing_gateway_service(linking: Linking, queries: Queries) -> RpcService:
+def billing_gateway_service(
+    linking: Linking, queries: Queries, payments: PaymentQueries
+) -> RpcService:
     """Return the gRPC service of the gateway."""
     return RpcService(
         SERVICE_NAME,
-        BillingGatewayServicer(linking, queries),  # type: ignore[abstract] # the rest follows
+        BillingGatewayServicer(linking, queries, payments),  # type: ignore[abstract] # the rest follows
         billing_gateway_service_pb2_grpc.add_BillingGatewayServiceServicer_to_server,
     )

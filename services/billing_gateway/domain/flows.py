@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from libs.errors import DomainError, ErrorReason
 from services.billing_gateway.domain.observations import (
@@ -64,6 +65,7 @@ def absorb(survivor: Payment, absorbed: Payment) -> Payment:
         event_ids=_joined(survivor.event_ids, absorbed.event_ids),
         has_failed=survivor.has_failed or absorbed.has_failed,
         progress=_later(survivor.progress, absorbed.progress),
+        create_time=_earlier(survivor.create_time, absorbed.create_time),
     )
     if absorbed.paid_micros is not None:
         # Paid comes first in the order of staying, so both are.
@@ -130,6 +132,10 @@ def _with_names(payment: Payment, subscription_id: str, customer_id: str) -> Pay
 def _later(known: ProgressTold | None, told: ProgressTold | None) -> ProgressTold | None:
     candidates = [each for each in (known, told) if each is not None]
     return max(candidates, key=_progress_key, default=None)
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((each for each in (one, other) if each is not None), default=None)
 
 
 def _progress_key(told: ProgressTold) -> tuple[object, ...]:

@@ -72,7 +72,8 @@ class PaymentLevels:
         return await payments.list_levels(connection, after or LevelKey(""), limit)
 
 
-def _level_key(payment: Payment) -> LevelKey:
+def payment_key(payment: Payment) -> LevelKey:
+    """Return the key of a payment's level."""
     return LevelKey(payment.organization_id or "", payment.payment_id)
 
 
@@ -122,13 +123,16 @@ class Levels:
 
     async def mark_payment(self, connection: Connection, payment: Payment) -> None:
         """Mark a payment's level."""
-        key = _level_key(payment)
+        key = payment_key(payment)
         await self.payment_announcer.mark(connection, [CurrentLevel(key, payment.revision)])
 
-    async def read_payment_delivery(self, connection: Connection, payment: Payment) -> Delivery:
-        """Return how far the wallet has taken a payment."""
-        key = _level_key(payment)
-        return await self.payment_announcer.read_delivery(connection, key, WALLET)
+    async def read_payment_deliveries(
+        self, connection: Connection, seen: Sequence[Payment]
+    ) -> list[Delivery]:
+        """Return how far the wallet has taken each of these payments."""
+        keys = [payment_key(each) for each in seen]
+        taken = await self.payment_announcer.read_deliveries(connection, keys, WALLET)
+        return [taken[key] for key in keys]
 
     def wake_subscription(self, organization_id: str) -> None:
         """Tell now what a committed transaction marked."""

@@ -1,6 +1,6 @@
 """The inbox: webhook events and what came of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -125,6 +125,19 @@ async def unpark(connection: Connection, provider: Provider, object_ids: Iterabl
     """Let the events that speak of these objects be handled again; answer whether any are."""
     tag = await connection.execute(UNPARK, provider, [each for each in object_ids if each])
     return tag != "UPDATE 0"
+
+
+NAME_ORGANIZATION = """
+UPDATE webhook_events SET organization_id = $3
+WHERE provider = $1 AND event_id = ANY ($2::text[]) AND organization_id = ''
+"""
+
+
+async def name_organization(
+    connection: Connection, provider: Provider, event_ids: Sequence[str], organization_id: str
+) -> None:
+    """Write down whose events are that nobody could tell before."""
+    await connection.execute(NAME_ORGANIZATION, provider, event_ids, organization_id)
 
 
 FIND = "SELECT * FROM webhook_events WHERE provider = $1 AND event_id = $2"

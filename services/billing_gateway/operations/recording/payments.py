@@ -1,19 +1,28 @@
-"""Payments: each is credited once."""
-
-# ruff: noqa: ARG002 - what it need not know the protocol tells it all the same
+"""Payments: each flow of money has one row and one credit, whatever tells of it first."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import assert_never
 
 from libs.announcing.ports import LevelKey
 from libs.database import Connection
 from libs.errors import DomainError, ErrorReason
-from services.billing_gateway.domain import crediting, flows
-from services.billing_gateway.domain.crediting import Credit, PlanCredit
-from services.billing_gateway.domain.observations import PaymentPaid
+from libs.logs import get_logger
+from services.billing_gateway.domain import flows
+from services.billing_gateway.domain.crediting import PlanCredit
+from services.billing_gateway.domain.observations import (
+    ComponentObserved,
+    PaymentLinked,
+    PaymentPaid,
+    PaymentProgressed,
+    RefundedInAll,
+)
 from services.billing_gateway.domain.ownership import Unowned
-from services.billing_gateway.domain.values import Payment, PaymentState, Provider
-from services.billing_gateway.operations.levels import Levels
+from services.billing_gateway.domain.payment_level import standing_of, state_of
+from services.billing_gateway.domain.values import ChangeCause, Payment, Provider
+from services.billing_gateway.operations.levels import Levels, payment_key
+from services.billing_gateway.operations.recording.crediting import Crediting
+from services.billing_gateway.operations.recording.flows import Flow, FlowBook, write
 from services.billing_gateway.operations.recording.parts import (
     Organizations,
     PartRecorded,
@@ -21,15 +30,28 @@ from services.billing_gateway.operations.recording.parts import (
     Told,
 )
 from services.billing_gateway.operations.recording_port import Source
-from services.billing_gateway.storage import payments, subscriptions
+from services.billing_gateway.storage import inbox
 
 
-@dataclass(frozen=True)
-class PaidPayments:
-    """Records what was paid; the objects' locks are all that it needs."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What came of one flow."""
 
-    levels: Levels
-    plans: Mapping[str, PlanCredit]
+    problem: str = ""
+    level: LevelKey | None = None
+    looks_due: bool = False
+    news_of: frozenset[str] = frozenset()
+
+
+class PaymentRecording:
+    """Keeps the flows of money, credits each once, and tells how it stands."""
+
+    def __init__(
+        self, levels: Levels, plans: Mapping[str, PlanCredit], askable: frozenset[Provider]
+    ) -> None:
+        self._levels = levels
+        self._crediting = Crediting(plans, askable)
+        self._askable = askable
 
     async def lock(
         self,
@@ -38,15 +60,54 @@ class PaidPayments:
         observations: Sequence[PaymentTold],
         *,
         wait: bool,
-    ) -> "PaidPayments":
-        """Lock nothing more."""
-        for observation in observations:
-            if not isinstance(observation, PaymentPaid):
-                raise DomainError(ErrorReason.INVALID_STATE, f"this is not recorded: {observation}")
-        return self
+    ) -> "LockedPayments":
+        """Lock the rows there are of the flows that are spoken of."""
+        object_ids = {each.object_id for told in observations for each in told.objects}
+        book = FlowBook(source.provider, source.receive_time)
+        if object_ids:
+            await book.load(connection, object_ids, wait=wait)
+        return LockedPayments(self, book)
+
+    async def keep(self, connection: Connection, flow: Flow, organizations: Organizations) -> Kept:
+        """Credit a flow as soon as that can be decided, and write it with its level."""
+        undecided = await self._crediting.credit(connection, flow, organizations)
+        payment, is_news = _as_it_stands(flow, undecided.problem)
+        flow.payment = payment
+        if flow.is_changed:
+            await write(connection, flow, is_strange=self._is_strange(payment))
+        if flow.got_owner and payment.organization_id is not None:
+            await inbox.name_organization(
+                connection, payment.provider, payment.event_ids, payment.organization_id
+            )
+        if is_news:
+            await self._levels.mark_payment(connection, flow.payment)
+        return Kept(
+            problem=undecided.problem if flow.paid is not None else "",
+            level=payment_key(flow.payment) if is_news else None,
+            looks_due=undecided.is_look_due,
+            news_of=frozenset(flow.objects) if flow.got_owner else frozenset(),
+        )
+
+    def _is_strange(self, payment: Payment) -> bool:
+        """Of what is neither paid nor anybody's only the provider knows what it belongs to."""
+        is_known = payment.paid_micros is not None or payment.organization_id is not None
+        return not is_known and payment.provider in self._askable
+
+
+@dataclass(frozen=True)
+class LockedPayments:
+    """The flows of money that one transaction speaks of."""
+
+    recording: PaymentRecording
+    book: FlowBook
 
     def owner_of(self, observation: PaymentTold, found: str | Unowned) -> str | Unowned:
-        """It is whose it is by all but the rows."""
+        """Return the owner of its row, if that is known; what is told later moves no money."""
+        for flow in self.book.find(observation.objects):
+            owner = flow.payment.organization_id
+            if owner is not None:
+                _require_owner(flow.payment, owner, observation, found)
+                return owner
         return found
 
     async def record(
@@ -56,54 +117,80 @@ class PaidPayments:
         told: Sequence[Told],
         organizations: Organizations,
     ) -> PartRecorded:
-        """Record what was paid by somebody who is known."""
-        problems, keys = list[str](), list[LevelKey]()
+        """Tell every flow what was told of it, then credit and write each once."""
         for each in told:
-            if isinstance(each.owner, Unowned):
-                problems.append(each.owner.problem)
-            elif isinstance(each.observation, PaymentPaid):
-                keys += await self._record(connection, source, each.owner, each.observation)
-        return PartRecorded(problems=tuple(problems), payment_levels=tuple(keys))
-
-    async def _record(
-        self, connection: Connection, source: Source, owner: str, paid: PaymentPaid
-    ) -> Sequence[LevelKey]:
-        payment_id = f"{source.provider.lower()}:{paid.objects[0].object_id}"
-        known = await payments.find(connection, source.provider, payment_id)
-        if known is not None:
-            flows.tell_paid(known, paid)
-            await payments.add_event(connection, known, source.source_id)
-            return ()
-        credit = await self._decide_credit(connection, source.provider, paid)
-        payment = Payment(
-            organization_id=owner,
-            provider=source.provider,
-            payment_id=payment_id,
-            subscription_id=paid.subscription_id,
-            plan_id=credit.plan_id,
-            currency_code=paid.currency_code,
-            paid_micros=paid.paid_micros,
-            credited_micros=credit.micros,
-            allowance_period_start_time=credit.allowance_period_start_time,
-            paid_time=paid.paid_time,
-            state=PaymentState.PAID,
-            revision=1,
-            event_ids=(source.source_id,),
-            create_time=source.receive_time,
+            if isinstance(each.observation, PaymentTold):
+                _tell(
+                    self.book.join(each.observation.objects), source, each.observation, each.owner
+                )
+        kept = [
+            await self.recording.keep(connection, flow, organizations) for flow in self.book.flows
+        ]
+        return PartRecorded(
+            problems=tuple(each.problem for each in kept if each.problem),
+            payment_levels=tuple(each.level for each in kept if each.level is not None),
+            looks_due=any(each.looks_due for each in kept),
+            news_of=frozenset[str]().union(*(each.news_of for each in kept)),
         )
-        await payments.insert(connection, payment)
-        await self.levels.mark_payment(connection, payment)
-        return (LevelKey(owner, payment_id),)
 
-    async def _decide_credit(
-        self, connection: Connection, provider: Provider, paid: PaymentPaid
-    ) -> Credit:
-        subscription = await subscriptions.find(connection, provider, paid.subscription_id)
-        plan_id = subscription.plan_id if subscription else ""
-        credit = crediting.decide_credit(paid, self.plans, plan_id)
-        period_start = credit.allowance_period_start_time
-        if period_start is not None and await payments.is_allowance_taken(
-            connection, provider, paid.subscription_id, period_start
-        ):
-            return Credit(credit.plan_id, 0)
-        return credit
+
+def _require_owner(
+    payment: Payment, owner: str, observation: PaymentTold, found: str | Unowned
+) -> None:
+    """Refuse a payment that says itself, and is believed, that it is somebody else's."""
+    claim = observation.claim if isinstance(observation, PaymentPaid) else None
+    if claim is not None and claim.organization_id == found != owner:
+        raise DomainError(
+            ErrorReason.REFERENCE_CONFLICT,
+            f"payment {payment.payment_id} is known as {owner}'s",
+        )
+
+
+def _tell(flow: Flow, source: Source, told: PaymentTold, owner: str | Unowned) -> None:
+    payment = flow.payment
+    match told:
+        case PaymentPaid():
+            flow.paid = told
+            payment = _owned(flows.tell_paid(payment, told), owner)
+        case PaymentProgressed():
+            payment = _owned(flows.tell_progress(payment, told), owner)
+        case RefundedInAll():
+            payment = flows.tell_refunded_in_all(payment, told)
+        case ComponentObserved():
+            _join(flow, source, told)
+        case PaymentLinked():
+            pass
+        case _:
+            assert_never(told)
+    if source.cause is ChangeCause.EVENT and source.source_id not in payment.event_ids:
+        payment = replace(payment, event_ids=(*payment.event_ids, source.source_id))
+    flow.payment = payment
+
+
+def _owned(payment: Payment, owner: str | Unowned) -> Payment:
+    if isinstance(owner, str):
+        return replace(payment, organization_id=payment.organization_id or owner)
+    return payment if payment.organization_id else replace(payment, problem=owner.problem)
+
+
+def _join(flow: Flow, source: Source, told: ComponentObserved) -> None:
+    component = told.component
+    flow.join(replace(component, event_id=component.event_id or source.source_id))
+    paid_in = flow.payment.currency_code
+    if component.amount_micros and paid_in not in ("", component.currency_code):
+        get_logger().warning(
+            "component_in_another_currency",
+            payment_id=flow.payment.payment_id,
+            component_id=component.component_id,
+        )
+
+
+def _as_it_stands(flow: Flow, problem: str) -> tuple[Payment, bool]:
+    """Return the payment with its level, and whether that is news for the wallet."""
+    parts, stored = list(flow.components.values()), flow.stored
+    payment = replace(flow.payment, standing=standing_of(flow.payment, parts), problem=problem)
+    payment = replace(payment, state=state_of(payment, parts))
+    was_credited = stored is not None and stored.credited_micros is not None
+    told = stored.standing if stored is not None and was_credited else None
+    is_news = payment.credited_micros is not None and payment.standing != told
+    return replace(payment, revision=payment.revision + is_news), is_news

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from libs.announcing.ports import Delivery
 from libs.database import Connection, Database
 from libs.errors import DomainError, ErrorReason
 from libs.levels import SubscriptionLevel
@@ -21,16 +20,14 @@ from services.billing_gateway.domain.standing import (
 )
 from services.billing_gateway.domain.values import (
     EventFilter,
-    Payment,
     Provider,
     WebhookEvent,
 )
 from services.billing_gateway.operations.levels import (
     Levels,
-    payment_not_found,
     subscription_not_found,
 )
-from services.billing_gateway.storage import inbox, organizations, payments, subscriptions
+from services.billing_gateway.storage import inbox, organizations, subscriptions
 from services.billing_gateway.storage.inbox import EventKey, StoredEvent
 
 
@@ -86,18 +83,6 @@ class Queries:
         if row is None:
             raise subscription_not_found(found.organization_id)
         return see(found, self._levels.slack, row.now)
-
-    async def get_payment(self, provider: Provider, payment_id: str) -> tuple[Payment, Delivery]:
-        """Return a payment and how far the wallet has taken it."""
-        return await self._database.run(self._read_payment, provider, payment_id)
-
-    async def _read_payment(
-        self, connection: Connection, provider: Provider, payment_id: str
-    ) -> tuple[Payment, Delivery]:
-        payment = await payments.find(connection, provider, payment_id)
-        if payment is None:
-            raise payment_not_found(payment_id)
-        return payment, await self._levels.read_payment_delivery(connection, payment)
 
     async def get_event(self, provider: Provider, event_id: str) -> StoredEvent:
         """Return an event with its body."""
