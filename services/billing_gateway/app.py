@@ -17,10 +17,12 @@ from services.billing_gateway.clients import SubscriptionObserverClient, WalletC
 from services.billing_gateway.config import BillingGatewaySettings, reveal
 from services.billing_gateway.domain.claims import ClaimKeys
 from services.billing_gateway.domain.values import PaymentLevel, Provider
+from services.billing_gateway.operations.inserting import Inserting
 from services.billing_gateway.operations.intake import Intake
 from services.billing_gateway.operations.levels import Levels, PaymentLevels, SubscriptionLevels
 from services.billing_gateway.operations.linking import Linking
 from services.billing_gateway.operations.queries import Queries
+from services.billing_gateway.operations.queries.events import EventQueries
 from services.billing_gateway.operations.queries.payments import PaymentQueries
 from services.billing_gateway.operations.recording import OwnershipRules, Recorder
 from services.billing_gateway.operations.recording.checkouts import CheckoutsOfOthers
@@ -30,12 +32,15 @@ from services.billing_gateway.operations.recording.subscriptions import (
     SubscriptionRecording,
     SubscriptionTiming,
 )
+from services.billing_gateway.operations.replaying import Replaying
+from services.billing_gateway.operations.retention import Retention
 from services.billing_gateway.operations.settling import Settling
+from services.billing_gateway.operations.watching import Watching
 from services.billing_gateway.ports import PaymentProvider
 from services.billing_gateway.servicer import billing_gateway_service
 from services.billing_gateway.stripe.provider import StripeProvider
 from services.billing_gateway.webhooks import Webhooks
-from services.billing_gateway.workers import Loops
+from services.billing_gateway.workers import UPKEEP_SECONDS, Loops
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -62,8 +67,11 @@ async def assemble(
     settling_loops, look_loops = Loops("settling"), Loops("looks")
     wakes = Wakes(settling_loops.wake, look_loops.wake, Loops("errands").wake)
     recorder = _build_recorder(settings, levels, providers, wakes)
-    intake = Intake(database, providers, lambda: datetime.now(UTC), settling_loops.wake)
-    settling = Settling(database, providers, recorder)
+    inserting = Inserting(database, settling_loops.wake)
+    intake = Intake(database, providers, inserting, lambda: datetime.now(UTC))
+    settling = Settling(database, providers, recorder, settling_loops.wake_in)
+    retention = Retention(database, settings.body_retention_seconds)
+    watching = Watching(database, metrics.registry, settings.parked_alarm_seconds)
     linking = Linking(database, levels, wallet, wakes)
     return Service(
         settings,
@@ -71,15 +79,22 @@ async def assemble(
         metrics,
         rpc_services=[
             billing_gateway_service(
-                linking, Queries(database, levels), PaymentQueries(database, levels)
+                linking,
+                Queries(database, levels),
+                PaymentQueries(database, levels),
+                EventQueries(database),
+                Replaying(database, settling_loops.wake),
             )
         ],
         workers=[
             levels.subscription_announcer,
             levels.payment_announcer,
+            inserting,
             *settling_loops.build(
                 settling.settle_next, settings.poll_interval_seconds, settings.inbox_concurrency
             ),
+            *Loops("retention").build(retention.give_up_some, UPKEEP_SECONDS),
+            *Loops("watching").build(watching.watch, UPKEEP_SECONDS),
         ],
         endpoints=[HttpEndpoint(Webhooks(intake, metrics).application(), settings.http_address)],
         closables=[wallet_channel, *observers.values(), *providers.values()],

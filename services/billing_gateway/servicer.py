@@ -14,8 +14,11 @@ from services.billing_gateway.domain.values import (
 )
 from services.billing_gateway.operations.linking import Link, Linking
 from services.billing_gateway.operations.queries import Queries, SeenOrganization
+from services.billing_gateway.operations.queries.events import EventQueries
 from services.billing_gateway.operations.queries.payments import PaymentQueries, SeenPayment
+from services.billing_gateway.operations.replaying import Replaying
 from tollgate.billing_gateway.v1 import (
+    billing_gateway_service_events_pb2,
     billing_gateway_service_pb2,
     billing_gateway_service_pb2_grpc,
     payment_pb2,
@@ -30,10 +33,19 @@ SERVICE_NAME = "tollgate.billing_gateway.v1.BillingGatewayService"
 class BillingGatewayServicer(billing_gateway_service_pb2_grpc.BillingGatewayServiceServicer):
     """Translates; decides nothing."""
 
-    def __init__(self, linking: Linking, queries: Queries, payments: PaymentQueries) -> None:
+    def __init__(
+        self,
+        linking: Linking,
+        queries: Queries,
+        payments: PaymentQueries,
+        events: EventQueries,
+        replaying: Replaying,
+    ) -> None:
         self._linking = linking
         self._queries = queries
         self._payments = payments
+        self._events = events
+        self._replaying = replaying
 
     async def LinkSubscription(
         self, request: billing_gateway_service_pb2.LinkSubscriptionRequest, context: Any
@@ -77,16 +89,8 @@ class BillingGatewayServicer(billing_gateway_service_pb2_grpc.BillingGatewayServ
         self, request: billing_gateway_service_pb2.ListWebhookEventsRequest, context: Any
     ) -> billing_gateway_service_pb2.ListWebhookEventsResponse:
         """List events."""
-        page = await self._queries.list_events(
-            EventFilter(
-                provider=_provider(request.provider) if request.provider else None,
-                state=_event_state(request.state) if request.state else None,
-                event_type=request.event_type,
-                organization_id=request.organization_id,
-                object_id=request.provider_object_id,
-                received_after=optional_time(request, "received_after"),
-                received_before=optional_time(request, "received_before"),
-            ),
+        page = await self._events.list(
+            _event_filter(request),
             request.page_size,
             request.page_token,
         )
@@ -99,10 +103,34 @@ class BillingGatewayServicer(billing_gateway_service_pb2_grpc.BillingGatewayServ
         self, request: billing_gateway_service_pb2.GetWebhookEventRequest, context: Any
     ) -> billing_gateway_service_pb2.GetWebhookEventResponse:
         """Answer one event."""
-        stored = await self._queries.get_event(_provider(request.provider), request.event_id)
+        stored = await self._events.get(_provider(request.provider), request.event_id)
         return billing_gateway_service_pb2.GetWebhookEventResponse(
-            event=_event_message(stored.event), body=stored.body
+            event=_event_message(stored.event), body=stored.body or b""
         )
+
+    async def ReplayWebhookEvents(
+        self, request: billing_gateway_service_events_pb2.ReplayWebhookEventsRequest, context: Any
+    ) -> billing_gateway_service_events_pb2.ReplayWebhookEventsResponse:
+        """Settle events again."""
+        replayed_count = await self._replaying.replay(_event_filter(request), request.event_id)
+        return billing_gateway_service_events_pb2.ReplayWebhookEventsResponse(
+            replayed_count=replayed_count
+        )
+
+
+def _event_filter(
+    request: billing_gateway_service_pb2.ListWebhookEventsRequest
+    | billing_gateway_service_events_pb2.ReplayWebhookEventsRequest,
+) -> EventFilter:
+    return EventFilter(
+        provider=_provider(request.provider) if request.provider else None,
+        state=_event_state(request.state) if request.state else None,
+        event_type=request.event_type,
+        organization_id=request.organization_id,
+        object_id=request.provider_object_id,
+        received_after=optional_time(request, "received_after"),
+        received_before=optional_time(request, "received_before"),
+    )
 
 
 def _provider(value: provider_pb2.Provider.ValueType) -> Provider:
@@ -199,15 +227,24 @@ def _event_message(event: WebhookEvent) -> webhook_event_pb2.WebhookEvent:
         last_error=event.last_error,
         receive_time=to_timestamp(event.receive_time),
         observations=event.observations,
+        body_kept=event.body_kept,
+        next_attempt_time=to_timestamp(event.next_attempt_time)
+        if event.state is EventState.RECEIVED
+        else None,
+        provider_object_ids=event.object_ids,
     )
 
 
 def billing_gateway_service(
-    linking: Linking, queries: Queries, payments: PaymentQueries
+    linking: Linking,
+    queries: Queries,
+    payments: PaymentQueries,
+    events: EventQueries,
+    replaying: Replaying,
 ) -> RpcService:
     """Return the gRPC service of the gateway."""
     return RpcService(
         SERVICE_NAME,
-        BillingGatewayServicer(linking, queries, payments),  # type: ignore[abstract] # the rest follows
+        BillingGatewayServicer(linking, queries, payments, events, replaying),  # type: ignore[abstract] # the rest follows
         billing_gateway_service_pb2_grpc.add_BillingGatewayServiceServicer_to_server,
     )

@@ -1,8 +1,11 @@
 """The gateway's loops."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from libs.workers import PollingWorker, Worker
+
+UPKEEP_SECONDS = 60.0
 
 
 class Loops:
@@ -16,6 +19,10 @@ class Loops:
         """Let them look for work now."""
         for worker in self._workers:
             worker.wake()
+
+    def wake_in(self, seconds: float) -> None:
+        """Let them look for work soon, for what was put off."""
+        asyncio.get_running_loop().call_later(seconds, self.wake)
 
     def build(
         self, step: Callable[[], Awaitable[bool]], interval_seconds: float, count: int = 1

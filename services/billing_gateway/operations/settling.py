@@ -1,15 +1,20 @@
 """Settles events, from the inbox to rows and levels: one transaction each."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from libs.database import TRANSIENT_ERRORS, Connection, Database
+from libs.database import TIMED_OUT_ERRORS, TRANSIENT_ERRORS, Connection, Database
 from libs.errors import DomainError
 from libs.logs import get_logger
 from libs.workers import back_off_seconds
-from services.billing_gateway.domain.observations import Ignored, Observed, Unreadable
+from services.billing_gateway.domain.observations import (
+    Ignored,
+    Observed,
+    Translation,
+    Unreadable,
+)
 from services.billing_gateway.domain.values import ChangeCause, EventState, Provider, WebhookEvent
 from services.billing_gateway.operations.recording_port import (
     ObjectsBusyError,
@@ -19,12 +24,15 @@ from services.billing_gateway.operations.recording_port import (
 )
 from services.billing_gateway.ports import PaymentProvider
 from services.billing_gateway.storage import inbox
-from services.billing_gateway.storage.inbox import Outcome, StoredEvent
+from services.billing_gateway.storage.inbox import ClaimedEvent, Outcome
 
 ATTEMPTS_MAX = 20
 BACK_OFF_BASE_SECONDS = 0.5
 BACK_OFF_MAX_SECONDS = 300.0
+# Whoever works on the same objects is done in milliseconds.
 PUT_OFF_SECONDS = (0.05, 0.25)
+# A lock that nobody gave up for seconds is not worth asking for at once.
+TIMED_OUT_SECONDS = 2.0
 
 NOTHING_RECORDED = Recorded()
 
@@ -39,17 +47,19 @@ class Settled:
 
 
 class Settling:
-    """The way from the inbox to the levels."""
+    """The way from the inbox to the levels. It asks no provider and waits for no lock."""
 
     def __init__(
         self,
         database: Database,
         providers: Mapping[Provider, PaymentProvider],
         recording: Recording,
+        wake_in: Callable[[float], None],
     ) -> None:
         self._database = database
         self._providers = providers
         self._recording = recording
+        self._wake_in = wake_in
 
     async def settle_next(self) -> bool:
         """Settle one event that is due; answer whether there was one."""
@@ -57,6 +67,9 @@ class Settling:
         if settled is None:
             return False
         outcome = settled.outcome
+        if outcome.state is EventState.RECEIVED:
+            self._wake_in(outcome.retry_in_seconds)
+            return True
         get_logger().info(
             "event_settled",
             event_id=settled.event.event_id,
@@ -69,36 +82,26 @@ class Settling:
         return True
 
     async def _settle_next(self, connection: Connection) -> Settled | None:
-        stored = await inbox.claim_next(connection)
-        if stored is None:
+        claimed = await inbox.claim_next(connection, self._providers.keys())
+        if claimed is None:
             return None
-        settled = await self._translate_and_settle(connection, stored)
-        await inbox.save_outcome(connection, stored.event, settled.outcome)
+        settled = await self._settle_or_explain(connection, claimed)
+        await inbox.save_outcome(connection, claimed.event, settled.outcome)
         return settled
 
-    async def _translate_and_settle(self, connection: Connection, stored: StoredEvent) -> Settled:
-        event = stored.event
-        translation = self._providers[event.provider].translate(stored.body, event.receive_time)
-        match translation:
-            case Ignored():
-                return Settled(event, Outcome(EventState.IGNORED))
-            case Unreadable():
-                return Settled(event, Outcome(EventState.DEAD, last_error=translation.problem))
-            case Observed():
-                return await self._settle_or_explain(connection, event, translation)
-            case _:
-                assert_never(translation)
-
-    async def _settle_or_explain(
-        self, connection: Connection, event: WebhookEvent, observed: Observed
-    ) -> Settled:
+    async def _settle_or_explain(self, connection: Connection, claimed: ClaimedEvent) -> Settled:
         """What goes wrong with one event is undone and written down; it holds up no other."""
-        told = _told_by(observed)
+        event, told = claimed.event, Outcome(EventState.RECEIVED)
         try:
+            sender = self._providers[event.provider]
+            translation = sender.translate(claimed.body, event.receive_time)
+            told = _told_by(translation)
             async with connection.transaction():
-                return await self._settle(connection, event, observed, told)
+                return await self._settle(connection, event, translation, told)
         except ObjectsBusyError:
-            return Settled(event, _put_off(told))
+            return Settled(event, _put_off(told, random.uniform(*PUT_OFF_SECONDS)))
+        except TIMED_OUT_ERRORS:
+            return Settled(event, _put_off(told, TIMED_OUT_SECONDS))
         except TRANSIENT_ERRORS:
             raise
         except DomainError as error:
@@ -109,6 +112,20 @@ class Settling:
             return Settled(event, _retry_or_give_up(told, event, error))
 
     async def _settle(
+        self, connection: Connection, event: WebhookEvent, translation: Translation, told: Outcome
+    ) -> Settled:
+        match translation:
+            case Ignored():
+                return Settled(event, replace(told, state=EventState.IGNORED))
+            case Unreadable():
+                dead = replace(told, state=EventState.DEAD, last_error=translation.problem)
+                return Settled(event, dead)
+            case Observed():
+                return await self._record(connection, event, translation, told)
+            case _:
+                assert_never(translation)
+
+    async def _record(
         self, connection: Connection, event: WebhookEvent, observed: Observed, told: Outcome
     ) -> Settled:
         source = Source(event.provider, event.event_id, ChangeCause.EVENT, event.receive_time)
@@ -122,12 +139,13 @@ class Settling:
         return Settled(event, outcome, recorded)
 
 
-def _told_by(observed: Observed) -> Outcome:
-    object_ids = {each for one in observed.observations for each in one.object_ids if each}
+def _told_by(translation: Translation) -> Outcome:
+    observations = translation.observations if isinstance(translation, Observed) else ()
+    object_ids = {each for one in observations for each in one.object_ids if each}
     return Outcome(
         EventState.RECEIVED,
         object_ids=tuple(sorted(object_ids)),
-        observations=tuple(str(each) for each in observed.observations),
+        observations=tuple(str(each) for each in observations),
     )
 
 
@@ -136,11 +154,11 @@ def _only(organization_ids: Sequence[str]) -> str:
     return organization_ids[0] if len(organization_ids) == 1 else ""
 
 
-def _put_off(told: Outcome) -> Outcome:
+def _put_off(told: Outcome, seconds: float) -> Outcome:
     return replace(
         told,
         last_error="waits for another transaction of its organization or objects",
-        retry_in_seconds=random.uniform(*PUT_OFF_SECONDS),
+        retry_in_seconds=seconds,
         is_attempt=False,
     )
 

@@ -3,32 +3,18 @@
 from dataclasses import dataclass
 
 from libs.database import Connection, Database
-from libs.errors import DomainError, ErrorReason
 from libs.levels import SubscriptionLevel
-from libs.paging import (
-    Page,
-    decode_page_token,
-    encode_page_token,
-    key_to_time,
-    page_limit,
-    time_to_key,
-)
 from services.billing_gateway.domain.standing import (
     SeenSubscription,
     deciding_subscription,
     see,
 )
-from services.billing_gateway.domain.values import (
-    EventFilter,
-    Provider,
-    WebhookEvent,
-)
+from services.billing_gateway.domain.values import Provider
 from services.billing_gateway.operations.levels import (
     Levels,
     subscription_not_found,
 )
-from services.billing_gateway.storage import inbox, organizations, subscriptions
-from services.billing_gateway.storage.inbox import EventKey, StoredEvent
+from services.billing_gateway.storage import organizations, subscriptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,34 +69,3 @@ class Queries:
         if row is None:
             raise subscription_not_found(found.organization_id)
         return see(found, self._levels.slack, row.now)
-
-    async def get_event(self, provider: Provider, event_id: str) -> StoredEvent:
-        """Return an event with its body."""
-        stored = await self._database.run(inbox.find, provider, event_id)
-        if stored is None:
-            raise DomainError(
-                ErrorReason.EVENT_NOT_FOUND, "no such event was received", eventId=event_id
-            )
-        return stored
-
-    async def list_events(
-        self, wanted: EventFilter, page_size: int, page_token: str
-    ) -> Page[WebhookEvent]:
-        """Return a page of events, newest first."""
-        limit = page_limit(page_size)
-        before = _decode_event_key(page_token)
-        events = await self._database.run(inbox.list_events, wanted, before, limit + 1)
-        token = _encode_event_key(events[limit - 1]) if len(events) > limit else ""
-        return Page(events[:limit], token)
-
-
-def _encode_event_key(event: WebhookEvent) -> str:
-    return encode_page_token(time_to_key(event.receive_time), event.provider, event.event_id)
-
-
-def _decode_event_key(token: str) -> EventKey:
-    key = decode_page_token(token, int, str, str)
-    if key is None:
-        return EventKey()
-    micros, provider, event_id = key
-    return EventKey(key_to_time(int(micros)), str(provider), str(event_id))
