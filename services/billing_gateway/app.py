@@ -17,9 +17,12 @@ from services.billing_gateway.clients import SubscriptionObserverClient, WalletC
 from services.billing_gateway.config import BillingGatewaySettings, reveal
 from services.billing_gateway.domain.claims import ClaimKeys
 from services.billing_gateway.domain.values import PaymentLevel, Provider
+from services.billing_gateway.operations.asking import Asking
+from services.billing_gateway.operations.granting import Granting
 from services.billing_gateway.operations.intake import Intake
 from services.billing_gateway.operations.levels import Levels, PaymentLevels, SubscriptionLevels
 from services.billing_gateway.operations.linking import Linking
+from services.billing_gateway.operations.looks import Looks
 from services.billing_gateway.operations.queries import Queries
 from services.billing_gateway.operations.recording import OwnershipRules, Recorder
 from services.billing_gateway.operations.recording.checkouts import CheckoutsOfOthers
@@ -64,17 +67,23 @@ async def assemble(
     intake = Intake(database, providers, lambda: datetime.now(UTC), settling_loops.wake)
     settling = Settling(database, providers, recorder)
     linking = Linking(database, levels, wallet, wakes)
+    granting = Granting(database, levels)
+    looks = Looks(
+        database, Asking(providers), recorder, timedelta(seconds=settings.look_interval_seconds)
+    )
     return Service(
         settings,
         database,
         metrics,
-        rpc_services=[billing_gateway_service(linking, Queries(database, levels))],
+        rpc_services=[billing_gateway_service(linking, granting, Queries(database, levels))],
         workers=[
             levels.subscription_announcer,
             levels.payment_announcer,
             *settling_loops.build(
                 settling.settle_next, settings.poll_interval_seconds, settings.inbox_concurrency
             ),
+            *look_loops.build(looks.do_what_is_due, settings.poll_interval_seconds),
+            *Loops("standing").build(granting.reevaluate_due, settings.poll_interval_seconds),
         ],
         endpoints=[HttpEndpoint(Webhooks(intake, metrics).application(), settings.http_address)],
         closables=[wallet_channel, *observers.values(), *providers.values()],
@@ -104,11 +113,10 @@ def _build_recorder(
         grace=timedelta(seconds=settings.past_due_grace_seconds),
         look_interval=timedelta(seconds=settings.look_interval_seconds),
     )
-    askable = frozenset(each.name for each in providers.values() if each.can_be_asked)
     return Recorder(
         levels=levels,
         ownership=OwnershipRules(settings.trust_claimed_organizations, keys),
-        subscriptions=SubscriptionRecording(timing, askable),
+        subscriptions=SubscriptionRecording(timing, Asking(providers).askable),
         payments=PaidPayments(levels, settings.plans),
         checkouts=CheckoutsOfOthers(),
         wakes=wakes,
