@@ -17,10 +17,13 @@ from services.billing_gateway.clients import SubscriptionObserverClient, WalletC
 from services.billing_gateway.config import BillingGatewaySettings, reveal
 from services.billing_gateway.domain.claims import ClaimKeys
 from services.billing_gateway.domain.values import PaymentLevel, Provider
+from services.billing_gateway.operations.asking import Asking
+from services.billing_gateway.operations.granting import Granting
 from services.billing_gateway.operations.inserting import Inserting
 from services.billing_gateway.operations.intake import Intake
 from services.billing_gateway.operations.levels import Levels, PaymentLevels, SubscriptionLevels
 from services.billing_gateway.operations.linking import Linking
+from services.billing_gateway.operations.looks import Looks
 from services.billing_gateway.operations.queries import Queries
 from services.billing_gateway.operations.queries.events import EventQueries
 from services.billing_gateway.operations.queries.payments import PaymentQueries
@@ -73,6 +76,10 @@ async def assemble(
     retention = Retention(database, settings.body_retention_seconds)
     watching = Watching(database, metrics.registry, settings.parked_alarm_seconds)
     linking = Linking(database, levels, wallet, wakes)
+    granting = Granting(database, levels)
+    looks = Looks(
+        database, Asking(providers), recorder, timedelta(seconds=settings.look_interval_seconds)
+    )
     return Service(
         settings,
         database,
@@ -80,6 +87,7 @@ async def assemble(
         rpc_services=[
             billing_gateway_service(
                 linking,
+                granting,
                 Queries(database, levels),
                 PaymentQueries(database, levels),
                 EventQueries(database),
@@ -93,6 +101,8 @@ async def assemble(
             *settling_loops.build(
                 settling.settle_next, settings.poll_interval_seconds, settings.inbox_concurrency
             ),
+            *look_loops.build(looks.do_what_is_due, settings.poll_interval_seconds),
+            *Loops("standing").build(granting.reevaluate_due, settings.poll_interval_seconds),
             *Loops("retention").build(retention.give_up_some, UPKEEP_SECONDS),
             *Loops("watching").build(watching.watch, UPKEEP_SECONDS),
         ],
@@ -124,7 +134,7 @@ def _build_recorder(
         grace=timedelta(seconds=settings.past_due_grace_seconds),
         look_interval=timedelta(seconds=settings.look_interval_seconds),
     )
-    askable = frozenset(each.name for each in providers.values() if each.can_be_asked)
+    askable = Asking(providers).askable
     return Recorder(
         levels=levels,
         ownership=OwnershipRules(settings.trust_claimed_organizations, keys),

@@ -1,5 +1,6 @@
 """BillingGatewayService on the wire."""
 
+from datetime import UTC
 from typing import Any
 
 from libs.rpc.times import optional_time, to_timestamp
@@ -12,6 +13,7 @@ from services.billing_gateway.domain.values import (
     Provider,
     WebhookEvent,
 )
+from services.billing_gateway.operations.granting import Grace, Granting
 from services.billing_gateway.operations.linking import Link, Linking
 from services.billing_gateway.operations.queries import Queries, SeenOrganization
 from services.billing_gateway.operations.queries.events import EventQueries
@@ -21,6 +23,7 @@ from tollgate.billing_gateway.v1 import (
     billing_gateway_service_events_pb2,
     billing_gateway_service_pb2,
     billing_gateway_service_pb2_grpc,
+    billing_gateway_service_subscriptions_pb2,
     payment_pb2,
     provider_pb2,
     subscription_pb2,
@@ -36,12 +39,14 @@ class BillingGatewayServicer(billing_gateway_service_pb2_grpc.BillingGatewayServ
     def __init__(
         self,
         linking: Linking,
+        granting: Granting,
         queries: Queries,
         payments: PaymentQueries,
         events: EventQueries,
         replaying: Replaying,
     ) -> None:
         self._linking = linking
+        self._granting = granting
         self._queries = queries
         self._payments = payments
         self._events = events
@@ -76,6 +81,22 @@ class BillingGatewayServicer(billing_gateway_service_pb2_grpc.BillingGatewayServ
             else None,
             subscriptions=[_subscription_message(each) for each in standing.subscriptions],
             level=_level_message(standing),
+        )
+
+    async def GrantGrace(
+        self, request: billing_gateway_service_subscriptions_pb2.GrantGraceRequest, context: Any
+    ) -> billing_gateway_service_subscriptions_pb2.GrantGraceResponse:
+        """Let an organization send in spite of its subscription."""
+        grace = Grace(
+            organization_id=request.organization_id,
+            end_time=request.until.ToDatetime(tzinfo=UTC),
+            note=request.note,
+            actor=request.actor,
+        )
+        await self._granting.grant(grace)
+        standing = await self._queries.get_standing(request.organization_id)
+        return billing_gateway_service_subscriptions_pb2.GrantGraceResponse(
+            level=_level_message(standing)
         )
 
     async def GetPayment(
@@ -160,6 +181,8 @@ def _subscription_message(seen: SeenSubscription) -> subscription_pb2.Subscripti
         provider_update_time=to_timestamp(subscription.provider_time),
         update_time=to_timestamp(subscription.update_time),
         cancel_at_period_end=subscription.ends_with_its_period,
+        grace_end_time=to_timestamp(subscription.grace_end_time),
+        look_error=subscription.look_error,
     )
 
 
@@ -170,6 +193,7 @@ def _level_message(standing: SeenOrganization) -> subscription_pb2.OrganizationL
         state=subscription_pb2.SubscriptionState.Value(f"SUBSCRIPTION_STATE_{level.state}"),
         good_standing=standing.good_standing,
         good_until=to_timestamp(level.good_until),
+        operator_grace_end_time=to_timestamp(standing.operator_grace_end_time),
     )
 
 
@@ -237,6 +261,7 @@ def _event_message(event: WebhookEvent) -> webhook_event_pb2.WebhookEvent:
 
 def billing_gateway_service(
     linking: Linking,
+    granting: Granting,
     queries: Queries,
     payments: PaymentQueries,
     events: EventQueries,
@@ -245,6 +270,6 @@ def billing_gateway_service(
     """Return the gRPC service of the gateway."""
     return RpcService(
         SERVICE_NAME,
-        BillingGatewayServicer(linking, queries, payments, events, replaying),  # type: ignore[abstract] # the rest follows
+        BillingGatewayServicer(linking, granting, queries, payments, events, replaying),  # type: ignore[abstract] # the rest follows
         billing_gateway_service_pb2_grpc.add_BillingGatewayServiceServicer_to_server,
     )

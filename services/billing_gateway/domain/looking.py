@@ -35,7 +35,11 @@ def raises_doubt(known: Sequence[SubscriptionFact], told: SubscriptionFact) -> b
     """Tell whether a new fact contradicts what is known, or leaves open what it means."""
     match told.kind:
         case FactKind.STATE:
-            return _contradicts(known, told) or _leaves_its_period_open(told)
+            is_late = any(
+                point.state != told.state and point.provider_time > told.provider_time
+                for point in state_points(known)
+            )
+            return is_late or splits_an_instant(known, told) or _leaves_its_period_open(told)
         case FactKind.FAILURE:
             return not told.moves_state and _last_state(known) in GOOD_STATES
         case FactKind.PAYMENT if told.moves_state:
@@ -44,11 +48,14 @@ def raises_doubt(known: Sequence[SubscriptionFact], told: SubscriptionFact) -> b
             return _last_state(known) not in GOOD_STATES
 
 
-def _contradicts(known: Sequence[SubscriptionFact], told: SubscriptionFact) -> bool:
+def splits_an_instant(known: Sequence[SubscriptionFact], told: SubscriptionFact) -> bool:
+    """Tell whether two words of the same weight contradict each other.
+
+    That of all doubts an answer may raise as well: the next one has another second.
+    """
     when = (told.provider_time, told.rank)
     return any(
-        point.state != told.state
-        and (point.provider_time > told.provider_time or (point.provider_time, point.rank) == when)
+        told.state not in (None, point.state) and (point.provider_time, point.rank) == when
         for point in state_points(known)
     )
 

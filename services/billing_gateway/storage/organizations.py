@@ -110,14 +110,22 @@ async def save(
 SAVE_GRACE = """
 UPDATE organizations SET grace_end_time = $2, grace_note = $3, grace_actor = $4
 WHERE organization_id = $1
+  AND (grace_end_time, grace_note, grace_actor) IS DISTINCT FROM ($2, $3, $4)
 """
 
 
 async def save_grace(
-    connection: Connection, organization_id: str, end_time: datetime | None, note: str, actor: str
-) -> None:
-    """Write until when an operator lets a locked organization send, whatever is paid."""
-    await connection.execute(SAVE_GRACE, organization_id, end_time, note, actor)
+    connection: Connection, organization_id: str, end_time: datetime, note: str, actor: str
+) -> bool:
+    """Write until when an operator lets a locked organization send; answer whether that is new."""
+    tag = await connection.execute(SAVE_GRACE, organization_id, end_time, note, actor)
+    return tag == "UPDATE 1"
+
+
+async def read_clock(connection: Connection) -> datetime:
+    """Return the database's time."""
+    now: datetime = await connection.fetchval("SELECT clock_timestamp()")
+    return now
 
 
 LIST_DUE = """

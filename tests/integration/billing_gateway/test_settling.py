@@ -246,7 +246,7 @@ async def test_an_event_and_its_link_at_once_never_miss_each_other(stack: Stack)
     )
 
 
-async def test_an_object_that_is_busy_puts_its_event_off_and_holds_up_its_link(
+async def test_settling_and_linking_wait_for_each_other_over_the_same_object(
     stack: Stack,
 ) -> None:
     event = subscription_event(STRANGER, "updated", "active", now(), PERIOD_END)

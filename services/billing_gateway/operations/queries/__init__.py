@@ -1,6 +1,7 @@
 """What the gateway answers."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from libs.database import Connection, Database
 from libs.levels import SubscriptionLevel
@@ -26,6 +27,7 @@ class SeenOrganization:
     subscriptions: list[SeenSubscription]
     level: SubscriptionLevel
     good_standing: bool
+    operator_grace_end_time: datetime | None
 
 
 class Queries:
@@ -53,6 +55,7 @@ class Queries:
             subscriptions=[see(each, slack, row.now) for each in linked],
             level=row.level,
             good_standing=row.level.is_good_at(row.now),
+            operator_grace_end_time=row.operator_grace_end_time,
         )
 
     async def get_subscription(self, provider: Provider, subscription_id: str) -> SeenSubscription:

@@ -24,6 +24,7 @@ from services.billing_gateway.domain.looking import (
     is_usable,
     next_look,
     raises_doubt,
+    splits_an_instant,
 )
 from services.billing_gateway.domain.observations import SubscriptionClaimed, SubscriptionObserved
 from services.billing_gateway.domain.ownership import Unowned
@@ -142,16 +143,15 @@ class SubscriptionRecording:
                 continue
             if not is_usable(word, source.receive_time):
                 self._require_askable(source.provider, word)
-                is_doubtful = True
+                is_doubtful |= source.cause is ChangeCause.EVENT
                 continue
             for fact in facts_of(word, source.source_id):
                 merge = merge_fact(facts_now, fact)
                 if isinstance(merge, NothingNew):
                     continue
-                is_doubtful |= _wants_look(word) or raises_doubt(facts_now, fact)
+                is_doubtful |= _raises_doubt(source, word, facts_now, fact)
                 facts_now = with_merge(facts_now, merge)
                 news.append(merge)
-        is_doubtful &= source.cause is ChangeCause.EVENT
         return Heard(tuple(facts_now), tuple(news), is_doubtful)
 
     def _require_askable(self, provider: Provider, word: SubscriptionTold) -> None:
@@ -193,8 +193,16 @@ class SubscriptionRecording:
         return subscription.state, subscription.ends_with_its_period, good_standing
 
 
-def _wants_look(word: SubscriptionTold) -> bool:
-    return isinstance(word, SubscriptionObserved) and word.wants_look
+def _raises_doubt(
+    source: Source,
+    word: SubscriptionTold,
+    known: Sequence[SubscriptionFact],
+    fact: SubscriptionFact,
+) -> bool:
+    if source.cause is not ChangeCause.EVENT:
+        return splits_an_instant(known, fact)
+    wants_look = isinstance(word, SubscriptionObserved) and word.wants_look
+    return wants_look or raises_doubt(known, fact)
 
 
 async def _write(
