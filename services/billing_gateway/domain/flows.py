@@ -33,6 +33,12 @@ def flow_name(provider: Provider, objects: Iterable[PaymentObject]) -> str:
     return f"{provider.lower()}:{first.object_id}"
 
 
+def object_of(provider: Provider, payment_id: str) -> str | None:
+    """Return the object that gives a payment this name; None if it can be no payment's name."""
+    prefix, _, object_id = payment_id.partition(":")
+    return object_id if prefix == provider.lower() and object_id else None
+
+
 def plan_merge(rows: Sequence[Payment]) -> Merge:
     """Return which of several rows of one flow stays: the one that the wallet was told of.
 

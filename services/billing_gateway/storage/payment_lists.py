@@ -82,11 +82,8 @@ SELECT * FROM (
 FIND_UNPAID = UNPAID.format(which="WHERE provider = $1 AND checkout_id = $2")
 
 
-async def find(connection: Connection, provider: Provider, payment_id: str) -> ListedPayment | None:
-    """Return the payment that an object belongs to, given with its provider's prefix."""
-    prefix, _, object_id = payment_id.partition(":")
-    if prefix != provider.lower() or not object_id:
-        return None
+async def find(connection: Connection, provider: Provider, object_id: str) -> ListedPayment | None:
+    """Return the payment that an object belongs to."""
     if row := await connection.fetchrow(FIND, provider, object_id):
         return _to_listed(row)
     unpaid = await connection.fetchrow(FIND_UNPAID, provider, object_id)

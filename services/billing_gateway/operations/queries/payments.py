@@ -13,6 +13,7 @@ from libs.paging import (
     page_limit,
     time_to_key,
 )
+from services.billing_gateway.domain.flows import object_of
 from services.billing_gateway.domain.values import Component, Payment, PaymentFilter, Provider
 from services.billing_gateway.operations.levels import Levels, payment_not_found
 from services.billing_gateway.storage import components, payment_lists
@@ -31,6 +32,17 @@ class SeenPayment:
     components: tuple[Component, ...] = ()
 
 
+async def find_payment(
+    connection: Connection, provider: Provider, payment_id: str
+) -> ListedPayment:
+    """Return the payment that an object belongs to, given with its provider's prefix."""
+    object_id = object_of(provider, payment_id)
+    found = await payment_lists.find(connection, provider, object_id) if object_id else None
+    if found is None:
+        raise payment_not_found(payment_id)
+    return found
+
+
 class PaymentQueries:
     """The reads of payments."""
 
@@ -45,9 +57,7 @@ class PaymentQueries:
     async def _get_payment(
         self, connection: Connection, provider: Provider, payment_id: str
     ) -> SeenPayment:
-        found = await payment_lists.find(connection, provider, payment_id)
-        if found is None:
-            raise payment_not_found(payment_id)
+        found = await find_payment(connection, provider, payment_id)
         name = found.payment.payment_id
         parts = await components.list_of_payments(connection, provider, [name])
         [seen] = await self._see(connection, [found])

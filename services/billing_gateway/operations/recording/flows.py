@@ -86,9 +86,8 @@ class Flow:
 class FlowBook:
     """All flows of a transaction."""
 
-    def __init__(self, provider: Provider, create_time: datetime) -> None:
+    def __init__(self, provider: Provider) -> None:
         self._provider = provider
-        self._create_time = create_time
         self._by_object: dict[str, Flow] = {}
 
     @property
@@ -140,10 +139,10 @@ class FlowBook:
         found = [self._by_object.get(each.object_id) for each in objects]
         return list(dict.fromkeys(flow for flow in found if flow is not None))
 
-    def join(self, objects: Sequence[PaymentObject]) -> Flow:
+    def join(self, objects: Sequence[PaymentObject], now: datetime) -> Flow:
         """Return the one flow that objects belong to: several become one, none a new one."""
         found = self.find(objects)
-        flow, *others = found or [self._begin(objects)]
+        flow, *others = found or [self._begin(objects, now)]
         for other in others:
             flow.absorb(other)
         for each in objects:
@@ -151,9 +150,9 @@ class FlowBook:
         self._by_object.update(dict.fromkeys(flow.objects, flow))
         return flow
 
-    def _begin(self, objects: Sequence[PaymentObject]) -> Flow:
+    def _begin(self, objects: Sequence[PaymentObject], now: datetime) -> Flow:
         name = flows.flow_name(self._provider, objects)
-        return Flow(Payment(self._provider, name, create_time=self._create_time))
+        return Flow(Payment(self._provider, name, create_time=now))
 
 
 async def write(connection: Connection, flow: Flow, *, is_strange: bool) -> None:

@@ -63,7 +63,7 @@ class PaymentRecording:
     ) -> "LockedPayments":
         """Lock the rows there are of the flows that are spoken of."""
         object_ids = {each.object_id for told in observations for each in told.objects}
-        book = FlowBook(source.provider, source.receive_time)
+        book = FlowBook(source.provider)
         if object_ids:
             await book.load(connection, object_ids, wait=wait)
         return LockedPayments(self, book)
@@ -120,9 +120,8 @@ class LockedPayments:
         """Tell every flow what was told of it, then credit and write each once."""
         for each in told:
             if isinstance(each.observation, PaymentTold):
-                _tell(
-                    self.book.join(each.observation.objects), source, each.observation, each.owner
-                )
+                flow = self.book.join(each.observation.objects, source.receive_time)
+                _tell(flow, source, each.observation, each.owner)
         kept = [
             await self.recording.keep(connection, flow, organizations) for flow in self.book.flows
         ]
