@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import grpc
 
@@ -18,17 +19,21 @@ from services.billing_gateway.config import BillingGatewaySettings, reveal
 from services.billing_gateway.domain.claims import ClaimKeys
 from services.billing_gateway.domain.values import PaymentLevel, Provider
 from services.billing_gateway.operations.asking import Asking
+from services.billing_gateway.operations.assigning import Assigning
+from services.billing_gateway.operations.checkouts import Checkouts
+from services.billing_gateway.operations.commands import Commands
+from services.billing_gateway.operations.errands import Errands
 from services.billing_gateway.operations.granting import Granting
 from services.billing_gateway.operations.inserting import Inserting
 from services.billing_gateway.operations.intake import Intake
 from services.billing_gateway.operations.levels import Levels, PaymentLevels, SubscriptionLevels
 from services.billing_gateway.operations.linking import Linking
 from services.billing_gateway.operations.looks import Looks
-from services.billing_gateway.operations.queries import Queries
 from services.billing_gateway.operations.queries.events import EventQueries
 from services.billing_gateway.operations.queries.payments import PaymentQueries
+from services.billing_gateway.operations.queries.subscriptions import SubscriptionQueries
 from services.billing_gateway.operations.recording import OwnershipRules, Recorder
-from services.billing_gateway.operations.recording.checkouts import CheckoutsOfOthers
+from services.billing_gateway.operations.recording.checkouts import CheckoutProgress
 from services.billing_gateway.operations.recording.parts import Wakes
 from services.billing_gateway.operations.recording.payments import PaymentRecording
 from services.billing_gateway.operations.recording.subscriptions import (
@@ -41,9 +46,10 @@ from services.billing_gateway.operations.settling import Settling
 from services.billing_gateway.operations.watching import Watching
 from services.billing_gateway.ports import PaymentProvider
 from services.billing_gateway.servicer import billing_gateway_service
+from services.billing_gateway.servicer.base import Parts
 from services.billing_gateway.stripe.provider import StripeProvider
 from services.billing_gateway.webhooks import Webhooks
-from services.billing_gateway.workers import UPKEEP_SECONDS, Loops
+from services.billing_gateway.workers import GatewayLoops, Steps
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -67,44 +73,53 @@ async def assemble(
     }
     wallet = WalletClient(wallet_channel)
     levels = _build_levels(settings, database, metrics, wallet, observers)
-    settling_loops, look_loops = Loops("settling"), Loops("looks")
-    wakes = Wakes(settling_loops.wake, look_loops.wake, Loops("errands").wake)
-    recorder = _build_recorder(settings, levels, providers, wakes)
-    inserting = Inserting(database, settling_loops.wake)
-    intake = Intake(database, providers, inserting, lambda: datetime.now(UTC))
-    settling = Settling(database, providers, recorder, settling_loops.wake_in)
-    retention = Retention(database, settings.body_retention_seconds)
-    watching = Watching(database, metrics.registry, settings.parked_alarm_seconds)
-    linking = Linking(database, levels, wallet, wakes)
+    loops = GatewayLoops()
+    wakes = Wakes(loops.settling.wake, loops.looks.wake, loops.errands.wake)
+    rules = _build_rules(settings, providers)
+    payments = PaymentRecording(levels, settings.plans, rules.asking.askable)
+    recorder = Recorder(
+        levels=levels,
+        ownership=OwnershipRules(settings.trust_claimed_organizations, rules.claim_keys),
+        subscriptions=SubscriptionRecording(rules.timing, rules.asking.askable),
+        payments=payments,
+        checkouts=CheckoutProgress(),
+        wakes=wakes,
+    )
+    looks = Looks(database, rules.asking, recorder, rules.timing.look_interval)
     granting = Granting(database, levels)
-    looks = Looks(
-        database, Asking(providers), recorder, timedelta(seconds=settings.look_interval_seconds)
+    inserting = Inserting(database, loops.settling.wake)
+    intake = Intake(database, providers, inserting, lambda: datetime.now(UTC))
+    parts = Parts(
+        linking=Linking(database, levels, wallet, wakes),
+        granting=granting,
+        checkouts=Checkouts(
+            database, rules.asking, recorder, wallet, rules.claim_keys, rules.checkout_look_interval
+        ),
+        commands=Commands(database, rules.asking, looks),
+        assigning=Assigning(database, levels, payments, wakes),
+        replaying=Replaying(database, loops.settling.wake),
+        subscriptions=SubscriptionQueries(database, levels),
+        payments=PaymentQueries(database, levels),
+        events=EventQueries(database),
+    )
+    steps = Steps(
+        settling=Settling(database, providers, recorder, loops.settling.wake_in),
+        granting=granting,
+        looks=looks,
+        errands=Errands(database, rules.asking, recorder, rules.checkout_look_interval),
+        retention=Retention(database, settings.body_retention_seconds),
+        watching=Watching(database, metrics.registry, settings.parked_alarm_seconds),
     )
     return Service(
         settings,
         database,
         metrics,
-        rpc_services=[
-            billing_gateway_service(
-                linking,
-                granting,
-                Queries(database, levels),
-                PaymentQueries(database, levels),
-                EventQueries(database),
-                Replaying(database, settling_loops.wake),
-            )
-        ],
+        rpc_services=[billing_gateway_service(parts)],
         workers=[
             levels.subscription_announcer,
             levels.payment_announcer,
             inserting,
-            *settling_loops.build(
-                settling.settle_next, settings.poll_interval_seconds, settings.inbox_concurrency
-            ),
-            *look_loops.build(looks.do_what_is_due, settings.poll_interval_seconds),
-            *Loops("standing").build(granting.reevaluate_due, settings.poll_interval_seconds),
-            *Loops("retention").build(retention.give_up_some, UPKEEP_SECONDS),
-            *Loops("watching").build(watching.watch, UPKEEP_SECONDS),
+            *loops.build(steps, settings),
         ],
         endpoints=[HttpEndpoint(Webhooks(intake, metrics).application(), settings.http_address)],
         closables=[wallet_channel, *observers.values(), *providers.values()],
@@ -122,26 +137,27 @@ def _build_providers(settings: BillingGatewaySettings) -> dict[Provider, Payment
     return {stripe.name: stripe}  # type: ignore[dict-item] # nobody asks it anything yet
 
 
-def _build_recorder(
-    settings: BillingGatewaySettings,
-    levels: Levels,
-    providers: Mapping[Provider, PaymentProvider],
-    wakes: Wakes,
-) -> Recorder:
-    keys = ClaimKeys(tuple(key.encode() for key in reveal(settings.claim_keys)))
-    timing = SubscriptionTiming(
-        slack=timedelta(seconds=settings.period_slack_seconds),
-        grace=timedelta(seconds=settings.past_due_grace_seconds),
-        look_interval=timedelta(seconds=settings.look_interval_seconds),
-    )
-    askable = Asking(providers).askable
-    return Recorder(
-        levels=levels,
-        ownership=OwnershipRules(settings.trust_claimed_organizations, keys),
-        subscriptions=SubscriptionRecording(timing, askable),
-        payments=PaymentRecording(levels, settings.plans, askable),
-        checkouts=CheckoutsOfOthers(),
-        wakes=wakes,
+class _Rules(NamedTuple):
+    """What the settings say, as several operations need it."""
+
+    asking: Asking
+    claim_keys: ClaimKeys
+    timing: SubscriptionTiming
+    checkout_look_interval: timedelta
+
+
+def _build_rules(
+    settings: BillingGatewaySettings, providers: Mapping[Provider, PaymentProvider]
+) -> _Rules:
+    return _Rules(
+        asking=Asking(providers),
+        claim_keys=ClaimKeys(tuple(key.encode() for key in reveal(settings.claim_keys))),
+        timing=SubscriptionTiming(
+            slack=timedelta(seconds=settings.period_slack_seconds),
+            grace=timedelta(seconds=settings.past_due_grace_seconds),
+            look_interval=timedelta(seconds=settings.look_interval_seconds),
+        ),
+        checkout_look_interval=timedelta(seconds=settings.checkout_look_seconds),
     )
 
 

@@ -1,10 +1,11 @@
 """Subscriptions: the links between providers and organizations, and how they stand."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from libs.database import Connection, Record
 from libs.levels import SubscriptionState
-from services.billing_gateway.domain.values import Provider, Subscription
+from services.billing_gateway.domain.values import Provider, Subscription, SubscriptionFilter
 
 FIND = "SELECT * FROM subscriptions WHERE provider = $1 AND subscription_id = $2"
 
@@ -128,6 +129,74 @@ async def request_look(
 ) -> None:
     """Let the provider be asked about a subscription by then, if not sooner."""
     await connection.execute(REQUEST_LOOK, provider, subscription_id, due_time)
+
+
+CANCEL_AT = """
+UPDATE subscriptions SET cancel_due_time = $3, cancel_actor = $4, cancel_note = $5
+WHERE provider = $1 AND subscription_id = $2
+"""
+
+
+async def cancel_at(
+    connection: Connection, subscription: Subscription, due_time: datetime, actor: str, note: str
+) -> None:
+    """Let the gateway itself end a subscription of an organization that is locked."""
+    await connection.execute(
+        CANCEL_AT, subscription.provider, subscription.subscription_id, due_time, actor, note
+    )
+
+
+# Good standing as the domain sees it: the paid period with its slack, or the grace.
+LIST = """
+SELECT * FROM (
+    SELECT *, coalesce($6::timestamptz < CASE
+        WHEN state IN ('TRIALING', 'ACTIVE') THEN current_period_end_time + $5::interval
+        WHEN state = 'PAST_DUE' THEN grace_end_time END, false) AS good_standing
+    FROM subscriptions
+) AS subscriptions
+WHERE ($1::text = '' OR organization_id = $1)
+  AND ($2::text IS NULL OR provider = $2)
+  AND ($3::text IS NULL OR coalesce(state, 'PENDING') = $3)
+  AND ($4::boolean IS NULL OR good_standing = $4)
+  AND ($7::timestamptz IS NULL OR (create_time, provider, subscription_id) < ($7, $8, $9))
+ORDER BY create_time DESC, provider DESC, subscription_id DESC
+LIMIT $10
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionKey:
+    """Where a subscription stands in a list."""
+
+    create_time: datetime | None = None
+    provider: str = ""
+    subscription_id: str = ""
+
+
+async def list_subscriptions(
+    connection: Connection,
+    wanted: SubscriptionFilter,
+    before: SubscriptionKey,
+    limit: int,
+    *,
+    slack: timedelta,
+    now: datetime,
+) -> list[Subscription]:
+    """Return subscriptions, newest first, before the given one; in good standing now, or not."""
+    rows = await connection.fetch(
+        LIST,
+        wanted.organization_id,
+        wanted.provider,
+        wanted.state,
+        wanted.good_standing,
+        slack,
+        now,
+        before.create_time,
+        before.provider,
+        before.subscription_id,
+        limit,
+    )
+    return [_to_subscription(row) for row in rows]
 
 
 def _to_subscription(row: Record) -> Subscription:

@@ -21,14 +21,14 @@ class EventQueries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def get(self, provider: Provider, event_id: str) -> StoredEvent:
+    async def get_event(self, provider: Provider, event_id: str) -> StoredEvent:
         """Return an event, with its body while that is kept."""
         stored = await self._database.run(events.find, provider, event_id)
         if stored is None:
             raise event_not_found(event_id)
         return stored
 
-    async def list(
+    async def list_events(
         self, wanted: EventFilter, page_size: int, page_token: str
     ) -> Page[WebhookEvent]:
         """Return a page of events, newest first."""
