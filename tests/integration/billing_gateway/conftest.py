@@ -2,6 +2,8 @@
 
 import pytest
 
+from services.billing_gateway.domain.values import Provider
+from tests.support.fake_provider import FakeProvider
 from tests.support.stack import Stack
 
 
@@ -15,4 +17,18 @@ def stack_services() -> tuple[str, ...]:
 async def stack(stopped_stack: Stack, stack_services: tuple[str, ...]) -> Stack:
     """The gateway and the wallet."""
     await stopped_stack.start(*stack_services)
+    return stopped_stack
+
+
+@pytest.fixture
+def paypal() -> FakeProvider:
+    """A PayPal that answers by script."""
+    return FakeProvider(Provider.PAYPAL)
+
+
+@pytest.fixture
+async def paypal_stack(stopped_stack: Stack, paypal: FakeProvider) -> Stack:
+    """The gateway, with that PayPal for its only provider, and the wallet."""
+    stopped_stack.gateway_providers = {Provider.PAYPAL: paypal}
+    await stopped_stack.start("wallet", "billing_gateway")
     return stopped_stack
