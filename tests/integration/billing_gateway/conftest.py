@@ -43,3 +43,11 @@ async def fake_stack(
     stopped_stack.gateway_providers = {each.name: each for each in (paypal, stripe)}
     await stopped_stack.start(*stack_services)
     return stopped_stack
+
+
+@pytest.fixture
+async def paypal_stack(stopped_stack: Stack, paypal: FakeProvider) -> Stack:
+    """The gateway, with that PayPal for its only provider, and the wallet."""
+    stopped_stack.gateway_providers = {Provider.PAYPAL: paypal}
+    await stopped_stack.start("wallet", "billing_gateway")
+    return stopped_stack
