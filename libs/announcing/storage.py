@@ -29,6 +29,10 @@ async def mark(
     due_in_seconds: float,
 ) -> None:
     """Note that these observers are to be told these revisions."""
+    if not changed:
+        # Of nothing to execute, asyncpg prepares the statement and leaves it at that: the
+        # connection would go back to its pool within a transaction, with a snapshot.
+        return
     await connection.executemany(
         MARK,
         [
