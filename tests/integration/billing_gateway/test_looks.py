@@ -132,6 +132,26 @@ async def test_a_doubt_that_comes_up_during_a_look_is_looked_into_as_well(
     assert await is_at_rest(stopped_stack)
 
 
+async def test_two_answers_of_one_second_are_both_heard_and_the_next_one_decides(
+    paypal_stack: Stack, paypal: FakeProvider
+) -> None:
+    second = now()
+
+    def answers_in_that_second(state: SubscriptionState) -> None:
+        paypal.answer("I-1", is_(state, second, confirmed=True), provider_time=second)
+
+    await tell(paypal_stack, "WH-1", is_(ACTIVE, at(5)))
+    answers_in_that_second(TRIALING)
+    await tell(paypal_stack, "WH-2", paid(at(9)))
+    await state_reaches(paypal_stack, TRIALING)
+    answers_in_that_second(SUSPENDED)
+    await tell(paypal_stack, "WH-3", paid(at(10)))
+    await state_reaches(paypal_stack, SUSPENDED)
+    answers(paypal, ACTIVE)
+    await state_reaches(paypal_stack, ACTIVE)
+    assert paypal.count("fetch_subscription") == 3
+
+
 async def test_while_the_provider_is_away_what_is_known_stands_and_then_it_is_asked(
     paypal_stack: Stack, paypal: FakeProvider
 ) -> None:
