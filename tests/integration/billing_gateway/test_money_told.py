@@ -120,40 +120,55 @@ async def test_two_credits_that_prove_to_be_one_flow_are_dead_and_nothing_moves(
     await wallet_reaches(fakes, balance_micros=PAID)
 
 
-async def test_a_sale_before_its_subscription_waits_for_the_plan_that_it_had_that_day(
-    fakes: Stack,
-) -> None:
-    """PayPal's sale names no plan; the subscription's is the one of the day of the sale."""
-    sold, claim = now() - timedelta(days=2), Claim("org-1")
-    sale = replace(
+def sale(number: int, days_ago: int) -> list[Observation]:
+    """Return what PayPal tells of a sale: it names no plan."""
+    sold = now() - timedelta(days=days_ago)
+    told = replace(
         paid("pi_1=0"),
-        objects=(PaymentObject("SALE1", 0),),
+        objects=(PaymentObject(f"SALE{number}", 0),),
         subscription_id="I-1",
         lines=(PlanLine("", sold),),
         paid_time=sold,
     )
-    renewed = SubscriptionPaid("I-1", "", claim, sold, None, moves_state=True)
-    await fakes.deliver_fake(PAYPAL, "WH-1", sale, renewed)
+    return [told, SubscriptionPaid("I-1", "", Claim("org-1"), sold, None, moves_state=True)]
+
+
+def subscription(plan_id: str, days_ago: int) -> SubscriptionObserved:
+    """Return a subscription that had a plan so long ago."""
+    told_time = now() - timedelta(days=days_ago)
+    return SubscriptionObserved(
+        subscription_id="I-1",
+        customer_id="",
+        claim=Claim("org-1"),
+        plan_id=plan_id,
+        state=SubscriptionState.ACTIVE,
+        current_period_end_time=now() + timedelta(days=28),
+        cancel_at_period_end=False,
+        provider_time=told_time,
+        details_time=told_time,
+        rank=0,
+    )
+
+
+async def test_a_sale_before_its_subscription_waits_for_its_plan(fakes: Stack) -> None:
+    await fakes.deliver_fake(PAYPAL, "WH-1", *sale(1, days_ago=2))
     [parked] = await eventually(lambda: events_of(fakes, state=PARKED), bool)
     assert parked.last_error == "its plan is not known yet"
     seen = await payment(fakes, "paypal:SALE1", provider_pb2.PROVIDER_PAYPAL)
     assert seen.state == payment_pb2.PAYMENT_STATE_PARKED
     assert seen.problem == "its plan is not known yet"
-    later = SubscriptionObserved(
-        subscription_id="I-1",
-        customer_id="",
-        claim=claim,
-        plan_id="basic",
-        state=SubscriptionState.ACTIVE,
-        current_period_end_time=now() + timedelta(days=28),
-        cancel_at_period_end=False,
-        provider_time=sold + timedelta(days=1),
-        details_time=sold + timedelta(days=1),
-        rank=0,
-    )
-    before = sold - timedelta(days=1)
-    earlier = replace(later, plan_id="pro", provider_time=before, details_time=before)
-    await fakes.deliver_fake(PAYPAL, "WH-2", earlier, later)
+    await fakes.deliver_fake(PAYPAL, "WH-2", subscription("pro", days_ago=1))
     await wallet_reaches(fakes, balance_micros=50_000_000)
     seen = await payment(fakes, "paypal:SALE1", provider_pb2.PROVIDER_PAYPAL)
-    assert (seen.plan_id, seen.credited_micros) == ("pro", 50_000_000)
+    assert (seen.plan_id, seen.problem) == ("pro", "")
+
+
+async def test_a_late_sale_is_credited_by_the_plan_of_its_day_and_each_sale_for_itself(
+    fakes: Stack,
+) -> None:
+    await fakes.deliver_fake(PAYPAL, "WH-1", subscription("pro", days_ago=40))
+    await fakes.deliver_fake(PAYPAL, "WH-2", subscription("basic", days_ago=1))
+    await eventually(lambda: events_of(fakes, state=DONE), lambda it: len(it) == 2)
+    await fakes.deliver_fake(PAYPAL, "WH-3", *sale(1, days_ago=32))
+    await fakes.deliver_fake(PAYPAL, "WH-4", *sale(2, days_ago=2))
+    await wallet_reaches(fakes, balance_micros=100_000_000)
