@@ -11,7 +11,7 @@ from services.billing_gateway.operations.queries.payments import find_payment
 from services.billing_gateway.operations.recording.flows import Flow, FlowBook
 from services.billing_gateway.operations.recording.parts import Wakes
 from services.billing_gateway.operations.recording.payments import PaymentRecording
-from services.billing_gateway.storage import inbox, objects, organizations, payments
+from services.billing_gateway.storage import inbox, organizations, payments
 
 READ_AGAIN = "what it was paid for is read again"
 
@@ -49,7 +49,6 @@ class Assigning:
         """Return the level that is to be told, if there is a new one."""
         provider = assignment.provider
         found = await find_payment(connection, provider, assignment.payment_id)
-        await objects.lock(connection, provider, found.object_ids)
         book = await FlowBook(provider).load(connection, found.object_ids, wait=True)
         # A top-up of ours that nobody has paid yet has no row, but an owner.
         owners = [flow.payment.organization_id for flow in book.flows]

@@ -36,8 +36,6 @@ from services.billing_gateway.operations.recording_port import (
 )
 from services.billing_gateway.storage import changes, inbox, objects, organizations, owners
 
-OF_NOTHING = Unowned("no payment is known that it is a part of")
-
 
 @dataclass(frozen=True)
 class OwnershipRules:
@@ -122,8 +120,6 @@ class Recorder:
     def _find_owner(
         self, provider: Provider, observation: Observation, named: Named, known: Owners
     ) -> str | Unowned:
-        if named == Named():
-            return OF_NOTHING
         claim = named.claim
         if claim is not None:
             proven = self._ownership.claim_keys.is_proven(provider, claim)

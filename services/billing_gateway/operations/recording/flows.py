@@ -72,8 +72,6 @@ class Flow:
         self.payment = reduce(flows.absorb, merge.absorbed, merge.survivor)
         self.stored = rows[0] if rows else None
         self.absorbed += [*other.absorbed, *rows[1:]]
-        if self.stored is not None:
-            self.payment = replace(self.payment, payment_id=self.stored.payment_id)
         for each in other.objects.values():
             self.add_object(each)
         for component in other.components.values():
@@ -98,7 +96,7 @@ class FlowBook:
     async def load(
         self, connection: Connection, object_ids: Iterable[str], *, wait: bool
     ) -> "FlowBook":
-        """Lock and read the flows of objects that are locked themselves.
+        """Lock and read the flows that objects belong to.
 
         Raises ObjectsBusyError instead of waiting for them.
         """
@@ -158,13 +156,14 @@ class FlowBook:
 async def write(connection: Connection, flow: Flow, *, is_strange: bool) -> None:
     """Write a flow that is changed. Rows go into it before it may take the name of one of them."""
     payment, stored = flow.payment, flow.stored
-    for absorbed in flow.absorbed:
-        await payments.absorb(connection, absorbed, payment.payment_id)
-    name = flows.flow_name(payment.provider, flow.objects.values())
     if stored is None or stored.revision == 0:
+        name = flows.flow_name(payment.provider, flow.objects.values())
         payment = replace(payment, payment_id=name)
-    if stored is not None and stored.payment_id != payment.payment_id:
-        await payments.rename(connection, stored, payment.payment_id)
+    if stored is not None:
+        for absorbed in flow.absorbed:
+            await payments.absorb(connection, absorbed, stored.payment_id)
+        if stored.payment_id != payment.payment_id:
+            await payments.rename(connection, stored, payment.payment_id)
     await payments.save(connection, payment, is_strange=is_strange)
     flow.payment = payment
     await _write_parts(connection, flow)

@@ -151,6 +151,8 @@ def _tell(flow: Flow, source: Source, told: PaymentTold, owner: str | Unowned) -
         case PaymentPaid():
             flow.paid = told
             payment = _owned(flows.tell_paid(payment, told), owner)
+            if payment.organization_id is None and isinstance(owner, Unowned):
+                payment = replace(payment, problem=owner.problem)
         case PaymentProgressed():
             payment = _owned(flows.tell_progress(payment, told), owner)
         case RefundedInAll():
@@ -167,9 +169,9 @@ def _tell(flow: Flow, source: Source, told: PaymentTold, owner: str | Unowned) -
 
 
 def _owned(payment: Payment, owner: str | Unowned) -> Payment:
-    if isinstance(owner, str):
-        return replace(payment, organization_id=payment.organization_id or owner)
-    return payment if payment.organization_id else replace(payment, problem=owner.problem)
+    if payment.organization_id is None and isinstance(owner, str):
+        return replace(payment, organization_id=owner)
+    return payment
 
 
 def _join(flow: Flow, source: Source, told: ComponentObserved) -> None:
