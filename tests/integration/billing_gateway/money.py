@@ -37,7 +37,7 @@ from services.billing_gateway.operations.assigning import Assigning, Assignment
 from services.billing_gateway.operations.levels import Levels, PaymentLevels, SubscriptionLevels
 from services.billing_gateway.operations.queries.payments import PaymentQueries, SeenPayment
 from services.billing_gateway.operations.recording import OwnershipRules, Recorder
-from services.billing_gateway.operations.recording.checkouts import CheckoutsOfOthers
+from services.billing_gateway.operations.recording.checkouts import CheckoutProgress
 from services.billing_gateway.operations.recording.parts import Wakes
 from services.billing_gateway.operations.recording.payments import PaymentRecording
 from services.billing_gateway.operations.recording.subscriptions import (
@@ -114,7 +114,7 @@ async def open_money(
         ownership=OwnershipRules(trust_claims, ClaimKeys(())),
         subscriptions=SubscriptionRecording(SubscriptionTiming(DAY, DAY, DAY), askable),
         payments=payments,
-        checkouts=CheckoutsOfOthers(),
+        checkouts=CheckoutProgress(),
         wakes=wakes,
     )
     yield Money(
