@@ -1,22 +1,25 @@
 """What lies in the inbox: replayed, given up in time, and watched."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime
 
 import asyncpg
 import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from libs.database import Database
-from services.billing_gateway.domain.observations import Claim, PaymentPaid
+from services.billing_gateway.domain.observations import Claim, PaymentPaid, Translation
 from services.billing_gateway.domain.values import PaymentObject, Provider
 from services.billing_gateway.operations.retention import BODIES_PER_STEP, Retention
 from services.billing_gateway.operations.watching import Watching
 from tests.conftest import MakeDatabase
-from tests.integration.billing_gateway.requests import DONE, events_of
+from tests.integration.billing_gateway.requests import DEAD, DONE, RECEIVED, events_of
 from tests.support.databases import ServiceDatabase
 from tests.support.errors import refusal
-from tests.support.fake_provider import SIGNED
+from tests.support.fake_provider import SIGNED, FakeProvider
 from tests.support.sights import wallet_of
 from tests.support.stack import Stack, now
 from tests.support.waiting import eventually
@@ -227,3 +230,120 @@ async def test_what_is_not_settled_is_counted_and_aged(
     await execute(service_database, "UPDATE webhook_events SET state = 'DONE'")
     await watching.watch()
     assert sample("tollgate_webhook_events", provider="STRIPE", state="PARKED") == 0
+
+
+class BrokenProvider(FakeProvider):
+    """Has a defect."""
+
+    def translate(self, body: bytes, receive_time: datetime) -> Translation:
+        """Fail for some events."""
+        if b"broken" in body:
+            raise RuntimeError("a defect")
+        return super().translate(body, receive_time)
+
+
+async def event_of(stack: Stack, event_id: str) -> webhook_event_pb2.WebhookEvent:
+    request = billing_gateway_service_pb2.GetWebhookEventRequest(provider=STRIPE, event_id=event_id)
+    return (await stack.gateway.GetWebhookEvent(request)).event
+
+
+async def test_a_defect_is_tried_again_at_longer_intervals_and_given_up(
+    stopped_stack: Stack,
+) -> None:
+    stopped_stack.gateway_providers = {Provider.STRIPE: BrokenProvider(Provider.STRIPE)}
+    await stopped_stack.start("wallet", "billing_gateway")
+    await stopped_stack.deliver_fake(Provider.STRIPE, "evt_broken", top_up("1"))
+    await stopped_stack.deliver_fake(Provider.STRIPE, "evt_well", top_up("2"))
+    await reaches(stopped_stack, RECEIVED=1, DONE=1)
+    event = await eventually(
+        lambda: event_of(stopped_stack, "evt_broken"), lambda it: it.attempt_count >= 2
+    )
+    assert event.last_error == "internal error: RuntimeError"
+    assert event.next_attempt_time.ToDatetime() > event.receive_time.ToDatetime()
+
+    await execute(
+        stopped_stack.databases["billing_gateway"],
+        "UPDATE webhook_events SET attempt_count = 19, next_attempt_time = now() "
+        "WHERE event_id = 'evt_broken'",
+    )
+
+    await reaches(stopped_stack, DEAD=1, DONE=1)
+    assert (await event_of(stopped_stack, "evt_broken")).attempt_count == 20
+    # A replay begins anew.
+    await replay(stopped_stack, state=DEAD)
+    event = await eventually(
+        lambda: event_of(stopped_stack, "evt_broken"), lambda it: it.attempt_count == 1
+    )
+    assert event.state == RECEIVED
+
+
+async def test_what_contradicts_is_dead_and_says_why(fake_stack: Stack) -> None:
+    await fake_stack.deliver_fake(Provider.STRIPE, "evt_1", top_up("1"))
+    await reaches(fake_stack, DONE=1)
+    other = replace(top_up("1"), paid_micros=2_000_000)
+
+    await fake_stack.deliver_fake(Provider.STRIPE, "evt_2", other)
+
+    await reaches(fake_stack, DONE=1, DEAD=1)
+    event = await event_of(fake_stack, "evt_2")
+    assert event.last_error.startswith("REFERENCE_CONFLICT: ")
+    assert event.observations == ["payment pi_1 paid 2000000 USD micros"]
+    assert event.provider_object_ids == ["pi_1"]
+
+
+HOLD_OBJECT = "SELECT pg_advisory_xact_lock(hashtextextended('STRIPE pi_held', 0))"
+
+
+async def test_what_somebody_works_on_is_put_off_and_holds_up_nothing(fake_stack: Stack) -> None:
+    connection = await asyncpg.connect(fake_stack.databases["billing_gateway"].superuser_url)
+    async with connection.transaction():
+        await connection.execute(HOLD_OBJECT)
+        for number in range(8):
+            await fake_stack.deliver_fake(Provider.STRIPE, f"evt_{number}", top_up("held"))
+        held = await eventually(
+            lambda: event_of(fake_stack, "evt_7"), lambda it: it.last_error != ""
+        )
+        assert (held.state, held.attempt_count) == (RECEIVED, 0)
+        await fake_stack.deliver_fake(Provider.STRIPE, "evt_other", top_up("other"))
+        # Sooner than any wait for a lock ends.
+        await eventually(
+            lambda: event_of(fake_stack, "evt_other"),
+            lambda it: it.state == DONE,
+            timeout_seconds=2.0,
+        )
+    await connection.close()
+    await reaches(fake_stack, DONE=9)
+    assert {each.attempt_count for each in await events_of(fake_stack)} == {1}
+
+
+async def test_events_of_a_provider_that_is_not_configured_any_more_wait(
+    stopped_stack: Stack, stripe: FakeProvider, paypal: FakeProvider
+) -> None:
+    stopped_stack.gateway_providers = {Provider.STRIPE: stripe}
+    await stopped_stack.start("wallet", "billing_gateway")
+    await stopped_stack.deliver_fake(Provider.STRIPE, "evt_1", top_up("1", ""))
+    await reaches(stopped_stack, PARKED=1)
+    await stopped_stack.stop("billing_gateway")
+    stopped_stack.gateway_providers = {Provider.PAYPAL: paypal}
+    await stopped_stack.start("billing_gateway")
+    await replay(stopped_stack)
+    await stopped_stack.deliver_fake(Provider.PAYPAL, "WH-1", top_up("2"))
+    await reaches(stopped_stack, RECEIVED=1, DONE=1)
+    await stopped_stack.stop("billing_gateway")
+    stopped_stack.gateway_providers = {Provider.STRIPE: stripe}
+    await stopped_stack.start("billing_gateway")
+    await reaches(stopped_stack, PARKED=1, DONE=1)
+
+
+async def test_what_is_parked_too_long_is_logged_as_an_error(
+    service_database: ServiceDatabase, database: Database
+) -> None:
+    await execute(service_database, INSERT_OLD)
+    watching = Watching(database, CollectorRegistry(), 90 * DAY)
+
+    with capture_logs() as logs:
+        await watching.watch()
+
+    [line] = [each for each in logs if each["log_level"] == "error"]
+    assert line["event"] == "events_parked_too_long"
+    assert sorted(line["event_ids"]) == ["PARKED-100-10", "PARKED-100-99", "PARKED-100-unknown"]
