@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from services.billing_gateway.domain.observations import Translation
 from services.billing_gateway.domain.values import Provider
 from services.billing_gateway.ports import EventIdentity, Headers
-from services.billing_gateway.stripe.body import UnreadableError, parse_event
+from services.billing_gateway.reading import UnreadableError
+from services.billing_gateway.stripe.body import parse_event
 from services.billing_gateway.stripe.signature import verify_signature
-from services.billing_gateway.stripe.translation import translate_event
+from services.billing_gateway.stripe.translation import TranslationRules, translate_event
 
 
 @dataclass(frozen=True)
@@ -18,10 +19,8 @@ class StripeProvider:
 
     webhook_secrets: Sequence[str] = field(repr=False)
     signature_tolerance: timedelta
-    livemode: bool
+    rules: TranslationRules
     name: Provider = Provider.STRIPE
-    can_be_asked: bool = False
-    cancels_at_period_end: bool = True
 
     async def verify(self, headers: Headers, body: bytes, now: datetime) -> None:
         """Raise DeliveryRefusedError unless Stripe signed these very bytes lately."""
@@ -37,7 +36,4 @@ class StripeProvider:
 
     def translate(self, body: bytes, receive_time: datetime) -> Translation:
         """Return what the event says."""
-        return translate_event(body, receive_time, livemode=self.livemode)
-
-    async def close(self) -> None:
-        """Nothing is open."""
+        return translate_event(body, receive_time, self.rules)

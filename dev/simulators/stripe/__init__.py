@@ -1,0 +1,1 @@
+"""A stand-in for Stripe that remembers, charges nobody, and signs what it tells."""
