@@ -70,6 +70,14 @@ def _required_time(value: JsonObject, name: str) -> datetime:
     return found
 
 
+def required_text(value: JsonObject, name: str) -> str:
+    """Return a text of any length, or raise."""
+    found = value.get(name)
+    if not isinstance(found, str) or not found:
+        raise UnreadableError(f"{name} is not a text")
+    return found
+
+
 def required_amount(value: JsonObject, name: str) -> int:
     """Return a whole amount in the currency's smallest unit; never a fraction, never negative."""
     found = value.get(name)
