@@ -7,6 +7,7 @@ from dev.simulators.stripe.account import PERIOD, Account
 from dev.simulators.stripe.books import find
 from dev.simulators.stripe.errors import not_found, refused
 from dev.simulators.stripe.objects import Invoice, InvoicePayment, Subscription, new_id
+from dev.simulators.stripe.shapes import Shape
 
 ENDED = ("canceled", "incomplete_expired")
 
@@ -175,4 +176,6 @@ class Billing(Account):
             currency=invoice.currency,
         )
         self.books.invoice_payments[payment.id] = payment
-        self.tell("invoice_payment.paid", payment)
+        # Before 2025-03 the invoice itself named its payment.
+        if self.shape is Shape.ENDIVE:
+            self.tell("invoice_payment.paid", payment)
