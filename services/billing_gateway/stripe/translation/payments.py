@@ -61,7 +61,7 @@ def observe_paid_invoice(told: Told) -> tuple[Observation, ...]:
         customer_id=customer_id,
         claim=claim,
         provider_time=told.time,
-        period_end_time=max(_renewed(invoice, "end"), default=None),
+        period_end_time=max(_renewed_ends(invoice), default=None),
         moves_state=False,
     )
     if required_amount(invoice, "amount_paid") == 0:
@@ -107,10 +107,10 @@ def _invoice_objects(invoice: JsonObject) -> tuple[PaymentObject, ...]:
     )
 
 
-def _renewed(invoice: JsonObject, end: str) -> Iterator[datetime]:
+def _renewed_ends(invoice: JsonObject) -> Iterator[datetime]:
     for line in get_data(invoice, "lines"):
         if _is_renewal(line, invoice):
-            yield _period(line, end)
+            yield _period(line, "end")
 
 
 def _is_renewal(line: JsonObject, invoice: JsonObject) -> bool:

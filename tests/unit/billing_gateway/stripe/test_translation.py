@@ -14,13 +14,16 @@ from hypothesis import strategies as st
 from dev.simulators.stripe.objects import StripeObject
 from dev.simulators.stripe.shapes import Shape, write_event
 from libs.currencies import ISO_4217
+from libs.ids import ID
 from services.billing_gateway.domain.observations import (
     Ignored,
     Observed,
     PaymentPaid,
     Unreadable,
 )
+from services.billing_gateway.ports import EventIdentity
 from services.billing_gateway.stripe.currencies import MICROS_PER_UNIT, from_micros, to_micros
+from services.billing_gateway.stripe.provider import StripeProvider
 from services.billing_gateway.stripe.translation import OBSERVERS, translate_event
 from tests.unit.billing_gateway.stripe.telling import (
     CHARGE,
@@ -65,6 +68,9 @@ def every_event() -> Iterator[dict[str, Any]]:
 
 
 EVENTS = list(every_event())
+PROVIDER = StripeProvider(
+    webhook_secrets=(), signature_tolerance=timedelta(), rules=RULES, api=None
+)
 LATER = NOW + timedelta(days=400)
 # Of the samples, one is of an invoice without a subscription, and one of a session that saves a
 # card.
@@ -195,6 +201,8 @@ def test_no_event_with_anything_anywhere_makes_it_raise(
     for path, new in changes:
         told = replace_anywhere(told, path, new)
     body = json.dumps(told).encode(errors="surrogatepass")
+    identity = PROVIDER.identify(body)
+    assert identity is None or ID.fullmatch(identity.event_id)
     match translate_event(body, NOW, RULES):
         case Observed(observations):
             # What is read can be named, found again and kept.
@@ -206,6 +214,13 @@ def test_no_event_with_anything_anywhere_makes_it_raise(
 @given(st.binary(max_size=200))
 def test_no_bytes_make_it_raise(body: bytes) -> None:
     assert isinstance(translate_event(body, NOW, RULES), Unreadable)
+    assert PROVIDER.identify(body) is None
+
+
+@pytest.mark.parametrize("told", EVENTS, ids=lambda told: f"{told['type']} {told['api_version']}")
+def test_an_event_is_identified_by_its_id_and_type(told: dict[str, Any]) -> None:
+    identity = PROVIDER.identify(json.dumps(told).encode())
+    assert identity == EventIdentity(told["id"], told["type"])
 
 
 @pytest.mark.skipif(not PAYLOADS.exists(), reason="the sample payloads are not here")
