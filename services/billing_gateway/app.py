@@ -47,7 +47,9 @@ from services.billing_gateway.operations.watching import Watching
 from services.billing_gateway.ports import PaymentProvider
 from services.billing_gateway.servicer import billing_gateway_service
 from services.billing_gateway.servicer.base import Parts
+from services.billing_gateway.stripe.api import StripeApi
 from services.billing_gateway.stripe.provider import StripeProvider
+from services.billing_gateway.stripe.translation import TranslationRules
 from services.billing_gateway.webhooks import Webhooks
 from services.billing_gateway.workers import GatewayLoops, Steps
 
@@ -129,12 +131,24 @@ async def assemble(
 def _build_providers(settings: BillingGatewaySettings) -> dict[Provider, PaymentProvider]:
     if not settings.stripe_webhook_secrets:
         return {}
-    stripe = StripeProvider(
+    stripe = _build_stripe(settings)
+    return {stripe.name: stripe}
+
+
+def _build_stripe(settings: BillingGatewaySettings) -> StripeProvider:
+    key = settings.stripe_api_key.get_secret_value()
+    return StripeProvider(
         webhook_secrets=reveal(settings.stripe_webhook_secrets),
         signature_tolerance=timedelta(seconds=settings.stripe_signature_tolerance_seconds),
-        livemode=settings.stripe_livemode,
+        rules=TranslationRules(
+            settings.stripe_livemode, frozenset(settings.stripe_blocking_fraud_types)
+        ),
+        api=(
+            StripeApi(key, settings.stripe_api_base, settings.provider_timeout_seconds)
+            if key
+            else None
+        ),
     )
-    return {stripe.name: stripe}  # type: ignore[dict-item] # nobody asks it anything yet
 
 
 class _Rules(NamedTuple):

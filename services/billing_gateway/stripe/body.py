@@ -1,22 +1,23 @@
-"""Reads a Stripe event's JSON with distrust: every value is asked for by name and type."""
+"""Reads a Stripe event's envelope, and Stripe's ways to write lists, times and amounts."""
 
-import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NoReturn
 
-from libs.ids import ID
+from services.billing_gateway.reading import (
+    JsonObject,
+    UnreadableError,
+    get_list,
+    get_object,
+    optional_word,
+    parse_object,
+    required_id,
+)
+from services.billing_gateway.stripe.currencies import to_micros
 
 EVENT_TYPE = re.compile(r"[a-z0-9_.]{1,100}")
+CURRENCY = re.compile(r"[a-z]{3}")
 TIME_MAX = datetime(2100, 1, 1, tzinfo=UTC)
-
-JsonObject = Mapping[str, Any]
-
-
-class UnreadableError(ValueError):
-    """A value is missing or of another shape than Stripe's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,54 +33,24 @@ class StripeEvent:
 
 def parse_event(body: bytes) -> StripeEvent:
     """Return the event; raise UnreadableError for anything else."""
-    try:
-        envelope = json.loads(body, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableError("the body is not JSON") from error
-    if not isinstance(envelope, dict) or envelope.get("object") != "event":
+    envelope = parse_object(body)
+    if envelope.get("object") != "event":
         raise UnreadableError("the body is not an event")
-    event_type = envelope.get("type")
-    if not isinstance(event_type, str) or not EVENT_TYPE.fullmatch(event_type):
+    event_type = optional_word(envelope, "type")
+    if not EVENT_TYPE.fullmatch(event_type):
         raise UnreadableError("the event has no type")
     return StripeEvent(
         event_id=required_id(envelope, "id"),
         event_type=event_type,
-        created=required_time(envelope, "created"),
+        created=_required_time(envelope, "created"),
         livemode=envelope.get("livemode") is True,
         object=get_object(get_object(envelope, "data"), "object"),
     )
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def get_object(value: JsonObject, name: str) -> JsonObject:
-    """Return an object; an empty one if it is absent or something else."""
-    found = value.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def get_objects(value: JsonObject, name: str) -> list[JsonObject]:
+def get_data(value: JsonObject, name: str) -> list[JsonObject]:
     """Return the objects of a list as Stripe writes it: {"data": […]}."""
-    found = get_object(value, name).get("data")
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
-
-
-def optional_id(value: JsonObject, name: str) -> str:
-    """Return an id, or the id of an expanded object; empty if it is absent or malformed."""
-    found = value.get(name)
-    if isinstance(found, dict):
-        found = found.get("id")
-    return found if isinstance(found, str) and ID.fullmatch(found) else ""
-
-
-def required_id(value: JsonObject, name: str) -> str:
-    """Return an id, or raise."""
-    found = optional_id(value, name)
-    if not found:
-        raise UnreadableError(f"{name} is not an id")
-    return found
+    return get_list(get_object(value, name), "data")
 
 
 def optional_time(value: JsonObject, name: str) -> datetime | None:
@@ -92,11 +63,18 @@ def optional_time(value: JsonObject, name: str) -> datetime | None:
     return datetime.fromtimestamp(found, UTC)
 
 
-def required_time(value: JsonObject, name: str) -> datetime:
-    """Return a time, or raise."""
+def _required_time(value: JsonObject, name: str) -> datetime:
     found = optional_time(value, name)
     if found is None:
         raise UnreadableError(f"{name} is not a time")
+    return found
+
+
+def required_text(value: JsonObject, name: str) -> str:
+    """Return a text of any length, or raise."""
+    found = value.get(name)
+    if not isinstance(found, str) or not found:
+        raise UnreadableError(f"{name} is not a text")
     return found
 
 
@@ -110,7 +88,13 @@ def required_amount(value: JsonObject, name: str) -> int:
 
 def required_currency(value: JsonObject) -> str:
     """Return the currency code as ISO writes it."""
-    found = value.get("currency")
-    if not isinstance(found, str) or not re.fullmatch(r"[a-z]{3}", found):
+    found = optional_word(value, "currency")
+    if not CURRENCY.fullmatch(found):
         raise UnreadableError("currency is not a currency code")
     return found.upper()
+
+
+def required_money(value: JsonObject, name: str) -> tuple[int, str]:
+    """Return an amount in micros, and its currency."""
+    amount, currency_code = required_amount(value, name), required_currency(value)
+    return to_micros(amount, currency_code), currency_code

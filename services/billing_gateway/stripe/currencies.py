@@ -33,3 +33,14 @@ def to_micros(amount: int, currency_code: str) -> int:
     if not 0 <= micros <= AMOUNT_MICROS_MAX:
         raise ValueError(f"amount {amount} is out of range")
     return micros
+
+
+def from_micros(amount_micros: int, currency_code: str) -> int:
+    """Return an amount as Stripe is told it. Raises ValueError for what cannot be told exactly."""
+    micros_per_unit = MICROS_PER_UNIT.get(currency_code)
+    if micros_per_unit is None:
+        raise ValueError(f"currency {currency_code!r} is not one that Tollgate converts")
+    amount, rest = divmod(amount_micros, micros_per_unit)
+    if rest:
+        raise ValueError(f"{currency_code} has no part as small as that")
+    return amount

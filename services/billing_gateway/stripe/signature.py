@@ -1,44 +1,39 @@
 """Stripe's signature over the raw bytes of a delivery.
 
-Source: stripe/_webhook.py. The library takes one secret a call, accepts any time in the future and
-lets several exceptions through on malformed headers; all of that is made good here.
+HMAC-SHA256 over "<t>.<body>", as stripe/_webhook.py has it, but over the bytes as they came: the
+library wants text, and so cannot tell who signed bytes that are none. It also takes one secret a
+call and any time in the future; the tests ask it for a second opinion.
 """
 
+import hmac
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-
-import stripe
 
 from services.billing_gateway.ports import DeliveryRefusedError, Headers
 
 HEADER = "Stripe-Signature"
 HEADER_LENGTH_MAX = 2000
-# Strict, since the library reads the first thing that int() takes for a number; it must not be
-# another timestamp than the one whose age is checked here.
-HEADER_FORM = re.compile(r"t=([0-9]{1,12})(?:,v[0-9]+=[0-9A-Za-z]+)+")
-
-# What verify_header raises on headers and bodies that no honest sender makes.
-REFUSALS = (
-    stripe.SignatureVerificationError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    KeyError,
-)
+# Strict, so that no reader can find another timestamp in it than the one that was signed.
+HEADER_FORM = re.compile(r"t=([0-9]{1,12})((?:,v[0-9]+=[0-9A-Za-z]+)+)")
+SIGNATURE = re.compile(r",v1=([0-9a-f]{64})(?![0-9A-Za-z])")
+# Far beyond any tolerance, and still a time.
+TIMESTAMP_MAX = 2**35
 
 
 def verify_signature(
     headers: Headers, body: bytes, secrets: Sequence[str], now: datetime, tolerance: timedelta
 ) -> None:
     """Raise DeliveryRefusedError unless one of the secrets signed these bytes lately."""
-    header = _only_header(headers)
-    _require_recent(header, now, tolerance)
-    try:
-        payload = body.decode()
-    except UnicodeDecodeError as error:
-        raise DeliveryRefusedError("the body is not UTF-8, as Stripe's always is") from error
-    if not any(_is_signed_by(secret, header, payload) for secret in secrets):
+    form = HEADER_FORM.fullmatch(_only_header(headers))
+    if form is None:
+        raise DeliveryRefusedError(f"the {HEADER} header is malformed")
+    timestamp, signatures = form.groups()
+    _require_recent(timestamp, now, tolerance)
+    signed = timestamp.encode() + b"." + body
+    made = [hmac.new(secret.encode(), signed, "sha256").hexdigest() for secret in secrets]
+    given = SIGNATURE.findall(signatures)
+    if not any(hmac.compare_digest(ours, theirs) for ours in made for theirs in given):
         raise DeliveryRefusedError("no secret of ours made this signature")
 
 
@@ -51,17 +46,7 @@ def _only_header(headers: Headers) -> str:
     return values[0]
 
 
-def _require_recent(header: str, now: datetime, tolerance: timedelta) -> None:
-    form = HEADER_FORM.fullmatch(header)
-    if form is None:
-        raise DeliveryRefusedError(f"the {HEADER} header is malformed")
-    signed = datetime.fromtimestamp(min(int(form[1]), 2**35), UTC)
+def _require_recent(timestamp: str, now: datetime, tolerance: timedelta) -> None:
+    signed = datetime.fromtimestamp(min(int(timestamp), TIMESTAMP_MAX), UTC)
     if abs(now - signed) > tolerance:
         raise DeliveryRefusedError("signed too long ago, or in the future")
-
-
-def _is_signed_by(secret: str, header: str, payload: str) -> bool:
-    try:
-        return bool(stripe.WebhookSignature.verify_header(payload, header, secret))
-    except REFUSALS:
-        return False

@@ -1,0 +1,114 @@
+"""A simulated provider's switches, its memory and its verbs, over HTTP, in JSON."""
+
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+from pydantic import Field, NonNegativeInt, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from dev.simulators.deliveries import Deliveries
+from dev.simulators.faults import Faults, Switch
+
+PREFIX = "/_simulator"
+
+
+class ActRefusedError(Exception):
+    """What was asked for cannot happen; the message says why."""
+
+
+@dataclass(frozen=True)
+class DeliverySwitches:
+    """How webhooks leave from now on; what is not given is as at the start."""
+
+    hold: bool = False
+    duplicates: NonNegativeInt = 0
+    delay_seconds: Annotated[float, Field(ge=0)] = 0.0
+    reorder_window: NonNegativeInt = 0
+    lose: NonNegativeInt | Annotated[float, Field(ge=0, le=1)] = 0
+
+
+class ControlApi:
+    """For whoever watches or disturbs a provider; Tollgate's services do not know it."""
+
+    def __init__(
+        self,
+        *,
+        faults: Faults,
+        deliveries: Deliveries,
+        act: Callable[[str, Mapping[str, Any]], Any],
+        requests: Callable[[], Sequence[Any]],
+        reset: Callable[[], None],
+    ) -> None:
+        """`act` does what a verb says, by its arguments, or raises ActRefusedError."""
+        self._faults = faults
+        self._deliveries = deliveries
+        self._act = act
+        self._requests = requests
+        self._reset = reset
+
+    def application(self) -> web.Application:
+        application = web.Application(middlewares=[_explain])
+        application.add_routes(
+            [
+                web.get("/faults", self._list_faults),
+                web.post("/faults", self._set_fault),
+                web.delete("/faults", self._clear_faults),
+                web.put("/deliveries", self._set_deliveries),
+                web.post("/act/{verb}", self._do),
+                web.get("/requests", self._list_requests),
+                web.post("/reset", self._forget),
+            ]
+        )
+        return application
+
+    async def _list_faults(self, _: web.Request) -> web.Response:
+        return _json(self._faults.all())
+
+    async def _set_fault(self, request: web.Request) -> web.Response:
+        switch = TypeAdapter(Switch).validate_json(await request.read())
+        self._faults.set(switch.fault, switch.call, switch.times)
+        return _json(self._faults.all())
+
+    async def _clear_faults(self, request: web.Request) -> web.Response:
+        self._faults.clear(request.query.get("call"))
+        return _json(self._faults.all())
+
+    async def _set_deliveries(self, request: web.Request) -> web.Response:
+        asked = TypeAdapter(DeliverySwitches).validate_json(await request.read())
+        self._deliveries.duplicates = asked.duplicates
+        self._deliveries.delay_seconds = asked.delay_seconds
+        self._deliveries.reorder_window = asked.reorder_window
+        self._deliveries.lose = asked.lose
+        if asked.hold:
+            self._deliveries.hold()
+        else:
+            self._deliveries.release()
+        return _json(asked)
+
+    async def _do(self, request: web.Request) -> web.Response:
+        arguments = TypeAdapter(dict[str, Any]).validate_json(await request.read() or b"{}")
+        return _json(self._act(request.match_info["verb"], arguments))
+
+    async def _list_requests(self, _: web.Request) -> web.Response:
+        return _json(self._requests())
+
+    async def _forget(self, _: web.Request) -> web.Response:
+        self._reset()
+        return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
+@web.middleware
+async def _explain(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Tells a person what is wrong with what they sent to the switches."""
+    try:
+        return await handler(request)
+    except (ValidationError, ActRefusedError) as error:
+        return web.json_response({"error": str(error)}, status=HTTPStatus.BAD_REQUEST)
+
+
+def _json(value: object) -> web.Response:
+    body = TypeAdapter(Any).dump_json(value)
+    return web.Response(body=body, headers={hdrs.CONTENT_TYPE: "application/json"})

@@ -1,0 +1,109 @@
+"""The simulator as one object: a server to start and stop, and the same switches in Python."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import stripe
+from aiohttp import web
+
+from dev.simulators.clock import Clock
+from dev.simulators.control_api import PREFIX, ActRefusedError, ControlApi
+from dev.simulators.deliveries import Deliveries, Event
+from dev.simulators.faults import Faults
+from dev.simulators.stripe.books import read_books, write_books
+from dev.simulators.stripe.errors import StripeError
+from dev.simulators.stripe.pages import Pages
+from dev.simulators.stripe.rest_api import ReceivedRequest, RestApi
+from dev.simulators.stripe.shapes import Shape
+from dev.simulators.stripe.verbs import VERBS, StripeAccount
+
+
+class StripeSimulator:
+    """Stripe with one account, and one webhook endpoint of it."""
+
+    def __init__(
+        self,
+        api_key: str,
+        webhook_secret: str,
+        webhook_url: str,
+        *,
+        state_file: Path | None = None,
+        shape: Shape = Shape.ENDIVE,
+        now: Callable[[], datetime] | None = None,
+    ) -> None:
+        """`shape` is the version that the webhook endpoint was made with."""
+        self.clock = Clock()
+        self.faults = Faults()
+        self.deliveries = Deliveries(webhook_url, self._sign)
+        self._webhook_secret = webhook_secret
+        self._state_file = state_file
+        self.account = StripeAccount(
+            read_books(state_file), now or self.clock.now, self._happen, shape
+        )
+        self._api = RestApi(self.account, api_key, self.faults)
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        control = ControlApi(
+            faults=self.faults,
+            deliveries=self.deliveries,
+            act=self._act,
+            requests=lambda: self.requests,
+            reset=self.reset,
+        )
+        application = web.Application()
+        application.add_routes([*self._api.routes(), *Pages(self.account).routes()])
+        application.add_subapp(PREFIX, control.application())
+        self._runner = web.AppRunner(application, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+        self.account.page_base = f"{self.base_url}/pay"
+
+    async def stop(self) -> None:
+        """Safe to call twice or without a start; what is remembered stays for the next start."""
+        self.faults.stop()
+        await self.deliveries.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._state_file is not None:
+            write_books(self._state_file, self.account.books)
+
+    @property
+    def base_url(self) -> str:
+        assert self._runner is not None, "not started"
+        host, port = self._runner.addresses[0][:2]
+        return f"http://{host}:{port}"
+
+    @property
+    def requests(self) -> list[ReceivedRequest]:
+        """The requests for Stripe since the start or the last reset, oldest first."""
+        return list(self._api.requests)
+
+    def reset(self) -> None:
+        """Forget the account, the requests and the faults."""
+        self.account.books.clear()
+        self._api.requests.clear()
+        self.faults.clear()
+
+    def _happen(self, told: dict[str, Any]) -> None:
+        body = json.dumps(told, indent=2).encode()
+        self.deliveries.happen(Event(told["id"], told["type"], body))
+
+    def _act(self, verb: str, arguments: Mapping[str, Any]) -> Any:
+        if verb not in VERBS:
+            raise ActRefusedError(f"unknown verb; known are {', '.join(VERBS)}")
+        try:
+            return getattr(self.account, verb)(**arguments)
+        except (StripeError, TypeError) as error:
+            raise ActRefusedError(str(error)) from error
+
+    def _sign(self, body: bytes) -> Mapping[str, str]:
+        # Deliveries are signed by the world's clock: who verifies knows no other.
+        time = int(datetime.now(UTC).timestamp())
+        header: str = stripe.WebhookSignature.generate_signature_header(
+            body.decode(), self._webhook_secret, time
+        )
+        return {"Stripe-Signature": header}
