@@ -1,0 +1,1 @@
+"""Stand-ins for the payment providers: stateful, with signed webhooks, failing on demand."""

@@ -1,0 +1,1 @@
+"""A stand-in for PayPal: orders, subscriptions, disputes, and webhooks that it signs."""
