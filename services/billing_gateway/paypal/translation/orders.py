@@ -61,11 +61,6 @@ def read_order(order: JsonObject, answer_time: datetime) -> tuple[Observation, .
     return tuple(observations)
 
 
-def read_revised_order(order_id: str) -> tuple[Observation, ...]:
-    """Return what is so of an order whose capture was refused: it must be approved anew."""
-    return (CheckoutObserved(order_id, CheckoutState.APPROVED, None),)
-
-
 def _checkout(order: JsonObject, state: CheckoutState) -> CheckoutObserved:
     money = _amount(order)
     return CheckoutObserved(

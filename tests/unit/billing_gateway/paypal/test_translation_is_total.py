@@ -19,7 +19,20 @@ from tests.unit.billing_gateway.paypal.told import CAPTURE, NOW, STORY, event
 PAYLOADS = Path(__file__).parents[5] / "shared" / "payloads" / "paypal"
 Place = tuple[str | int, ...]
 
-NO_TEXTS = [None, True, 0, -1, 1e300, 10**300, [], {}, [None], [[]], {"id": {}}, [{"href": []}]]
+NO_TEXTS: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    1e300,
+    10**300,
+    [],
+    {},
+    [None],
+    [[]],
+    {"id": {}},
+    [{"href": []}],
+]
 NO_TIMES = ["2018-19-12T22:20:32.000Z", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"]
 NO_AMOUNTS = [
     "",
