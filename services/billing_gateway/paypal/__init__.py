@@ -1,1 +1,1 @@
-"""PayPal: what knows PayPal and nothing else goes here, behind services.billing_gateway.ports."""
+"""PayPal: what knows PayPal and nothing else, behind services.billing_gateway.ports."""

@@ -1,0 +1,126 @@
+"""The simulator as one object: a server to start and stop, and what happens at PayPal."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from aiohttp import web
+
+from dev.simulators.clock import Clock
+from dev.simulators.deliveries import Deliveries, Event
+from dev.simulators.faults import Faults
+from dev.simulators.paypal.account import Account, new_id
+from dev.simulators.paypal.certificates import SigningChain, keep_chain, make_chain, read_chain
+from dev.simulators.paypal.objects import JsonObject, event_json
+from dev.simulators.paypal.pages import Pages
+from dev.simulators.paypal.rest_api import ReceivedRequest, RestApi
+from dev.simulators.paypal.signing import Signer
+from dev.simulators.paypal.state_file import read_books, write_books
+from services.billing_gateway.paypal.environment import ADDRESSES, Environment
+
+
+class PayPalSimulator:
+    """PayPal's sandbox with one seller, whose webhook it calls."""
+
+    def __init__(
+        self,
+        *,
+        client_id: str,
+        client_secret: str,
+        webhook_id: str,
+        webhook_url: str,
+        state_file: Path | None = None,
+        clock: Clock | None = None,
+        chain: SigningChain | None = None,
+        prices: Mapping[str, tuple[str, str]] | None = None,
+        retry_seconds: float = 1.0,
+    ) -> None:
+        """`prices`: of plans, amount and currency. The chain is kept beside the state file."""
+        self.clock = clock or Clock()
+        self._state_file = state_file
+        self._books = read_books(state_file)
+        self._chain = chain or self._find_chain()
+        signer = Signer(self._chain, webhook_id)
+        self.deliveries = Deliveries(
+            webhook_url, lambda body: signer.headers(body, self.clock.now()), retry_seconds
+        )
+        self.account = Account(self._books, self.clock.now, self._tell, self._save, prices or {})
+        self._api = RestApi(
+            account=self.account,
+            clock=self.clock,
+            signer=signer,
+            deliveries=self.deliveries,
+            credentials=(client_id, client_secret),
+            certificate_pem=self._chain.served_pem,
+        )
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        application = web.Application()
+        application.add_routes([*self._api.routes(), *Pages(self.account).routes()])
+        self._runner = web.AppRunner(application, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+
+    async def stop(self) -> None:
+        """What is remembered stays for the next start; what is under way is given up."""
+        self.faults.stop()
+        await self.deliveries.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    @property
+    def base_url(self) -> str:
+        assert self._runner is not None, "not started"
+        host, port = self._runner.addresses[0][:2]
+        return f"http://{host}:{port}"
+
+    @property
+    def root_certificate_pem(self) -> bytes:
+        """What a gateway must believe in to believe this simulator."""
+        return self._chain.root.certificate_pem
+
+    @property
+    def faults(self) -> Faults:
+        return self._api.faults
+
+    @property
+    def requests(self) -> list[ReceivedRequest]:
+        """The requests since the start, oldest first."""
+        return self._api.requests
+
+    @property
+    def events(self) -> list[Event]:
+        """Everything that happened, oldest first, whatever became of its deliveries."""
+        return list(self._api.events.values())
+
+    @property
+    def tokens(self) -> set[str]:
+        """Every token that is taken."""
+        return self._api.tokens
+
+    def revoke_tokens(self) -> None:
+        """No token that was given out is taken any more."""
+        self._api.tokens.clear()
+
+    def _tell(self, event_type: str, resource_type: str, resource: JsonObject) -> None:
+        self._save()
+        event_id = f"WH-{new_id()}-{new_id()}"
+        told = event_json(event_id, event_type, resource_type, resource, self.clock.now())
+        event = Event(event_id, event_type, json.dumps(told).encode())
+        self._api.events[event_id] = event
+        self.deliveries.happen(event)
+
+    def _save(self) -> None:
+        write_books(self._state_file, self._books)
+
+    def _find_chain(self) -> SigningChain:
+        folder = self._state_file and self._state_file.with_suffix(".certificates")
+        kept = read_chain(folder) if folder else None
+        if kept is not None:
+            return kept
+        name = ADDRESSES[Environment.SANDBOX].certificate_name
+        chain = make_chain(name, self.clock.now())
+        if folder:
+            keep_chain(folder, chain)
+        return chain

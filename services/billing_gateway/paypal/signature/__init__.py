@@ -1,0 +1,65 @@
+"""PayPal's signature over the raw bytes of a delivery, verified without asking PayPal.
+
+Source: developer.paypal.com/api/rest/webhooks/rest. The webhook's id is part of what is signed and
+comes from the settings only: an event that was signed for somebody else's webhook is not ours.
+"""
+
+import zlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from libs.logs import get_logger
+from services.billing_gateway.paypal.environment import Environment
+from services.billing_gateway.paypal.signature.certificates import Certificates, PayPalTrust
+from services.billing_gateway.paypal.signature.headers import Transmission, read_transmission
+from services.billing_gateway.ports import DeliveryRefusedError, Headers
+
+# An old transmission does no harm, since an event is known by its id for ever; it is only unusual.
+USUAL_AGE = timedelta(minutes=10)
+
+
+class Signatures:
+    """Tells whether PayPal signed a delivery for one of our webhooks."""
+
+    def __init__(
+        self, environment: Environment, webhook_ids: Sequence[str], trust: PayPalTrust
+    ) -> None:
+        self._environment = environment
+        self._webhook_ids = webhook_ids
+        self._certificates = Certificates(trust)
+
+    async def verify(self, headers: Headers, body: bytes, now: datetime) -> None:
+        """Return if it did; raise DeliveryRefusedError or CannotVerifyError."""
+        transmission = read_transmission(headers, self._environment)
+        key = await self._certificates.public_key(transmission.certificate_url, now)
+        if not any(_is_signed(transmission, body, key, each) for each in self._webhook_ids):
+            raise DeliveryRefusedError("PayPal did not sign this for a webhook of ours")
+        if abs(now - transmission.time) > USUAL_AGE:
+            get_logger().info(
+                "paypal_transmission_is_old",
+                transmission_id=transmission.transmission_id,
+                transmission_time=transmission.time_text,
+            )
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._certificates.close()
+
+
+def signed_message(transmission_id: str, time_text: str, webhook_id: str, body: bytes) -> bytes:
+    """Return what PayPal signs: the body as an unsigned CRC-32 of its bytes, in decimal digits."""
+    return f"{transmission_id}|{time_text}|{webhook_id}|{zlib.crc32(body)}".encode()
+
+
+def _is_signed(transmission: Transmission, body: bytes, key: RSAPublicKey, webhook_id: str) -> bool:
+    message = signed_message(transmission.transmission_id, transmission.time_text, webhook_id, body)
+    try:
+        key.verify(transmission.signature, message, PKCS1v15(), SHA256())
+    except InvalidSignature:
+        return False
+    return True
