@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import grpc
+from prometheus_client import Counter
 
 from libs.announcing.announcer import Announcer
 from libs.database import Database
@@ -44,6 +45,11 @@ from services.billing_gateway.operations.replaying import Replaying
 from services.billing_gateway.operations.retention import Retention
 from services.billing_gateway.operations.settling import Settling
 from services.billing_gateway.operations.watching import Watching
+from services.billing_gateway.paypal.environment import Environment
+from services.billing_gateway.paypal.oauth import Credentials
+from services.billing_gateway.paypal.provider import PayPalProvider
+from services.billing_gateway.paypal.signature.certificates import PayPalTrust
+from services.billing_gateway.paypal.signature.source import system_trust
 from services.billing_gateway.ports import PaymentProvider
 from services.billing_gateway.servicer import billing_gateway_service
 from services.billing_gateway.servicer.base import Parts
@@ -56,19 +62,26 @@ from services.billing_gateway.workers import GatewayLoops, Steps
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-async def build(settings: BillingGatewaySettings) -> Service:
-    """Return the service, not started."""
-    return await assemble(settings, _build_providers(settings))
+async def build(
+    settings: BillingGatewaySettings, paypal_trust: PayPalTrust | None = None
+) -> Service:
+    """Return the service, not started.
+
+    No setting says by what PayPal is believed: only whoever composes the service can.
+    """
+    metrics = ServiceMetrics()
+    return await assemble(settings, _build_providers(settings, metrics, paypal_trust), metrics)
 
 
 async def assemble(
-    settings: BillingGatewaySettings, providers: Mapping[Provider, PaymentProvider]
+    settings: BillingGatewaySettings,
+    providers: Mapping[Provider, PaymentProvider],
+    metrics: ServiceMetrics,
 ) -> Service:
     """Return the service with these providers, not started."""
     database = await Database.connect(
         settings.database_url, settings.database_pool_size, "billing_gateway"
     )
-    metrics = ServiceMetrics()
     wallet_channel = open_channel(settings.wallet_address)
     observers = {
         name: open_channel(address) for name, address in settings.subscription_observers.items()
@@ -128,11 +141,37 @@ async def assemble(
     )
 
 
-def _build_providers(settings: BillingGatewaySettings) -> dict[Provider, PaymentProvider]:
-    if not settings.stripe_webhook_secrets:
-        return {}
-    stripe = _build_stripe(settings)
-    return {stripe.name: stripe}
+def _build_providers(
+    settings: BillingGatewaySettings, metrics: ServiceMetrics, paypal_trust: PayPalTrust | None
+) -> dict[Provider, PaymentProvider]:
+    providers: list[PaymentProvider] = []
+    if settings.stripe_webhook_secrets:
+        providers.append(_build_stripe(settings))
+    if settings.paypal_webhook_ids:
+        providers.append(_build_paypal(settings, metrics, paypal_trust))
+    return {provider.name: provider for provider in providers}
+
+
+def _build_paypal(
+    settings: BillingGatewaySettings, metrics: ServiceMetrics, trust: PayPalTrust | None
+) -> PayPalProvider:
+    environment = Environment(settings.paypal_environment)
+    return PayPalProvider(
+        environment=environment,
+        webhook_ids=settings.paypal_webhook_ids,
+        credentials=Credentials(
+            settings.paypal_client_id, settings.paypal_client_secret.get_secret_value()
+        ),
+        api_base=settings.paypal_api_base,
+        timeout_seconds=settings.provider_timeout_seconds,
+        trust=trust or system_trust(environment, settings.paypal_intermediates_file),
+        calls=Counter(
+            "tollgate_provider_calls",
+            "Calls to providers, by provider, call and outcome.",
+            ["provider", "call", "outcome"],
+            registry=metrics.registry,
+        ),
+    )
 
 
 def _build_stripe(settings: BillingGatewaySettings) -> StripeProvider:

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from dev.stripe_simulator import signature_header, to_body
 from dev.twilio_simulator.simulator import TwilioSimulator
+from libs.metrics import ServiceMetrics
 from libs.service import Service
 from services.billing_gateway.app import assemble as assemble_billing_gateway
 from services.billing_gateway.app import build as build_billing_gateway
@@ -148,7 +149,9 @@ class Stack:
     async def _build_gateway(self) -> Service:
         if self.gateway_providers is None:
             return await build_billing_gateway(self._gateway_settings())
-        return await assemble_billing_gateway(self._gateway_settings(), self.gateway_providers)
+        return await assemble_billing_gateway(
+            self._gateway_settings(), self.gateway_providers, ServiceMetrics()
+        )
 
     def _common(self, name: str) -> dict[str, Any]:
         url = self.databases[name].url
