@@ -72,9 +72,11 @@ class Announcer(Generic[LevelT]):
         """Note, in the transaction that changes levels, that all observers are to be told."""
         await storage.mark(connection, self._level, changed, self._observers, HEAD_START_SECONDS)
 
-    async def read_delivery(self, connection: Connection, key: LevelKey, observer: str) -> Delivery:
-        """Return how far an observer has taken a level."""
-        return await storage.read_delivery(connection, Line(self._level, observer), key)
+    async def read_deliveries(
+        self, connection: Connection, keys: Sequence[LevelKey], observer: str
+    ) -> dict[LevelKey, Delivery]:
+        """Return how far an observer has taken each of these levels."""
+        return await storage.read_deliveries(connection, Line(self._level, observer), keys)
 
     def wake(self, key: LevelKey) -> None:
         """Announce now what was marked; to be called after the commit."""

@@ -9,6 +9,7 @@ from libs.database import Connection
 from libs.text import storable_text
 
 ERROR_LENGTH_MAX = 500
+NOT_TOLD = Delivery(acknowledged_revision=0, last_error="")
 
 MARK = """
 INSERT INTO announcements (organization_id, level, key, observer, revision, due_time)
@@ -32,6 +33,10 @@ async def mark(
 
     In one order, whoever asks: of two that take the same lines, one waits for the other.
     """
+    if not changed:
+        # Of nothing to execute, asyncpg prepares the statement and leaves it at that: the
+        # connection would go back to its pool within a transaction, with a snapshot.
+        return
     await connection.executemany(
         MARK,
         [
@@ -137,17 +142,30 @@ async def postpone(
     )
 
 
-READ_DELIVERY = """
-SELECT acknowledged_revision, last_error FROM announcements
-WHERE organization_id = $1 AND level = $2 AND key = $3 AND observer = $4
+READ_DELIVERIES = """
+SELECT organization_id, key, acknowledged_revision, last_error
+FROM announcements
+JOIN unnest($3::text[], $4::text[]) AS wanted (organization_id, key)
+    USING (organization_id, key)
+WHERE level = $1 AND observer = $2
 """
 
 
-async def read_delivery(connection: Connection, line: Line, key: LevelKey) -> Delivery:
-    """Return how far the observer has taken this level."""
-    row = await connection.fetchrow(
-        READ_DELIVERY, key.organization_id, line.level, key.key, line.observer
+async def read_deliveries(
+    connection: Connection, line: Line, keys: Sequence[LevelKey]
+) -> dict[LevelKey, Delivery]:
+    """Return how far the observer has taken each of these levels."""
+    rows = await connection.fetch(
+        READ_DELIVERIES,
+        line.level,
+        line.observer,
+        [each.organization_id for each in keys],
+        [each.key for each in keys],
     )
-    if row is None:
-        return Delivery(acknowledged_revision=0, last_error="")
-    return Delivery(row["acknowledged_revision"], row["last_error"])
+    taken = {
+        LevelKey(row["organization_id"], row["key"]): Delivery(
+            row["acknowledged_revision"], row["last_error"]
+        )
+        for row in rows
+    }
+    return {key: taken.get(key, NOT_TOLD) for key in keys}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import grpc
 from prometheus_client import Counter
@@ -16,12 +17,34 @@ from libs.rpc.client import open_channel
 from libs.service import Service
 from services.billing_gateway.clients import SubscriptionObserverClient, WalletClient
 from services.billing_gateway.config import BillingGatewaySettings, reveal
+from services.billing_gateway.domain.claims import ClaimKeys
 from services.billing_gateway.domain.values import PaymentLevel, Provider
+from services.billing_gateway.operations.asking import Asking
+from services.billing_gateway.operations.assigning import Assigning
+from services.billing_gateway.operations.checkouts import Checkouts
+from services.billing_gateway.operations.commands import Commands
+from services.billing_gateway.operations.errands import Errands
+from services.billing_gateway.operations.granting import Granting
+from services.billing_gateway.operations.inserting import Inserting
 from services.billing_gateway.operations.intake import Intake
 from services.billing_gateway.operations.levels import Levels, PaymentLevels, SubscriptionLevels
 from services.billing_gateway.operations.linking import Linking
-from services.billing_gateway.operations.queries import Queries
-from services.billing_gateway.operations.settling import Settling, SettlingRules
+from services.billing_gateway.operations.looks import Looks
+from services.billing_gateway.operations.queries.events import EventQueries
+from services.billing_gateway.operations.queries.payments import PaymentQueries
+from services.billing_gateway.operations.queries.subscriptions import SubscriptionQueries
+from services.billing_gateway.operations.recording import OwnershipRules, Recorder
+from services.billing_gateway.operations.recording.checkouts import CheckoutProgress
+from services.billing_gateway.operations.recording.parts import Wakes
+from services.billing_gateway.operations.recording.payments import PaymentRecording
+from services.billing_gateway.operations.recording.subscriptions import (
+    SubscriptionRecording,
+    SubscriptionTiming,
+)
+from services.billing_gateway.operations.replaying import Replaying
+from services.billing_gateway.operations.retention import Retention
+from services.billing_gateway.operations.settling import Settling
+from services.billing_gateway.operations.watching import Watching
 from services.billing_gateway.paypal.environment import Environment
 from services.billing_gateway.paypal.oauth import Credentials
 from services.billing_gateway.paypal.provider import PayPalProvider
@@ -29,11 +52,12 @@ from services.billing_gateway.paypal.signature.certificates import PayPalTrust
 from services.billing_gateway.paypal.signature.source import system_trust
 from services.billing_gateway.ports import PaymentProvider
 from services.billing_gateway.servicer import billing_gateway_service
+from services.billing_gateway.servicer.base import Parts
 from services.billing_gateway.stripe.api import StripeApi
 from services.billing_gateway.stripe.provider import StripeProvider
 from services.billing_gateway.stripe.translation import TranslationRules
 from services.billing_gateway.webhooks import Webhooks
-from services.billing_gateway.workers import SettlingWorkers
+from services.billing_gateway.workers import GatewayLoops, Steps
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -64,20 +88,53 @@ async def assemble(
     }
     wallet = WalletClient(wallet_channel)
     levels = _build_levels(settings, database, metrics, wallet, observers)
-    rules = SettlingRules(settings.trust_claimed_organizations, settings.plans)
-    settling_workers = SettlingWorkers()
-    intake = Intake(database, providers, lambda: datetime.now(UTC), settling_workers.wake)
-    settling = Settling(database, providers, levels, rules)
-    linking = Linking(database, levels, wallet, settling_workers.wake)
+    loops = GatewayLoops()
+    wakes = Wakes(loops.settling.wake, loops.looks.wake, loops.errands.wake)
+    rules = _build_rules(settings, providers)
+    payments = PaymentRecording(levels, settings.plans, rules.asking.askable)
+    recorder = Recorder(
+        levels=levels,
+        ownership=OwnershipRules(settings.trust_claimed_organizations, rules.claim_keys),
+        subscriptions=SubscriptionRecording(rules.timing, rules.asking.askable),
+        payments=payments,
+        checkouts=CheckoutProgress(),
+        wakes=wakes,
+    )
+    looks = Looks(database, rules.asking, recorder, rules.timing.look_interval)
+    granting = Granting(database, levels)
+    inserting = Inserting(database, loops.settling.wake)
+    intake = Intake(database, providers, inserting, lambda: datetime.now(UTC))
+    parts = Parts(
+        linking=Linking(database, levels, wallet, wakes),
+        granting=granting,
+        checkouts=Checkouts(
+            database, rules.asking, recorder, wallet, rules.claim_keys, rules.checkout_look_interval
+        ),
+        commands=Commands(database, rules.asking, looks),
+        assigning=Assigning(database, levels, payments, wakes),
+        replaying=Replaying(database, loops.settling.wake),
+        subscriptions=SubscriptionQueries(database, levels),
+        payments=PaymentQueries(database, levels),
+        events=EventQueries(database),
+    )
+    steps = Steps(
+        settling=Settling(database, providers, recorder, loops.settling.wake_in),
+        granting=granting,
+        looks=looks,
+        errands=Errands(database, rules.asking, recorder, rules.checkout_look_interval),
+        retention=Retention(database, settings.body_retention_seconds),
+        watching=Watching(database, metrics.registry, settings.parked_alarm_seconds),
+    )
     return Service(
         settings,
         database,
         metrics,
-        rpc_services=[billing_gateway_service(linking, Queries(database, levels))],
+        rpc_services=[billing_gateway_service(parts)],
         workers=[
             levels.subscription_announcer,
             levels.payment_announcer,
-            *settling_workers.build(settling, settings),
+            inserting,
+            *loops.build(steps, settings),
         ],
         endpoints=[HttpEndpoint(Webhooks(intake, metrics).application(), settings.http_address)],
         closables=[wallet_channel, *observers.values(), *providers.values()],
@@ -130,6 +187,30 @@ def _build_stripe(settings: BillingGatewaySettings) -> StripeProvider:
             if key
             else None
         ),
+    )
+
+
+class _Rules(NamedTuple):
+    """What the settings say, as several operations need it."""
+
+    asking: Asking
+    claim_keys: ClaimKeys
+    timing: SubscriptionTiming
+    checkout_look_interval: timedelta
+
+
+def _build_rules(
+    settings: BillingGatewaySettings, providers: Mapping[Provider, PaymentProvider]
+) -> _Rules:
+    return _Rules(
+        asking=Asking(providers),
+        claim_keys=ClaimKeys(tuple(key.encode() for key in reveal(settings.claim_keys))),
+        timing=SubscriptionTiming(
+            slack=timedelta(seconds=settings.period_slack_seconds),
+            grace=timedelta(seconds=settings.past_due_grace_seconds),
+            look_interval=timedelta(seconds=settings.look_interval_seconds),
+        ),
+        checkout_look_interval=timedelta(seconds=settings.checkout_look_seconds),
     )
 
 

@@ -7,6 +7,7 @@ from aiohttp.typedefs import Handler
 from prometheus_client import Counter
 
 from libs.database import DatabaseUnavailableError
+from libs.errors import OverloadedError
 from libs.logs import get_logger
 from libs.metrics import ServiceMetrics
 from services.billing_gateway.domain.values import Provider
@@ -67,8 +68,8 @@ class Webhooks:
         except CannotVerifyError as unsure:
             get_logger().warning("webhook_not_verified", provider=provider, error=str(unsure))
             return 503, "cannot be verified now; send it again"
-        except DatabaseUnavailableError:
-            get_logger().warning("webhook_not_stored", provider=provider)
+        except (DatabaseUnavailableError, OverloadedError) as error:
+            get_logger().warning("webhook_not_stored", provider=provider, error=error.message)
             return 503, "not stored; send it again"
         except Exception:  # noqa: BLE001 - it is not stored, so it must be sent again
             get_logger().exception("webhook_failed", provider=provider)

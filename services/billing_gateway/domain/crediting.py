@@ -1,13 +1,12 @@
-"""What a payment credits: decided once, when the payment is first known."""
+"""What a payment credits: decided once, when it is paid and its owner is known."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias, assert_never
 
 from libs.errors import DomainError, ErrorReason
 from services.billing_gateway.domain.observations import PaymentPaid
-from services.billing_gateway.domain.values import Payment
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,27 @@ PlanCredit: TypeAlias = CreditAmountPaid | CreditAllowance | CreditNothing
 
 
 @dataclass(frozen=True, slots=True)
+class PlanTold:
+    """The plan that a subscription had at a time, as the provider told it."""
+
+    time: datetime
+    plan_id: str
+
+
+def plan_at(told: Iterable[PlanTold], linked_plan_id: str, time: datetime) -> str:
+    """Return the plan that a subscription had then: the last told by then, else the next."""
+    by_time = sorted(told, key=lambda each: (each.time, each.plan_id))
+    before = [each.plan_id for each in by_time if each.time <= time]
+    after = [each.plan_id for each in by_time if each.time > time]
+    return next(iter((*before[-1:], *after)), linked_plan_id)
+
+
+def needs_plan(paid: PaymentPaid) -> bool:
+    """Tell whether only the subscription can tell the plan that was paid for."""
+    return bool(paid.subscription_id) and not any(line.plan_id for line in paid.lines)
+
+
+@dataclass(frozen=True, slots=True)
 class Credit:
     """What a payment credits, by which plan, and the period whose allowance that takes."""
 
@@ -50,7 +70,8 @@ def decide_credit(
     """
     if not observed.subscription_id:
         return Credit("", observed.paid_micros)
-    plan_ids = sorted({line.plan_id for line in observed.lines} or {subscription_plan_id})
+    named = {line.plan_id for line in observed.lines if line.plan_id}
+    plan_ids = sorted(named or {subscription_plan_id})
     listed = [plan_id for plan_id in plan_ids if plan_id in plans]
     if len({plans[plan_id] for plan_id in listed}) > 1:
         raise _undecided(f"its plans credit differently: {', '.join(listed)}")
@@ -79,7 +100,7 @@ def _allowance(observed: PaymentPaid, plan_id: str, plan: CreditAllowance) -> Cr
     starts = [
         line.renewed_period_start_time
         for line in observed.lines
-        if line.plan_id == plan_id and line.renewed_period_start_time is not None
+        if line.plan_id in (plan_id, "") and line.renewed_period_start_time is not None
     ]
     if not starts:
         return Credit(plan_id, 0)
@@ -88,24 +109,3 @@ def _allowance(observed: PaymentPaid, plan_id: str, plan: CreditAllowance) -> Cr
 
 def _undecided(problem: str) -> DomainError:
     return DomainError(ErrorReason.INVALID_STATE, f"what the payment credits is unclear: {problem}")
-
-
-def require_same_payment(known: Payment, observed: PaymentPaid, organization_id: str) -> None:
-    """Refuse a second story about the same payment; it is shown to people, not guessed at."""
-    told = (
-        organization_id,
-        observed.currency_code,
-        observed.paid_micros,
-        observed.subscription_id,
-    )
-    if told != (
-        known.organization_id,
-        known.currency_code,
-        known.paid_micros,
-        known.subscription_id,
-    ):
-        raise DomainError(
-            ErrorReason.REFERENCE_CONFLICT,
-            f"payment {known.payment_id} is known as {known.organization_id}'s, with "
-            f"{known.paid_micros} {known.currency_code} micros",
-        )

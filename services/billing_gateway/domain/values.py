@@ -39,8 +39,12 @@ class Subscription:
     # When the run of failed payments began; the grace is counted from here.
     past_due_time: datetime | None = None
     grace_end_time: datetime | None = None
+    # The gateway itself ends it then, where the provider cannot.
+    cancel_due_time: datetime | None = field(default=None, compare=False)
     # Not part of what it says.
     look_error: str = field(default="", compare=False)
+    # When it was last known how it stands; None: never yet.
+    heard_time: datetime | None = field(default=None, compare=False)
     create_time: datetime | None = field(default=None, compare=False)
     update_time: datetime | None = field(default=None, compare=False)
 
@@ -53,6 +57,11 @@ class Subscription:
     def plan_id(self) -> str:
         """Return the plan."""
         return self.told_plan_id or self.linked_plan_id
+
+    @property
+    def ends_with_its_period(self) -> bool:
+        """Tell whether somebody has asked that it be not renewed."""
+        return self.cancel_at_period_end or self.cancel_due_time is not None
 
 
 class ChangeCause(StrEnum):

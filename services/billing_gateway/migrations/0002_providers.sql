@@ -26,6 +26,12 @@ ALTER TABLE subscriptions
     ADD COLUMN create_time timestamptz NOT NULL DEFAULT now(),
     ADD CONSTRAINT subscriptions_grace_only_past_due CHECK (grace_end_time IS NULL OR past_due_time IS NOT NULL);
 
+-- Those of before are asked about as well, though not all at once.
+UPDATE subscriptions
+SET heard_time = CASE WHEN state IS NOT NULL THEN update_time END,
+    look_due_time = CASE WHEN state IS DISTINCT FROM 'CANCELED'
+        THEN now() + random() * interval '1 day' END;
+
 CREATE INDEX subscriptions_look_due ON subscriptions (look_due_time) WHERE look_due_time IS NOT NULL;
 
 CREATE INDEX subscriptions_cancel_due ON subscriptions (cancel_due_time) WHERE cancel_due_time IS NOT NULL;

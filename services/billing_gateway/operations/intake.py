@@ -6,8 +6,8 @@ from datetime import datetime
 
 from libs.database import Database
 from services.billing_gateway.domain.values import EventState, Provider
+from services.billing_gateway.operations.inserting import Inserting
 from services.billing_gateway.ports import CannotVerifyError, Headers, PaymentProvider
-from services.billing_gateway.storage import inbox
 from services.billing_gateway.storage.inbox import Delivery
 
 
@@ -18,26 +18,24 @@ class Intake:
         self,
         database: Database,
         providers: Mapping[Provider, PaymentProvider],
+        inserting: Inserting,
         clock: Callable[[], datetime],
-        wake_settling: Callable[[], None],
     ) -> None:
         self._database = database
         self._providers = providers
+        self._inserting = inserting
         self._clock = clock
-        self._wake_settling = wake_settling
 
     async def receive(self, provider: Provider, headers: Headers, body: bytes) -> None:
         """Keep a delivery.
 
-        Raises DeliveryRefusedError, CannotVerifyError or DatabaseUnavailableError.
+        Raises DeliveryRefusedError, CannotVerifyError, DatabaseUnavailableError or OverloadedError.
         """
         sender = self._providers.get(provider)
         if sender is None:
             raise CannotVerifyError("no settings tell how this provider signs")
         await sender.verify(headers, body, self._clock())
-        delivery = self._identify(sender, body)
-        if await self._database.run(inbox.insert, delivery):
-            self._wake_settling()
+        await self._inserting.insert(self._identify(sender, body))
 
     def _identify(self, provider: PaymentProvider, body: bytes) -> Delivery:
         identity = provider.identify(body)

@@ -1,7 +1,7 @@
 """The two levels that the gateway owns, and how a change of them is told."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from libs.announcing.announcer import Announcer
@@ -9,10 +9,11 @@ from libs.announcing.ports import CurrentLevel, Delivery, LevelKey
 from libs.database import Connection
 from libs.errors import DomainError, ErrorReason
 from libs.levels import SubscriptionLevel
-from services.billing_gateway.domain.standing import organization_level
+from services.billing_gateway.domain.standing import organization_standing
 from services.billing_gateway.domain.values import Payment, PaymentLevel
 from services.billing_gateway.ports import WALLET
 from services.billing_gateway.storage import organizations, payments, subscriptions
+from services.billing_gateway.storage.organizations import LockedOrganization
 
 
 class SubscriptionLevels:
@@ -71,7 +72,8 @@ class PaymentLevels:
         return await payments.list_levels(connection, after or LevelKey(""), limit)
 
 
-def _level_key(payment: Payment) -> LevelKey:
+def payment_key(payment: Payment) -> LevelKey:
+    """Return the key of a payment's level."""
     return LevelKey(payment.organization_id or "", payment.payment_id)
 
 
@@ -79,6 +81,14 @@ def _description(payment: Payment) -> str:
     if payment.subscription_id:
         return f"subscription {payment.subscription_id}"
     return "top-up"
+
+
+@dataclass(frozen=True, slots=True)
+class LevelUpdate:
+    """An organization's level, and whether it is another one than before."""
+
+    level: SubscriptionLevel
+    has_changed: bool
 
 
 @dataclass(frozen=True)
@@ -90,29 +100,39 @@ class Levels:
     slack: timedelta
 
     async def update_subscription_level(
-        self, connection: Connection, organization_id: str, told: SubscriptionLevel | None
-    ) -> bool:
-        """Recompute the level of an organization that is locked; mark it if it changed."""
-        revision = told.revision if told else 0
+        self, connection: Connection, organization: LockedOrganization
+    ) -> LevelUpdate:
+        """Recompute the level of an organization as of now; write it down, and mark it as news."""
+        told, organization_id = organization.level, organization.organization_id
         linked = await subscriptions.list_of_organization(connection, organization_id)
-        level = organization_level(linked, self.slack, revision)
-        if level == told or not linked:
-            return False
-        level = organization_level(linked, self.slack, revision + 1)
-        await organizations.save(connection, organization_id, level)
-        current = CurrentLevel(LevelKey(organization_id), level.revision)
-        await self.subscription_announcer.mark(connection, [current])
-        return True
+        grace_end_time = organization.operator_grace_end_time
+        standing = organization_standing(
+            linked, grace_end_time, self.slack, organization.now, told.revision if told else 0
+        )
+        if told is None and not linked and grace_end_time is None:
+            return LevelUpdate(standing.level, has_changed=False)
+        if standing.level != told:
+            level = replace(standing.level, revision=standing.level.revision + 1)
+            await organizations.save(connection, organization_id, replace(standing, level=level))
+            current = CurrentLevel(LevelKey(organization_id), level.revision)
+            await self.subscription_announcer.mark(connection, [current])
+            return LevelUpdate(level, has_changed=True)
+        if standing.reevaluate_time != organization.reevaluate_time:
+            await organizations.save(connection, organization_id, standing)
+        return LevelUpdate(standing.level, has_changed=False)
 
     async def mark_payment(self, connection: Connection, payment: Payment) -> None:
         """Mark a payment's level."""
-        key = _level_key(payment)
+        key = payment_key(payment)
         await self.payment_announcer.mark(connection, [CurrentLevel(key, payment.revision)])
 
-    async def read_payment_delivery(self, connection: Connection, payment: Payment) -> Delivery:
-        """Return how far the wallet has taken a payment."""
-        key = _level_key(payment)
-        return await self.payment_announcer.read_delivery(connection, key, WALLET)
+    async def read_payment_deliveries(
+        self, connection: Connection, seen: Sequence[Payment]
+    ) -> list[Delivery]:
+        """Return how far the wallet has taken each of these payments."""
+        keys = [payment_key(each) for each in seen]
+        taken = await self.payment_announcer.read_deliveries(connection, keys, WALLET)
+        return [taken[key] for key in keys]
 
     def wake_subscription(self, organization_id: str) -> None:
         """Tell now what a committed transaction marked."""

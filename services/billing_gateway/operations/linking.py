@@ -1,15 +1,28 @@
 """Says whose a provider's subscription and customer are."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from libs.database import Connection, Database
 from libs.errors import DomainError, ErrorReason
-from services.billing_gateway.domain.standing import Heard
-from services.billing_gateway.domain.values import Provider, Subscription
+from libs.levels import SubscriptionLevel
+from services.billing_gateway.domain.ownership import Named
+from services.billing_gateway.domain.values import (
+    ChangeCause,
+    Provider,
+    Subscription,
+    SubscriptionChange,
+)
 from services.billing_gateway.operations.levels import Levels
+from services.billing_gateway.operations.recording.parts import Wakes
 from services.billing_gateway.ports import WalletOpener
-from services.billing_gateway.storage import inbox, objects, organizations, subscriptions
+from services.billing_gateway.storage import (
+    changes,
+    inbox,
+    objects,
+    organizations,
+    owners,
+    subscriptions,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +45,12 @@ class Linking:
         database: Database,
         levels: Levels,
         wallet: WalletOpener,
-        wake_settling: Callable[[], None],
+        wakes: Wakes,
     ) -> None:
         self._database = database
         self._levels = levels
         self._wallet = wallet
-        self._wake_settling = wake_settling
+        self._wakes = wakes
 
     async def link(self, link: Link) -> None:
         """Link, settle what was parked for it, and open the wallet if a currency is given."""
@@ -49,29 +62,29 @@ class Linking:
             await self._wallet.create_wallet(link.organization_id, link.currency_code)
         await self._database.transact(self._link, link)
         self._levels.wake_subscription(link.organization_id)
-        self._wake_settling()
+        self._wakes.settling()
+        self._wakes.looks()
 
     async def _link(self, connection: Connection, link: Link) -> None:
         object_ids = {link.subscription_id, link.customer_id}
         await objects.lock(connection, link.provider, object_ids)
-        told = await organizations.lock(connection, link.organization_id)
+        organization = await organizations.lock(connection, link.organization_id)
         known, linked = await self._merge(connection, link)
         if linked != known:
-            await subscriptions.save(connection, linked)
-        await self._levels.update_subscription_level(connection, link.organization_id, told)
+            await subscriptions.save(connection, linked, organization.now, is_heard=False)
+        update = await self._levels.update_subscription_level(connection, organization)
+        if linked != known:
+            await changes.append(connection, [_change(known, linked, update.level)])
         await inbox.unpark(connection, link.provider, object_ids)
 
-    async def _merge(self, connection: Connection, link: Link) -> tuple[Heard | None, Heard]:
+    async def _merge(
+        self, connection: Connection, link: Link
+    ) -> tuple[Subscription | None, Subscription]:
         """Return the subscription as it is known and as the link makes it, or refuse."""
-        heard = await subscriptions.find_heard(connection, link.provider, link.subscription_id)
-        known = heard.subscription if heard else None
-        owners = {known.organization_id} if known else set[str]()
-        for list_owners in (
-            subscriptions.list_owners_of_linked_customer,
-            subscriptions.list_owners_of_learnt_customer,
-        ):
-            owners |= await list_owners(connection, link.provider, link.customer_id)
-        if owners - {link.organization_id}:
+        known = await subscriptions.find(connection, link.provider, link.subscription_id)
+        named = Named(link.subscription_id, link.customer_id)
+        [of_it] = await owners.list_owners(connection, link.provider, [named])
+        if of_it.everybody - {link.organization_id}:
             raise _already_linked(link)
         if known and known.customer_id and link.customer_id not in ("", known.customer_id):
             raise _customer_conflict(known, link)
@@ -83,7 +96,22 @@ class Linking:
             linked_customer_id=link.customer_id or subscription.linked_customer_id,
             linked_plan_id=link.plan_id or subscription.linked_plan_id,
         )
-        return heard, replace(heard, subscription=linked) if heard else Heard(linked)
+        return known, linked
+
+
+def _change(
+    known: Subscription | None, linked: Subscription, level: SubscriptionLevel
+) -> SubscriptionChange:
+    return SubscriptionChange(
+        organization_id=linked.organization_id,
+        cause=ChangeCause.LINK,
+        provider=linked.provider,
+        subscription_id=linked.subscription_id,
+        from_state=known.state if known else None,
+        to_state=linked.state,
+        good_standing=level.good_standing,
+        good_until=level.good_until,
+    )
 
 
 def _already_linked(link: Link) -> DomainError:

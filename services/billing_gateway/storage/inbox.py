@@ -1,26 +1,14 @@
-"""The inbox: webhook events and what came of them."""
+"""The inbox: deliveries that are kept, and how their events are handled until they are settled."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from libs.database import Connection, Record
+from libs.database import Connection
 from libs.text import storable_text
-from services.billing_gateway.domain.values import (
-    EventFilter,
-    EventState,
-    Provider,
-    WebhookEvent,
-)
+from services.billing_gateway.domain.values import EventState, Provider, WebhookEvent
+from services.billing_gateway.storage.events import to_event
 
 ERROR_LENGTH_MAX = 500
-
-INSERT = """
-INSERT INTO webhook_events (provider, event_id, event_type, body, state, last_error)
-VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (provider, event_id) DO UPDATE SET state = 'RECEIVED', next_attempt_time = now()
-WHERE webhook_events.state IN ('PARKED', 'DEAD')
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +23,48 @@ class Delivery:
     last_error: str
 
 
-async def insert(connection: Connection, delivery: Delivery) -> bool:
-    """Keep a delivery; answer whether its event is to be settled.
+# In one order, so that two batches with the same events never wait for each other in a circle.
+INSERT = """
+INSERT INTO webhook_events (provider, event_id, event_type, body, state, last_error)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[])
+    AS told (provider, event_id, event_type, body, state, last_error)
+ORDER BY provider, event_id
+ON CONFLICT (provider, event_id) DO NOTHING
+"""
 
-    A redelivery ("Resend" in a dashboard) settles anew what is parked or dead: settings
-    or links may have been mended since. What is settled stays.
+REVIVE = """
+UPDATE webhook_events AS event
+SET state = 'RECEIVED', attempt_count = 0, next_attempt_time = now()
+FROM unnest($1::text[], $2::text[]) AS told (provider, event_id)
+WHERE event.provider = told.provider AND event.event_id = told.event_id
+  AND event.state IN ('PARKED', 'DEAD')
+"""
+
+
+async def insert(connection: Connection, deliveries: Sequence[Delivery]) -> bool:
+    """Keep deliveries of different events; answer whether any is to be settled.
+
+    A redelivery ("Resend" in a dashboard) settles anew what is parked or dead: settings or links
+    may have been mended since. What is settled stays.
     """
-    tag = await connection.execute(
+    keys = [each.provider for each in deliveries], [each.event_id for each in deliveries]
+    inserted = await connection.execute(
         INSERT,
-        delivery.provider,
-        delivery.event_id,
-        delivery.event_type,
-        delivery.body,
-        delivery.state,
-        delivery.last_error,
+        *keys,
+        [each.event_type for each in deliveries],
+        [each.body for each in deliveries],
+        [each.state for each in deliveries],
+        [each.last_error for each in deliveries],
     )
-    return tag == "INSERT 0 1"
+    if inserted == f"INSERT 0 {len(deliveries)}":
+        return True
+    revived = await connection.execute(REVIVE, *keys)
+    return (inserted, revived) != ("INSERT 0 0", "UPDATE 0")
 
 
 CLAIM_NEXT = """
-SELECT * FROM webhook_events
-WHERE state = 'RECEIVED' AND next_attempt_time <= now()
+SELECT *, true AS body_kept FROM webhook_events
+WHERE state = 'RECEIVED' AND next_attempt_time <= now() AND provider = ANY ($1::text[])
 ORDER BY next_attempt_time
 LIMIT 1
 FOR UPDATE SKIP LOCKED
@@ -63,17 +72,19 @@ FOR UPDATE SKIP LOCKED
 
 
 @dataclass(frozen=True, slots=True)
-class StoredEvent:
-    """An event with its body."""
+class ClaimedEvent:
+    """An event that is being settled, with its body."""
 
     event: WebhookEvent
     body: bytes
 
 
-async def claim_next(connection: Connection) -> StoredEvent | None:
+async def claim_next(
+    connection: Connection, providers: Collection[Provider]
+) -> ClaimedEvent | None:
     """Take one event that is due, for as long as the transaction lasts; a crash gives it back."""
-    row = await connection.fetchrow(CLAIM_NEXT)
-    return StoredEvent(_to_event(row), row["body"]) if row else None
+    row = await connection.fetchrow(CLAIM_NEXT, list(providers))
+    return ClaimedEvent(to_event(row), row["body"]) if row else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +103,12 @@ class Outcome:
 
 SAVE_OUTCOME = """
 UPDATE webhook_events
-SET state = $3, organization_id = $4, object_ids = $5, observations = $6, last_error = $7,
+SET state = $3,
+    organization_id = CASE WHEN $3 = 'RECEIVED' THEN organization_id ELSE $4 END,
+    object_ids = $5, observations = $6, last_error = $7,
     next_attempt_time = now() + make_interval(secs => $8),
-    attempt_count = attempt_count + CASE WHEN $9 THEN 1 ELSE 0 END
+    attempt_count = attempt_count + CASE WHEN $9 THEN 1 ELSE 0 END,
+    settle_time = CASE WHEN $3 IN ('DONE', 'IGNORED') THEN now() END
 WHERE provider = $1 AND event_id = $2
 """
 
@@ -116,79 +130,62 @@ async def save_outcome(connection: Connection, event: WebhookEvent, outcome: Out
 
 
 UNPARK = """
-UPDATE webhook_events SET state = 'RECEIVED', next_attempt_time = now()
+UPDATE webhook_events SET state = 'RECEIVED', attempt_count = 0, next_attempt_time = now()
 WHERE provider = $1 AND state = 'PARKED' AND object_ids && $2::text[]
 """
 
 
-async def unpark(connection: Connection, provider: Provider, object_ids: Iterable[str]) -> None:
-    """Let the events that speak of these objects be handled again."""
-    await connection.execute(UNPARK, provider, [each for each in object_ids if each])
+async def unpark(connection: Connection, provider: Provider, object_ids: Iterable[str]) -> bool:
+    """Let the events that speak of these objects be handled again; answer whether there are any."""
+    named = [each for each in object_ids if each]
+    return await connection.execute(UNPARK, provider, named) != "UPDATE 0"
 
 
-FIND = "SELECT * FROM webhook_events WHERE provider = $1 AND event_id = $2"
-
-
-async def find(connection: Connection, provider: Provider, event_id: str) -> StoredEvent | None:
-    """Return one event."""
-    row = await connection.fetchrow(FIND, provider, event_id)
-    return StoredEvent(_to_event(row), row["body"]) if row else None
-
-
-LIST = """
-SELECT * FROM webhook_events
-WHERE ($1::text IS NULL OR provider = $1)
-  AND ($2::text IS NULL OR state = $2)
-  AND ($3::text = '' OR event_type = $3)
-  AND ($4::text = '' OR organization_id = $4)
-  AND ($5::text = '' OR object_ids @> ARRAY[$5::text])
-  AND ($6::timestamptz IS NULL OR receive_time >= $6)
-  AND ($7::timestamptz IS NULL OR receive_time < $7)
-  AND ($8::timestamptz IS NULL OR (receive_time, provider, event_id) < ($8, $9, $10))
-ORDER BY receive_time DESC, provider DESC, event_id DESC
-LIMIT $11
+NAME_ORGANIZATION = """
+UPDATE webhook_events SET organization_id = $3
+WHERE provider = $1 AND event_id = ANY ($2::text[]) AND organization_id = ''
 """
 
 
-@dataclass(frozen=True, slots=True)
-class EventKey:
-    """Where an event stands in a list."""
-
-    receive_time: datetime | None = None
-    provider: str = ""
-    event_id: str = ""
+async def name_organization(
+    connection: Connection, provider: Provider, event_ids: Sequence[str], organization_id: str
+) -> None:
+    """Write down whose events are that nobody could tell before."""
+    await connection.execute(NAME_ORGANIZATION, provider, event_ids, organization_id)
 
 
-async def list_events(
-    connection: Connection, wanted: EventFilter, before: EventKey, limit: int
-) -> list[WebhookEvent]:
-    """Return events, newest first, before the given one."""
-    rows = await connection.fetch(
-        LIST,
-        wanted.provider,
-        wanted.state,
-        wanted.event_type,
-        wanted.organization_id,
-        wanted.object_id,
-        wanted.received_after,
-        wanted.received_before,
-        before.receive_time,
-        before.provider,
-        before.event_id,
-        limit,
+REPLAY = """
+UPDATE webhook_events AS event
+SET state = 'RECEIVED', attempt_count = 0, next_attempt_time = now()
+FROM unnest($1::text[], $2::text[]) AS wanted (provider, event_id)
+WHERE event.provider = wanted.provider AND event.event_id = wanted.event_id
+  AND event.body IS NOT NULL
+"""
+
+
+async def replay(connection: Connection, events: Sequence[WebhookEvent]) -> int:
+    """Let events be handled again; return how many have a body to be handled by."""
+    tag = await connection.execute(
+        REPLAY, [each.provider for each in events], [each.event_id for each in events]
     )
-    return [_to_event(row) for row in rows]
+    return int(tag.rpartition(" ")[2])
 
 
-def _to_event(row: Record) -> WebhookEvent:
-    return WebhookEvent(
-        provider=Provider(row["provider"]),
-        event_id=row["event_id"],
-        event_type=row["event_type"],
-        state=EventState(row["state"]),
-        organization_id=row["organization_id"],
-        attempt_count=row["attempt_count"],
-        last_error=row["last_error"],
-        observations=tuple(row["observations"]),
-        receive_time=row["receive_time"],
-    )
+GIVE_UP_BODIES = """
+UPDATE webhook_events SET body = NULL
+WHERE (provider, event_id) IN (
+    SELECT provider, event_id FROM webhook_events
+    WHERE body IS NOT NULL AND state IN ('DONE', 'IGNORED')
+      AND receive_time < now() - make_interval(secs => $1)
+      AND coalesce(settle_time, receive_time) < now() - make_interval(secs => $1)
+    ORDER BY receive_time
+    LIMIT $2
+    FOR UPDATE SKIP LOCKED
+)
+"""
+
+
+async def give_up_bodies(connection: Connection, older_than_seconds: float, limit: int) -> int:
+    """Give up the raw bodies of events that were settled so long ago; return how many."""
+    tag = await connection.execute(GIVE_UP_BODIES, older_than_seconds, limit)
+    return int(tag.rpartition(" ")[2])

@@ -1,11 +1,8 @@
 """One gateway, several providers: each on its path, and all by the same port."""
 
-import pytest
-
 from services.billing_gateway.domain.observations import Claim, PaymentPaid
 from services.billing_gateway.domain.values import PaymentObject, Provider
 from tests.integration.billing_gateway.requests import DEAD, DONE, IGNORED, events_of
-from tests.support.fake_provider import FakeProvider
 from tests.support.stack import Stack, now
 from tests.support.waiting import eventually
 from tollgate.billing_gateway.v1 import billing_gateway_service_pb2, provider_pb2
@@ -21,14 +18,6 @@ TOP_UP = PaymentPaid(
     paid_micros=25_000_000,
     paid_time=now(),
 )
-
-
-@pytest.fixture
-async def fake_stack(stopped_stack: Stack) -> Stack:
-    """A gateway whose only provider is a fake PayPal, and the wallet."""
-    stopped_stack.gateway_providers = {Provider.PAYPAL: FakeProvider(Provider.PAYPAL)}
-    await stopped_stack.start("wallet", "billing_gateway")
-    return stopped_stack
 
 
 async def test_a_provider_without_settings_is_told_to_come_again(stack: Stack) -> None:

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from libs.errors import DomainError, ErrorReason
 from services.billing_gateway.domain.crediting import (
@@ -12,11 +14,13 @@ from services.billing_gateway.domain.crediting import (
     CreditAmountPaid,
     CreditNothing,
     PlanCredit,
+    PlanTold,
     decide_credit,
-    require_same_payment,
+    needs_plan,
+    plan_at,
 )
 from services.billing_gateway.domain.observations import PaymentPaid, PlanLine
-from services.billing_gateway.domain.values import Payment, PaymentObject, Provider
+from services.billing_gateway.domain.values import PaymentObject
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PAID = 20_000_000
@@ -95,31 +99,33 @@ def test_an_allowance_in_another_currency_is_refused() -> None:
     assert caught.value.reason is ErrorReason.CURRENCY_MISMATCH
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"paid_micros": 1},
-        {"currency_code": "EUR"},
-        {"subscription_id": "sub_2"},
-        {"organization_id": "org-2"},
-    ],
-)
-def test_a_second_story_about_a_payment_is_refused(change: dict[str, object]) -> None:
-    known = Payment(
-        organization_id="org-1",
-        provider=Provider.STRIPE,
-        payment_id="stripe:in_1",
-        subscription_id="sub_1",
-        plan_id="pro",
-        currency_code="USD",
-        paid_micros=PAID,
-        credited_micros=50_000_000,
-        allowance_period_start_time=START,
-        paid_time=START,
-        revision=1,
-        event_ids=("evt_1",),
-        create_time=START,
-    )
-    require_same_payment(known, RENEWAL, "org-1")
-    with pytest.raises(DomainError):
-        require_same_payment(replace(known, **change), RENEWAL, "org-1")  # type: ignore[arg-type]
+def test_an_allowance_of_a_line_without_a_plan_is_that_of_the_subscriptions_plan() -> None:
+    sale = invoice(PlanLine("", START))
+    assert decide_credit(sale, PLANS, "pro") == Credit("pro", 50_000_000, START)
+    assert decide_credit(sale, PLANS, "free") == Credit("free", 0)
+    # What no line renews is no period, whatever the plan.
+    assert decide_credit(invoice(), PLANS, "pro") == Credit("pro", 0)
+
+
+def test_only_what_no_line_names_needs_the_subscriptions_plan() -> None:
+    assert needs_plan(invoice()) is needs_plan(invoice(PlanLine("", START))) is True
+    assert needs_plan(RENEWAL) is False
+    assert needs_plan(replace(RENEWAL, subscription_id="", lines=())) is False
+
+
+DAYS = st.integers(0, 5).map(lambda days: START + timedelta(days=days))
+
+
+@given(st.lists(st.builds(PlanTold, DAYS, st.sampled_from("abc"))), DAYS)
+def test_the_plan_is_the_one_that_was_told_last_by_then(
+    told: list[PlanTold], time: datetime
+) -> None:
+    plan_id = plan_at(told, "linked", time)
+    assert plan_id == plan_at(told[::-1] + told, "linked", time)
+    before = [each for each in told if each.time <= time]
+    if before:
+        assert PlanTold(max(each.time for each in before), plan_id) in told
+    elif told:
+        assert PlanTold(min(each.time for each in told), plan_id) in told
+    else:
+        assert plan_id == "linked"

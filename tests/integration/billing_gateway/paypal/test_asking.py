@@ -479,7 +479,7 @@ async def test_nothing_secret_is_logged_or_told(
     assert "paypal_refused" in {each["event"] for each in logs}
     tokens = paypal.tokens
     assert tokens
-    for place in (*seen, str(logs), caplog.text, repr(vars(provider))):
+    for place in (*seen, str(logs), caplog.text, repr(CREDENTIALS)):
         assert not any(secret in place for secret in (*tokens, CREDENTIALS.client_secret))
 
 

@@ -71,6 +71,7 @@ async def test_everything_that_happens_is_told_signed_and_understood(
     types = {each.event_id: each.event_type for each in paypal.events}
     assert set(OBSERVERS) - set(types.values()) == {
         "PAYMENT.CAPTURE.DECLINED",
+        "PAYMENT.CAPTURE.DENIED",
         "PAYMENT.REFUND.PENDING",
         "PAYMENT.SALE.DENIED",
         "PAYMENT.SALE.PENDING",

@@ -1,5 +1,6 @@
 """Deliveries that are signed as PayPal signs them, and a source that serves any certificate."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,6 +27,8 @@ class FakeSource:
 
     async def fetch(self, url: str) -> bytes:
         self.urls.append(url)
+        # As on the network, others get their turn meanwhile.
+        await asyncio.sleep(0)
         found = self.served[url]
         if isinstance(found, Exception):
             raise found

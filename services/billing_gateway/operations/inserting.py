@@ -1,0 +1,100 @@
+"""Keeps deliveries, many with one INSERT: who comes while one is under way rides in the next."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from libs.database import Database
+from libs.errors import DomainError, OverloadedError
+from libs.logs import get_logger
+from services.billing_gateway.domain.values import Provider
+from services.billing_gateway.storage import inbox
+from services.billing_gateway.storage.inbox import Delivery
+
+RIDERS_PER_INSERT_MAX = 256
+RIDERS_WAITING_MAX = 4096
+# Two keep both PostgreSQL and this process at work.
+INSERTS_AT_ONCE = 2
+RETRY_AFTER_SECONDS = 1.0
+
+EventKey = tuple[Provider, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rider:
+    """A delivery, and who waits for it to be kept."""
+
+    delivery: Delivery
+    stored: asyncio.Future[None]
+
+
+class Inserting:
+    """The queue in front of the inbox. A lone delivery waits for nothing."""
+
+    name = "inserting"
+
+    def __init__(self, database: Database, wake_settling: Callable[[], None]) -> None:
+        self._database = database
+        self._wake_settling = wake_settling
+        self._riders: asyncio.Queue[Rider] = asyncio.Queue(RIDERS_WAITING_MAX)
+
+    async def insert(self, delivery: Delivery) -> None:
+        """Return when the delivery is kept. Raises DatabaseUnavailableError or OverloadedError."""
+        rider = Rider(delivery, asyncio.get_running_loop().create_future())
+        try:
+            self._riders.put_nowait(rider)
+        except asyncio.QueueFull:
+            raise OverloadedError(
+                "too many deliveries wait to be stored", RETRY_AFTER_SECONDS
+            ) from None
+        await rider.stored
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Insert until stop is set; the doors are closed then, and nobody waits."""
+        async with asyncio.TaskGroup() as group:
+            inserters = [group.create_task(self._insert_for_ever()) for _ in range(INSERTS_AT_ONCE)]
+            await stop.wait()
+            for inserter in inserters:
+                inserter.cancel()
+
+    async def _insert_for_ever(self) -> None:
+        while True:
+            riders = [await self._riders.get()]
+            while len(riders) < RIDERS_PER_INSERT_MAX and not self._riders.empty():
+                riders.append(self._riders.get_nowait())
+            # The same event twice in one statement would be an error.
+            by_event: dict[EventKey, list[Rider]] = {}
+            for rider in riders:
+                key = rider.delivery.provider, rider.delivery.event_id
+                by_event.setdefault(key, []).append(rider)
+            await self._insert_and_answer(list(by_event.values()))
+
+    async def _insert_and_answer(self, groups: Sequence[Sequence[Rider]]) -> None:
+        try:
+            await self._insert([group[0].delivery for group in groups])
+        except DomainError as unavailable:
+            _answer(groups, unavailable)
+        except Exception as defect:  # noqa: BLE001 - it is one delivery's; the others go on
+            if len(groups) == 1:
+                get_logger().exception("delivery_failed", event_id=groups[0][0].delivery.event_id)
+                _answer(groups, defect)
+                return
+            for group in groups:
+                await self._insert_and_answer([group])
+        else:
+            _answer(groups, None)
+
+    async def _insert(self, deliveries: Sequence[Delivery]) -> None:
+        if await self._database.run(inbox.insert, deliveries):
+            self._wake_settling()
+
+
+def _answer(groups: Sequence[Sequence[Rider]], error: Exception | None) -> None:
+    for rider in (each for group in groups for each in group):
+        # Whoever hung up meanwhile hears nothing.
+        if rider.stored.done():
+            continue
+        if error is None:
+            rider.stored.set_result(None)
+        else:
+            rider.stored.set_exception(error)

@@ -1,0 +1,61 @@
+"""ReplayWebhookEvents: settles events again, by the same path as the first time."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from libs.database import Connection, Database
+from libs.errors import DomainError, ErrorReason, invalid_field
+from services.billing_gateway.domain.values import EventFilter, Provider
+from services.billing_gateway.operations.queries.events import event_key, event_not_found
+from services.billing_gateway.storage import events, inbox
+from services.billing_gateway.storage.events import EventKey
+
+EVENTS_PER_TRANSACTION = 1000
+
+
+class Replaying:
+    """What has had its effect has no second one, so that anything may be replayed."""
+
+    def __init__(self, database: Database, wake_settling: Callable[[], None]) -> None:
+        self._database = database
+        self._wake_settling = wake_settling
+
+    async def replay(self, wanted: EventFilter, event_id: str) -> int:
+        """Let one event, or all that are wanted, be settled again; return how many."""
+        if not event_id:
+            return await self._replay_all(wanted)
+        if wanted.provider is None:
+            raise invalid_field("provider", "must be given with event_id")
+        if replace(wanted, provider=None) != EventFilter():
+            raise invalid_field("event_id", "stands alone, with its provider")
+        await self._database.transact(self._replay_one, wanted.provider, event_id)
+        self._wake_settling()
+        return 1
+
+    async def _replay_one(self, connection: Connection, provider: Provider, event_id: str) -> None:
+        stored = await events.find(connection, provider, event_id)
+        if stored is None:
+            raise event_not_found(event_id)
+        if not await inbox.replay(connection, [stored.event]):
+            raise DomainError(
+                ErrorReason.EVENT_BODY_EXPIRED,
+                "the event was settled long ago and its body given up",
+                eventId=event_id,
+            )
+
+    async def _replay_all(self, wanted: EventFilter) -> int:
+        """Walk from the newest to the oldest: what comes meanwhile is newer, and not walked."""
+        replayed_count, before, more = 0, EventKey(), True
+        while more:
+            count, before, more = await self._database.transact(self._replay_some, wanted, before)
+            replayed_count += count
+            self._wake_settling()
+        return replayed_count
+
+    async def _replay_some(
+        self, connection: Connection, wanted: EventFilter, before: EventKey
+    ) -> tuple[int, EventKey, bool]:
+        found = await events.list_events(connection, wanted, before, EVENTS_PER_TRANSACTION)
+        if not found:
+            return 0, before, False
+        return await inbox.replay(connection, found), event_key(found[-1]), True

@@ -1,0 +1,349 @@
+"""What lies in the inbox: replayed, given up in time, and watched."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime
+
+import asyncpg
+import pytest
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+
+from libs.database import Database
+from services.billing_gateway.domain.observations import Claim, PaymentPaid, Translation
+from services.billing_gateway.domain.values import PaymentObject, Provider
+from services.billing_gateway.operations.retention import BODIES_PER_STEP, Retention
+from services.billing_gateway.operations.watching import Watching
+from tests.conftest import MakeDatabase
+from tests.integration.billing_gateway.requests import DEAD, DONE, RECEIVED, events_of
+from tests.support.databases import ServiceDatabase
+from tests.support.errors import refusal
+from tests.support.fake_provider import SIGNED, FakeProvider
+from tests.support.sights import wallet_of
+from tests.support.stack import Stack, now
+from tests.support.waiting import eventually
+from tollgate.billing_gateway.v1 import (
+    billing_gateway_service_events_pb2,
+    billing_gateway_service_pb2,
+    provider_pb2,
+    webhook_event_pb2,
+)
+
+STRIPE = provider_pb2.PROVIDER_STRIPE
+DAY = 86_400
+
+
+def top_up(name: str, organization_id: str = "org-1") -> PaymentPaid:
+    return PaymentPaid(
+        objects=(PaymentObject(f"pi_{name}", 0),),
+        subscription_id="",
+        customer_id="",
+        checkout_id="",
+        claim=Claim(organization_id) if organization_id else None,
+        lines=(),
+        currency_code="USD",
+        paid_micros=1_000_000,
+        paid_time=now(),
+    )
+
+
+async def replay(stack: Stack, **wanted: object) -> int:
+    request = billing_gateway_service_events_pb2.ReplayWebhookEventsRequest(**wanted)  # type: ignore[arg-type]
+    return (await stack.gateway.ReplayWebhookEvents(request)).replayed_count
+
+
+async def reaches(stack: Stack, **counts: int) -> None:
+    """Wait until so many events are in these states, and none in another."""
+
+    async def count() -> dict[str, int]:
+        found: dict[str, int] = {}
+        for event in await events_of(stack, page_size=500):
+            name = webhook_event_pb2.WebhookEventState.Name(event.state)
+            state = name.removeprefix("WEBHOOK_EVENT_STATE_")
+            found[state] = found.get(state, 0) + 1
+        return found
+
+    await eventually(count, lambda found: found == counts)
+
+
+async def execute(database: ServiceDatabase, statement: str) -> None:
+    connection = await asyncpg.connect(database.superuser_url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def fill(stack: Stack) -> None:
+    """Let there be events in every state: five settled, and one each ignored, parked and dead."""
+    for number in range(5):
+        await stack.deliver_fake(Provider.STRIPE, f"evt_{number}", top_up(str(number)))
+    await stack.deliver_fake(Provider.STRIPE, "evt_ignored")
+    await stack.deliver_fake(Provider.STRIPE, "evt_parked", top_up("parked", ""))
+    url = f"http://{stack.addresses['http']}/webhooks/stripe"
+    body = b'{"id": "evt_dead", "type": "told", "observations": [7]}'
+    async with stack.http.post(url, data=body, headers=SIGNED) as answer:
+        assert answer.status == 200
+    await reaches(stack, DONE=5, IGNORED=1, PARKED=1, DEAD=1)
+    await eventually(
+        lambda: wallet_of(stack, "org-1"), lambda wallet: wallet.balance_micros == 5_000_000
+    )
+
+
+async def test_whatever_is_replayed_has_no_second_effect(fake_stack: Stack) -> None:
+    await fill(fake_stack)
+    seen = await wallet_of(fake_stack, "org-1")
+
+    assert await replay(fake_stack, provider=STRIPE, event_id="evt_3") == 1
+    assert await replay(fake_stack) == 8
+
+    await reaches(fake_stack, DONE=5, IGNORED=1, PARKED=1, DEAD=1)
+    assert await wallet_of(fake_stack, "org-1") == seen
+
+
+async def test_a_replay_takes_what_its_filter_finds(fake_stack: Stack) -> None:
+    await fill(fake_stack)
+    times = [event.receive_time for event in await events_of(fake_stack)]
+    counts = {
+        "state": await replay(fake_stack, state=DONE),
+        "provider": await replay(fake_stack, provider=provider_pb2.PROVIDER_PAYPAL),
+        "type": await replay(fake_stack, event_type="told"),
+        "organization": await replay(fake_stack, organization_id="org-1"),
+        "object": await replay(fake_stack, provider_object_id="pi_3"),
+        "after": await replay(fake_stack, received_after=times[1]),
+        "before": await replay(fake_stack, received_before=times[1]),
+        "both": await replay(fake_stack, received_after=times[5], received_before=times[1]),
+    }
+    assert counts == {
+        "state": 5,
+        "provider": 0,
+        "type": 8,
+        "organization": 5,
+        "object": 1,
+        "after": 2,
+        "before": 6,
+        "both": 4,
+    }
+    await reaches(fake_stack, DONE=5, IGNORED=1, PARKED=1, DEAD=1)
+
+
+async def test_what_a_replay_refuses(fake_stack: Stack) -> None:
+    await fake_stack.deliver_fake(Provider.STRIPE, "evt_1")
+    await reaches(fake_stack, IGNORED=1)
+    await execute(fake_stack.databases["billing_gateway"], "UPDATE webhook_events SET body = NULL")
+    refused = {
+        "nobody's": await refusal(replay(fake_stack, event_id="evt_1")),
+        "with a filter": await refusal(
+            replay(fake_stack, provider=STRIPE, event_id="evt_1", state=DONE)
+        ),
+        "not received": await refusal(replay(fake_stack, provider=STRIPE, event_id="evt_2")),
+        "given up": await refusal(replay(fake_stack, provider=STRIPE, event_id="evt_1")),
+    }
+    assert {name: (each.reason, each.fields) for name, each in refused.items()} == {
+        "nobody's": ("INVALID_ARGUMENT", ["provider"]),
+        "with a filter": ("INVALID_ARGUMENT", ["event_id"]),
+        "not received": ("EVENT_NOT_FOUND", []),
+        "given up": ("EVENT_BODY_EXPIRED", []),
+    }
+    assert refused["given up"].metadata == {"eventId": "evt_1"}
+    assert await replay(fake_stack) == 0
+    answer = await fake_stack.gateway.GetWebhookEvent(
+        billing_gateway_service_pb2.GetWebhookEventRequest(provider=STRIPE, event_id="evt_1")
+    )
+    assert (answer.body, answer.event.body_kept) == (b"", False)
+
+
+@pytest.fixture
+async def service_database(make_database: MakeDatabase) -> ServiceDatabase:
+    """The gateway's, without a gateway."""
+    return await make_database("billing_gateway")
+
+
+@pytest.fixture
+async def database(service_database: ServiceDatabase) -> AsyncIterator[Database]:
+    """The gateway's way to it."""
+    database = await Database.connect(SecretStr(service_database.url), 2, "test")
+    yield database
+    await database.close()
+
+
+# An event of each state, received and settled so many days ago.
+INSERT_OLD = """
+INSERT INTO webhook_events (provider, event_id, event_type, body, state, receive_time, settle_time)
+SELECT 'STRIPE', state || '-' || received || '-' || coalesce(settled::text, 'unknown'), 'told',
+    'body', state, now() - make_interval(days => received), now() - make_interval(days => settled)
+FROM unnest(ARRAY['RECEIVED', 'DONE', 'IGNORED', 'PARKED', 'DEAD']) AS state,
+    (VALUES (100, 99), (100, 10), (100, NULL), (80, 80)) AS times (received, settled)
+"""
+LIST_WITHOUT_BODY = "SELECT event_id FROM webhook_events WHERE body IS NULL ORDER BY event_id"
+
+
+async def test_only_what_was_settled_long_ago_loses_its_body(
+    service_database: ServiceDatabase, database: Database
+) -> None:
+    await execute(service_database, INSERT_OLD)
+
+    assert await Retention(database, 90 * DAY).give_up_some() is False
+
+    connection = await asyncpg.connect(service_database.url)
+    given_up = [row["event_id"] for row in await connection.fetch(LIST_WITHOUT_BODY)]
+    await connection.close()
+    assert given_up == ["DONE-100-99", "DONE-100-unknown", "IGNORED-100-99", "IGNORED-100-unknown"]
+
+
+INSERT_MANY_OLD = """
+INSERT INTO webhook_events (provider, event_id, event_type, body, state, receive_time)
+SELECT 'STRIPE', 'evt_' || number, 'told', 'body', 'DONE', now() - interval '1 day'
+FROM generate_series(0, LAST) AS number
+"""
+
+
+async def test_bodies_are_given_up_a_few_at_a_time(
+    service_database: ServiceDatabase, database: Database
+) -> None:
+    await execute(
+        service_database,
+        INSERT_MANY_OLD.replace("LAST", str(BODIES_PER_STEP)),
+    )
+    retention = Retention(database, 3600)
+    assert [await retention.give_up_some() for _ in range(2)] == [True, False]
+
+
+async def test_what_is_not_settled_is_counted_and_aged(
+    service_database: ServiceDatabase, database: Database
+) -> None:
+    await execute(service_database, INSERT_OLD)
+    registry = CollectorRegistry()
+    watching = Watching(database, registry, 3600)
+
+    await watching.watch()
+
+    def sample(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(name, labels)
+
+    for state in ("RECEIVED", "PARKED", "DEAD"):
+        assert sample("tollgate_webhook_events", provider="STRIPE", state=state) == 4
+        assert sample("tollgate_webhook_events", provider="PAYPAL", state=state) == 0
+        age = sample("tollgate_oldest_webhook_event_seconds", provider="STRIPE", state=state)
+        assert age == pytest.approx(100 * DAY, abs=60)
+    await execute(service_database, "UPDATE webhook_events SET state = 'DONE'")
+    await watching.watch()
+    assert sample("tollgate_webhook_events", provider="STRIPE", state="PARKED") == 0
+
+
+class BrokenProvider(FakeProvider):
+    """Has a defect."""
+
+    def translate(self, body: bytes, receive_time: datetime) -> Translation:
+        """Fail for some events."""
+        if b"broken" in body:
+            raise RuntimeError("a defect")
+        return super().translate(body, receive_time)
+
+
+async def event_of(stack: Stack, event_id: str) -> webhook_event_pb2.WebhookEvent:
+    request = billing_gateway_service_pb2.GetWebhookEventRequest(provider=STRIPE, event_id=event_id)
+    return (await stack.gateway.GetWebhookEvent(request)).event
+
+
+async def test_a_defect_is_tried_again_at_longer_intervals_and_given_up(
+    stopped_stack: Stack,
+) -> None:
+    stopped_stack.gateway_providers = {Provider.STRIPE: BrokenProvider(Provider.STRIPE)}
+    await stopped_stack.start("wallet", "billing_gateway")
+    await stopped_stack.deliver_fake(Provider.STRIPE, "evt_broken", top_up("1"))
+    await stopped_stack.deliver_fake(Provider.STRIPE, "evt_well", top_up("2"))
+    await reaches(stopped_stack, RECEIVED=1, DONE=1)
+    event = await eventually(
+        lambda: event_of(stopped_stack, "evt_broken"), lambda it: it.attempt_count >= 2
+    )
+    assert event.last_error == "internal error: RuntimeError"
+    assert event.next_attempt_time.ToDatetime() > event.receive_time.ToDatetime()
+
+    await execute(
+        stopped_stack.databases["billing_gateway"],
+        "UPDATE webhook_events SET attempt_count = 19, next_attempt_time = now() "
+        "WHERE event_id = 'evt_broken'",
+    )
+
+    await reaches(stopped_stack, DEAD=1, DONE=1)
+    assert (await event_of(stopped_stack, "evt_broken")).attempt_count == 20
+    # A replay begins anew.
+    await replay(stopped_stack, state=DEAD)
+    event = await eventually(
+        lambda: event_of(stopped_stack, "evt_broken"), lambda it: it.attempt_count == 1
+    )
+    assert event.state == RECEIVED
+
+
+async def test_what_contradicts_is_dead_and_says_why(fake_stack: Stack) -> None:
+    await fake_stack.deliver_fake(Provider.STRIPE, "evt_1", top_up("1"))
+    await reaches(fake_stack, DONE=1)
+    other = replace(top_up("1"), paid_micros=2_000_000)
+
+    await fake_stack.deliver_fake(Provider.STRIPE, "evt_2", other)
+
+    await reaches(fake_stack, DONE=1, DEAD=1)
+    event = await event_of(fake_stack, "evt_2")
+    assert event.last_error.startswith("REFERENCE_CONFLICT: ")
+    assert event.observations == ["payment pi_1 paid 2000000 USD micros"]
+    assert event.provider_object_ids == ["pi_1"]
+
+
+HOLD_OBJECT = "SELECT pg_advisory_xact_lock(hashtextextended('STRIPE pi_held', 0))"
+
+
+async def test_what_somebody_works_on_is_put_off_and_holds_up_nothing(fake_stack: Stack) -> None:
+    connection = await asyncpg.connect(fake_stack.databases["billing_gateway"].superuser_url)
+    async with connection.transaction():
+        await connection.execute(HOLD_OBJECT)
+        for number in range(8):
+            await fake_stack.deliver_fake(Provider.STRIPE, f"evt_{number}", top_up("held"))
+        held = await eventually(
+            lambda: event_of(fake_stack, "evt_7"), lambda it: it.last_error != ""
+        )
+        assert (held.state, held.attempt_count) == (RECEIVED, 0)
+        await fake_stack.deliver_fake(Provider.STRIPE, "evt_other", top_up("other"))
+        # Sooner than any wait for a lock ends.
+        await eventually(
+            lambda: event_of(fake_stack, "evt_other"),
+            lambda it: it.state == DONE,
+            timeout_seconds=2.0,
+        )
+    await connection.close()
+    await reaches(fake_stack, DONE=9)
+    assert {each.attempt_count for each in await events_of(fake_stack)} == {1}
+
+
+async def test_events_of_a_provider_that_is_not_configured_any_more_wait(
+    stopped_stack: Stack, stripe: FakeProvider, paypal: FakeProvider
+) -> None:
+    stopped_stack.gateway_providers = {Provider.STRIPE: stripe}
+    await stopped_stack.start("wallet", "billing_gateway")
+    await stopped_stack.deliver_fake(Provider.STRIPE, "evt_1", top_up("1", ""))
+    await reaches(stopped_stack, PARKED=1)
+    await stopped_stack.stop("billing_gateway")
+    stopped_stack.gateway_providers = {Provider.PAYPAL: paypal}
+    await stopped_stack.start("billing_gateway")
+    await replay(stopped_stack)
+    await stopped_stack.deliver_fake(Provider.PAYPAL, "WH-1", top_up("2"))
+    await reaches(stopped_stack, RECEIVED=1, DONE=1)
+    await stopped_stack.stop("billing_gateway")
+    stopped_stack.gateway_providers = {Provider.STRIPE: stripe}
+    await stopped_stack.start("billing_gateway")
+    await reaches(stopped_stack, PARKED=1, DONE=1)
+
+
+async def test_what_is_parked_too_long_is_logged_as_an_error(
+    service_database: ServiceDatabase, database: Database
+) -> None:
+    await execute(service_database, INSERT_OLD)
+    watching = Watching(database, CollectorRegistry(), 90 * DAY)
+
+    with capture_logs() as logs:
+        await watching.watch()
+
+    [line] = [each for each in logs if each["log_level"] == "error"]
+    assert line["event"] == "events_parked_too_long"
+    assert sorted(line["event_ids"]) == ["PARKED-100-10", "PARKED-100-99", "PARKED-100-unknown"]

@@ -1,0 +1,162 @@
+"""Deliveries ride together: one INSERT for many, and nobody suffers for another."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from libs.database import Database, DatabaseUnavailableError
+from libs.errors import OverloadedError
+from services.billing_gateway.domain.values import EventState, Provider
+from services.billing_gateway.operations.inserting import RIDERS_WAITING_MAX, Inserting
+from services.billing_gateway.storage.inbox import Delivery
+from tests.conftest import MakeDatabase
+from tests.support.databases import ServiceDatabase
+from tests.support.services import free_address
+
+
+@pytest.fixture
+async def service_database(make_database: MakeDatabase) -> ServiceDatabase:
+    """The gateway's, without a gateway."""
+    return await make_database("billing_gateway")
+
+
+@asynccontextmanager
+async def inserting_into(url: str) -> AsyncIterator[tuple[Inserting, asyncio.Event]]:
+    database = await Database.connect(SecretStr(url), 4, "test")
+    woken = asyncio.Event()
+    inserting = Inserting(database, woken.set)
+    stop = asyncio.Event()
+    running = asyncio.create_task(inserting.run(stop))
+    try:
+        yield inserting, woken
+    finally:
+        stop.set()
+        await running
+        await database.close()
+
+
+def delivery(event_id: str, event_type: str = "told") -> Delivery:
+    return Delivery(Provider.STRIPE, event_id, event_type, b"{}", EventState.RECEIVED, "")
+
+
+async def stored_ids(database: ServiceDatabase) -> list[str]:
+    connection = await asyncpg.connect(database.url)
+    try:
+        rows = await connection.fetch("SELECT event_id FROM webhook_events ORDER BY event_id")
+    finally:
+        await connection.close()
+    return [row["event_id"] for row in rows]
+
+
+async def execute(database: ServiceDatabase, statement: str) -> None:
+    connection = await asyncpg.connect(database.url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def test_a_crowd_with_doubles_is_kept_once_and_all_are_told(
+    service_database: ServiceDatabase,
+) -> None:
+    async with inserting_into(service_database.url) as (inserting, woken):
+        await asyncio.gather(
+            *(inserting.insert(delivery(f"evt_{number % 300:03}")) for number in range(1_000))
+        )
+        assert await stored_ids(service_database) == [f"evt_{number:03}" for number in range(300)]
+        assert woken.is_set()
+        woken.clear()
+
+        await asyncio.gather(*(inserting.insert(delivery("evt_000")) for _ in range(10)))
+
+        assert not woken.is_set()
+    assert len(await stored_ids(service_database)) == 300
+
+
+async def test_what_is_parked_or_dead_is_revived_among_what_is_new(
+    service_database: ServiceDatabase,
+) -> None:
+    async with inserting_into(service_database.url) as (inserting, woken):
+        await asyncio.gather(*(inserting.insert(delivery(f"evt_{each}")) for each in "1234"))
+        await execute(
+            service_database,
+            "UPDATE webhook_events SET attempt_count = 20, state = (ARRAY['DONE', 'IGNORED', "
+            "'PARKED', 'DEAD'])[right(event_id, 1)::int]",
+        )
+        woken.clear()
+
+        await asyncio.gather(*(inserting.insert(delivery(f"evt_{each}")) for each in "12345"))
+
+        assert woken.is_set()
+        connection = await asyncpg.connect(service_database.url)
+        rows = await connection.fetch(
+            "SELECT state, attempt_count FROM webhook_events ORDER BY event_id"
+        )
+        await connection.close()
+    assert [tuple(row) for row in rows] == [
+        ("DONE", 20),
+        ("IGNORED", 20),
+        ("RECEIVED", 0),
+        ("RECEIVED", 0),
+        ("RECEIVED", 0),
+    ]
+
+
+async def test_a_database_that_is_away_is_told_to_every_rider() -> None:
+    url = f"postgresql://nobody@{free_address()}/nothing"
+    async with inserting_into(url) as (inserting, woken):
+        told = await asyncio.gather(
+            *(inserting.insert(delivery(f"evt_{number}")) for number in range(50)),
+            return_exceptions=True,
+        )
+    assert {type(each) for each in told} == {DatabaseUnavailableError}
+    assert not woken.is_set()
+
+
+async def test_who_hangs_up_takes_nobody_along(service_database: ServiceDatabase) -> None:
+    async with inserting_into(service_database.url) as (inserting, _):
+        riders = [
+            asyncio.create_task(inserting.insert(delivery(f"evt_{number}"))) for number in range(9)
+        ]
+        await asyncio.sleep(0)
+        for rider in riders[::2]:
+            rider.cancel()
+        await asyncio.gather(*riders[1::2])
+        # Still at work.
+        await inserting.insert(delivery("evt_after"))
+    kept = await stored_ids(service_database)
+    assert {"evt_1", "evt_3", "evt_5", "evt_7", "evt_after"} <= set(kept)
+
+
+async def test_one_that_cannot_be_stored_does_not_fail_the_others(
+    service_database: ServiceDatabase,
+) -> None:
+    async with inserting_into(service_database.url) as (inserting, _):
+        told = await asyncio.gather(
+            inserting.insert(delivery("evt_1")),
+            inserting.insert(delivery("evt_2", event_type="with a \0")),
+            inserting.insert(delivery("evt_3")),
+            return_exceptions=True,
+        )
+    assert [each is None for each in told] == [True, False, True]
+    assert await stored_ids(service_database) == ["evt_1", "evt_3"]
+
+
+async def test_beyond_the_queue_a_delivery_is_refused_before_it_waits() -> None:
+    database = await Database.connect(SecretStr("postgresql://nobody@127.0.0.1/x"), 1, "test")
+    inserting = Inserting(database, asyncio.Event().set)
+    waiting = [
+        asyncio.create_task(inserting.insert(delivery(f"evt_{number}")))
+        for number in range(RIDERS_WAITING_MAX)
+    ]
+    await asyncio.sleep(0)
+    with pytest.raises(OverloadedError):
+        await inserting.insert(delivery("evt_one_too_many"))
+    for each in waiting:
+        each.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    await database.close()
