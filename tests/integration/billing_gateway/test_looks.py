@@ -258,6 +258,8 @@ async def test_a_renewal_is_good_until_the_end_that_the_look_tells(
         lambda it: it.current_period_end_time.ToSeconds() == PERIOD_END.timestamp(),
     )
     assert found.good_standing
+    assert await is_at_rest(paypal_stack), "what was asked for leaves nothing to be asked"
+    assert paypal.count("fetch_subscription") == 1
 
 
 async def test_a_link_is_looked_into(paypal_stack: Stack, paypal: FakeProvider) -> None:
