@@ -11,6 +11,7 @@ from services.billing_gateway.domain.observations import (
     Observation,
     PaymentPaid,
     PaymentProgressed,
+    PlanLine,
     SubscriptionPaid,
 )
 from services.billing_gateway.domain.values import PaymentObject, PaymentProgress
@@ -102,6 +103,8 @@ def _paid(
         raise UnreadableError("a payment to us is below zero")
     if money.micros == 0:
         return ()
+    # Not update_time: a refund moves that.
+    paid_time = first_time(payment, ["create_time"]) or told_time
     return (
         PaymentPaid(
             objects=_objects(payment),
@@ -109,11 +112,11 @@ def _paid(
             customer_id="",
             checkout_id=checkout_id,
             claim=read_claim(payment),
-            lines=(),
+            # Each sale of a subscription buys its next period, of whatever plan it then has.
+            lines=(PlanLine("", paid_time),) if subscription_id else (),
             currency_code=money.currency_code,
             paid_micros=money.micros,
-            # Not update_time: a refund moves that.
-            paid_time=first_time(payment, ["create_time"]) or told_time,
+            paid_time=paid_time,
         ),
     )
 
