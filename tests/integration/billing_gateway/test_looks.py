@@ -251,7 +251,7 @@ async def test_a_renewal_is_good_until_the_end_that_the_look_tells(
 ) -> None:
     await tell(paypal_stack, "WH-1", is_(ACTIVE, at(0), period_end=now() - timedelta(days=2)))
     renewed = is_(ACTIVE, at(0), details_time=now() + timedelta(seconds=2), confirmed=True)
-    paypal.answer("I-1", renewed, paid(now()), provider_time=now() + timedelta(seconds=2))
+    paypal.answer("I-1", renewed, paid(at(20)), provider_time=now() + timedelta(seconds=2))
     await tell(paypal_stack, "WH-2", paid(now()))
     found = await eventually(
         lambda: subscription_of(paypal_stack),
