@@ -1,6 +1,6 @@
 """Whose something is: what is ours first, then what is claimed, then what was learnt by the way."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.billing_gateway.domain.observations import (
@@ -38,7 +38,9 @@ def named_by(observation: Observation) -> Named:
                 claim=observation.claim,
             )
         case SubscriptionPaymentFailed():
-            return Named(observation.subscription_id, observation.customer_id)
+            # It claims nothing: by its customer it could go to another organization than what
+            # tells of the same subscription and does.
+            return Named(observation.subscription_id)
         case SubscriptionClaimed() | PaymentPaid():
             return Named(
                 observation.subscription_id,
@@ -100,17 +102,12 @@ def find_owner(owners: Owners, *, trust_claims: bool) -> str | Unowned:
     itself says, or the order of events would decide whose money it is.
     """
     ours = {each for each in (owners.of_checkout, owners.proven, owners.of_subscription) if each}
-    if len(ours) > 1:
-        return Unowned(f"it is of several organizations by what is ours: {_listed(ours)}")
     claimed = {owners.claimed} if trust_claims and owners.claimed else NOBODY
     for candidates in (ours, owners.of_linked_customer, claimed, owners.of_learnt_customer):
         if len(candidates) > 1:
-            return Unowned(f"its customer is of several organizations: {_listed(candidates)}")
+            listed = ", ".join(sorted(candidates))
+            return Unowned(f"it is said to be of several organizations: {listed}")
         if candidates:
             return next(iter(candidates))
     ignored = f"; that it is {owners.claimed}'s is not trusted" if owners.claimed else ""
     return Unowned(f"no organization is linked to its subscription or customer{ignored}")
-
-
-def _listed(organization_ids: Iterable[str]) -> str:
-    return ", ".join(sorted(organization_ids))

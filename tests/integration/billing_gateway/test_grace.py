@@ -171,7 +171,10 @@ async def test_a_subscription_that_is_good_for_longer_outlasts_the_grace(
     until = datetime.now(UTC) + timedelta(seconds=1)
     level = (await paypal_stack.gateway.GrantGrace(grace_until(until))).level
     assert level.revision == revision, "nobody is told what changes nothing for them"
-    due = "SELECT reevaluate_time FROM organizations WHERE reevaluate_time > $1"
+    due = "SELECT reevaluate_time FROM organizations WHERE reevaluate_time >= $1"
+    [row] = await query(paypal_stack, due, until)
+    assert row["reevaluate_time"] == until
+    due = due.replace(">=", ">")
     await eventually(lambda: query(paypal_stack, due, until), lambda rows: len(rows) == 1)
     assert (await standing_of(paypal_stack)).level.good_standing
 

@@ -251,13 +251,15 @@ async def test_a_renewal_is_good_until_the_end_that_the_look_tells(
 ) -> None:
     await tell(paypal_stack, "WH-1", is_(ACTIVE, at(0), period_end=now() - timedelta(days=2)))
     renewed = is_(ACTIVE, at(0), details_time=now() + timedelta(seconds=2), confirmed=True)
-    paypal.answer("I-1", renewed, paid(now()), provider_time=now() + timedelta(seconds=2))
+    paypal.answer("I-1", renewed, paid(at(20)), provider_time=now() + timedelta(seconds=2))
     await tell(paypal_stack, "WH-2", paid(now()))
     found = await eventually(
         lambda: subscription_of(paypal_stack),
         lambda it: it.current_period_end_time.ToSeconds() == PERIOD_END.timestamp(),
     )
     assert found.good_standing
+    assert await is_at_rest(paypal_stack), "what was asked for leaves nothing to be asked"
+    assert paypal.count("fetch_subscription") == 1
 
 
 async def test_a_link_is_looked_into(paypal_stack: Stack, paypal: FakeProvider) -> None:

@@ -3,9 +3,10 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 from pydantic import SecretStr
 
@@ -35,6 +36,7 @@ from tests.integration.billing_gateway.subscriptions_told import (
     tell,
 )
 from tests.support.fake_provider import FakeProvider
+from tests.support.locks import lock_waits
 from tests.support.stack import Stack, now
 from tests.support.waiting import eventually
 from tollgate.billing_gateway.v1 import billing_gateway_service_pb2, subscription_pb2
@@ -222,6 +224,36 @@ async def test_a_proof_against_our_own_word_is_for_people_to_see(
     assert found.state == PARKED
     assert "org-1, org-2" in found.last_error
     assert (await standing_of(stopped_stack)).level.good_standing
+
+
+async def test_a_held_organization_costs_settling_no_waiting(paypal_stack: Stack) -> None:
+    await tell(paypal_stack, "WH-1", is_(ACTIVE, at(1)))
+    database = paypal_stack.databases["billing_gateway"]
+    connection = await asyncpg.connect(database.superuser_url)
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT FROM organizations FOR UPDATE")
+            await paypal_stack.deliver_fake(Provider.PAYPAL, "WH-2", is_(SUSPENDED, at(2)))
+            for _ in range(3):
+                await is_put_off_anew(paypal_stack, "WH-2")
+                assert await lock_waits(database) == 0
+    finally:
+        await connection.close()
+    await state_reaches(paypal_stack, SUSPENDED)
+    assert (await event_of(paypal_stack, "WH-2")).attempt_count == 1
+
+
+async def is_put_off_anew(stack: Stack, event_id: str) -> None:
+    """Wait until an event is put off again, for less than anybody waits for a lock."""
+
+    async def due_time() -> datetime:
+        due = "SELECT next_attempt_time AS due FROM webhook_events WHERE event_id = $1"
+        [row] = await query(stack, due, event_id)
+        found: datetime = row["due"]
+        return found
+
+    before = await due_time()
+    await eventually(due_time, lambda due: due > before, timeout_seconds=1.5)
 
 
 def names_of(standing: billing_gateway_service_pb2.GetSubscriptionResponse) -> Sequence[str]:

@@ -85,14 +85,12 @@ def test_what_tollgate_made_is_known_whatever_is_trusted(
 
 def test_what_one_event_tells_of_a_subscription_is_one_word() -> None:
     claim = Claim("org-1")
-    failed = SubscriptionPaymentFailed("I-1", "", None, moves_state=True)
+    failed = SubscriptionPaymentFailed("I-1", "payer-9", None, moves_state=True)
     paid = SubscriptionPaid("I-1", "payer-1", claim, None, None, moves_state=True)
     other = SubscriptionPaid("I-2", "", None, None, None, moves_state=True)
-    assert name_all([failed, paid, other]) == [
-        Named("I-1", "payer-1", claim=claim),
-        Named("I-1", "payer-1", claim=claim),
-        Named("I-2"),
-    ]
+    together = Named("I-1", "payer-1", claim=claim)
+    assert name_all([failed, paid, other]) == [together, together, Named("I-2")]
+    assert name_all([paid, failed]) == [together, together]
 
 
 def test_top_ups_of_one_event_lend_each_other_nothing() -> None:
@@ -102,3 +100,8 @@ def test_top_ups_of_one_event_lend_each_other_nothing() -> None:
         Named(checkout_id="ORDER1", claim=Claim("org-1")),
         Named(checkout_id="ORDER2"),
     ]
+
+
+def test_a_failure_alone_says_nothing_of_whose_it_is() -> None:
+    failed = SubscriptionPaymentFailed("I-1", "payer-1", None, moves_state=True)
+    assert name_all([failed]) == [Named("I-1")]

@@ -220,6 +220,12 @@ def test_a_payment_after_the_details_buys_a_day_until_somebody_tells() -> None:
     assert shown_before.current_period_end_time == START
 
 
+def test_details_are_as_new_as_their_last_confirmation() -> None:
+    confirmed = replace(state_fact(1, ACTIVE, plan_id="basic"), confirmed_time=at(9))
+    assert told(confirmed, state_fact(5, ACTIVE, plan_id="pro")).plan_id == "basic"
+    assert told(confirmed, state_fact(10, ACTIVE, plan_id="pro")).plan_id == "pro"
+
+
 def test_details_that_nobody_told_last_are_those_told_before() -> None:
     subscription = told(
         state_fact(1, ACTIVE, plan_id="basic", customer_id=""),
@@ -268,6 +274,17 @@ def test_an_operator_lets_send_whoever_has_no_subscription() -> None:
     over = organization_standing([], START + GRACE, SLACK, START + GRACE, revision=1)
     assert not over.level.good_standing
     assert over.reevaluate_time is None
+
+
+def test_under_a_longer_grace_a_subscription_that_lapses_leaves_the_state_to_another() -> None:
+    canceled = replace(told(state_fact(9, CANCELED)), subscription_id="I-9")
+    linked = [canceled, told(state_fact(5, ACTIVE))]
+    grace_end = START + timedelta(days=60)
+    standing = organization_standing(linked, grace_end, SLACK, START, revision=1)
+    assert standing.level.state is ACTIVE
+    assert standing.reevaluate_time == START + timedelta(days=31)
+    lapsed = organization_standing(linked, grace_end, SLACK, START + timedelta(days=31), 1)
+    assert (lapsed.level.state, lapsed.level.good_standing) == (CANCELED, True)
 
 
 subscriptions = st.lists(any_facts.map(lambda facts: stand(LINK, facts, GRACE)), max_size=3)
