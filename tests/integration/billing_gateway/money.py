@@ -37,8 +37,12 @@ from services.billing_gateway.operations.assigning import Assigning, Assignment
 from services.billing_gateway.operations.levels import Levels, PaymentLevels, SubscriptionLevels
 from services.billing_gateway.operations.queries.payments import PaymentQueries, SeenPayment
 from services.billing_gateway.operations.recording import OwnershipRules, Recorder
-from services.billing_gateway.operations.recording.checkouts import CheckoutProgress
-from services.billing_gateway.operations.recording.parts import Wakes
+from services.billing_gateway.operations.recording.parts import (
+    Organizations,
+    PartRecorded,
+    Told,
+    Wakes,
+)
 from services.billing_gateway.operations.recording.payments import PaymentRecording
 from services.billing_gateway.operations.recording.subscriptions import (
     SubscriptionRecording,
@@ -51,6 +55,20 @@ STRIPE, PAYPAL = Provider.STRIPE, Provider.PAYPAL
 START = datetime(2026, 11, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 TIMING = AnnouncerTiming(60.0, 60.0, 3600.0)
+
+
+class NoCheckouts:
+    """No checkout is Tollgate's."""
+
+    async def record(
+        self,
+        connection: Connection,
+        source: Source,
+        told: Sequence[Told],
+        organizations: Organizations,
+    ) -> PartRecorded:
+        """Record nothing."""
+        return PartRecorded()
 
 
 @dataclass(frozen=True)
@@ -114,7 +132,7 @@ async def open_money(
         ownership=OwnershipRules(trust_claims, ClaimKeys(())),
         subscriptions=SubscriptionRecording(SubscriptionTiming(DAY, DAY, DAY), askable),
         payments=payments,
-        checkouts=CheckoutProgress(),
+        checkouts=NoCheckouts(),
         wakes=wakes,
     )
     yield Money(

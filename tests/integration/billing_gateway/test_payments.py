@@ -15,6 +15,7 @@ from services.billing_gateway.domain.observations import (
     Observation,
     PaymentPaid,
     PlanLine,
+    SubscriptionPaid,
 )
 from services.billing_gateway.domain.values import (
     PaymentFilter,
@@ -227,6 +228,20 @@ async def test_a_periods_allowance_is_credited_once_to_twenty_invoices_at_once(
     await asyncio.gather(*(money.tell(f"evt_{n}", invoice(n)) for n in range(20)))
     credited = [each.payment.credited_micros for each in await money.payments()]
     assert sorted(each or 0 for each in credited) == [0] * 19 + [50_000_000]
+
+
+async def test_a_plan_that_nothing_told_is_asked_for_once(money: Money) -> None:
+    unnamed = replace(invoice(1), lines=(PlanLine("", START),))
+    period_end = START + timedelta(days=365)
+    renewed = SubscriptionPaid("sub_1", "", unnamed.claim, START, period_end, moves_state=False)
+    recorded = await money.tell("evt_1", unnamed, renewed)
+    assert (recorded.looks_due, recorded.problem) == (True, "its plan is not known yet")
+    due = "SELECT FROM subscriptions WHERE look_due_time <= now()"
+    assert len(await money.fetch(due)) == 1
+    await money.fetch("UPDATE subscriptions SET heard_time = now(), look_due_time = NULL")
+    recorded = await money.tell("evt_1", unnamed, renewed)
+    assert (recorded.looks_due, recorded.problem) == (False, "its plan is not known yet")
+    assert await money.fetch(due) == []
 
 
 async def test_only_what_nobody_knows_is_asked_about_and_only_until_it_is_known(

@@ -57,8 +57,8 @@ class Crediting:
         if crediting.needs_plan(paid):
             found = await subscriptions.find(connection, provider, subscription_id)
             plan_id = await self._plan_of(connection, found, paid.paid_time)
-            if self._plans and not plan_id and (found is None or found.heard_time is None):
-                return await self._ask_for_plan(connection, provider, subscription_id, now)
+            if self._plans and not plan_id:
+                return await self._ask_for_plan(connection, found, now)
         credit = crediting.decide_credit(paid, self._plans, plan_id)
         period_start = credit.allowance_period_start_time
         if period_start is not None and await payments.is_allowance_taken(
@@ -84,12 +84,18 @@ class Crediting:
         return crediting.plan_at(plans, subscription.linked_plan_id, time)
 
     async def _ask_for_plan(
-        self, connection: Connection, provider: Provider, subscription_id: str, now: datetime
+        self, connection: Connection, subscription: Subscription | None, now: datetime
     ) -> Undecided:
-        """Nothing was ever told of the subscription: its plan comes with what is."""
-        is_look_due = provider in self._askable
-        if is_look_due:
-            await subscriptions.request_look(connection, provider, subscription_id, now)
+        """The plan comes with what is told of the subscription next; asking is worth it once."""
+        is_look_due = (
+            subscription is not None
+            and subscription.heard_time is None
+            and subscription.provider in self._askable
+        )
+        if subscription is not None and is_look_due:
+            await subscriptions.request_look(
+                connection, subscription.provider, subscription.subscription_id, now
+            )
         return Undecided("its plan is not known yet", is_look_due)
 
 
