@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from libs.database import Database
 from libs.logs import get_logger
 from services.billing_gateway.domain.values import EventState, Provider
-from services.billing_gateway.storage import events
+from services.billing_gateway.storage import components, events
 
 # What settles by itself, or is settled already, is not waited for by anybody.
 WATCHED_STATES = (EventState.RECEIVED, EventState.PARKED, EventState.DEAD)
@@ -41,6 +41,9 @@ class Watching:
         )
         if parked:
             get_logger().error("events_parked_too_long", event_ids=parked)
+        disputes = await self._database.run(components.list_disputes_without_money, NAMED_AT_MOST)
+        if disputes:
+            get_logger().error("dispute_without_its_money", dispute_ids=disputes)
         return False
 
     async def _count(self) -> None:

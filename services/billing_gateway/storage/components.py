@@ -70,6 +70,24 @@ async def save(
     )
 
 
+LIST_WITHOUT_MONEY = """
+SELECT component_id FROM payment_components AS dispute
+WHERE money_due_time < now() AND kind = 'DISPUTE' AND amount_micros > (
+    SELECT coalesce(sum(amount_micros), 0) FROM payment_components
+    WHERE provider = dispute.provider AND payment_id = dispute.payment_id
+      AND kind IN ('REFUND', 'REVERSAL') AND state = 'SUCCEEDED'
+)
+ORDER BY money_due_time
+LIMIT $1
+"""
+
+
+async def list_disputes_without_money(connection: Connection, limit: int) -> list[str]:
+    """Return the ids of disputes that ended against us and moved no money in time."""
+    rows = await connection.fetch(LIST_WITHOUT_MONEY, limit)
+    return [row["component_id"] for row in rows]
+
+
 def _to_component(row: Record) -> Component:
     return Component(
         component_id=row["component_id"],

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import asyncpg
 import pytest
@@ -11,8 +11,19 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from libs.database import Database
-from services.billing_gateway.domain.observations import Claim, PaymentPaid, Translation
-from services.billing_gateway.domain.values import PaymentObject, Provider
+from services.billing_gateway.domain.observations import (
+    Claim,
+    ComponentObserved,
+    PaymentPaid,
+    Translation,
+)
+from services.billing_gateway.domain.values import (
+    Component,
+    ComponentKind,
+    ComponentState,
+    PaymentObject,
+    Provider,
+)
 from services.billing_gateway.operations.retention import BODIES_PER_STEP, Retention
 from services.billing_gateway.operations.watching import Watching
 from tests.conftest import MakeDatabase
@@ -347,3 +358,46 @@ async def test_what_is_parked_too_long_is_logged_as_an_error(
     [line] = [each for each in logs if each["log_level"] == "error"]
     assert line["event"] == "events_parked_too_long"
     assert sorted(line["event_ids"]) == ["PARKED-100-10", "PARKED-100-99", "PARKED-100-unknown"]
+
+
+def component(kind: ComponentKind, state: ComponentState, due: timedelta) -> ComponentObserved:
+    return ComponentObserved(
+        objects=(PaymentObject("CAPTURE1", 0),),
+        component=Component(
+            component_id=f"{kind}-1",
+            kind=kind,
+            state=state,
+            amount_micros=1_000_000,
+            currency_code="USD",
+            provider_time=now(),
+            rank=0,
+            money_due_time=now() + due if kind is ComponentKind.DISPUTE else None,
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("due", "told"), [(timedelta(hours=-1), ["dispute_without_its_money"]), (timedelta(days=1), [])]
+)
+async def test_a_lost_dispute_whose_money_does_not_follow_is_logged_as_an_error(
+    fake_stack: Stack, due: timedelta, told: list[str]
+) -> None:
+    database = await Database.connect(
+        SecretStr(fake_stack.databases["billing_gateway"].url), 1, "test"
+    )
+    watching = Watching(database, CollectorRegistry(), DAY)
+
+    async def alarms() -> list[str]:
+        with capture_logs() as logs:
+            await watching.watch()
+        return [each["event"] for each in logs if each["log_level"] == "error"]
+
+    ended = component(ComponentKind.DISPUTE, ComponentState.ENDED, due)
+    await fake_stack.deliver_fake(Provider.PAYPAL, "WH-1", ended)
+    await reaches(fake_stack, DONE=1)
+    assert await alarms() == told
+    reversed_ = component(ComponentKind.REVERSAL, ComponentState.SUCCEEDED, due)
+    await fake_stack.deliver_fake(Provider.PAYPAL, "WH-2", reversed_)
+    await reaches(fake_stack, DONE=2)
+    assert await alarms() == []
+    await database.close()
