@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from time import monotonic
 from typing import NamedTuple, TypeAlias
 
-from libs.database import Connection
+from libs.database import Connection, DatabaseUnavailableError
 from libs.errors import DomainError, ErrorReason
+from libs.logs import get_logger
 from services.wallet.domain.chain import ChainKeys
+from services.wallet.domain.chain_reader import are_strange
 from services.wallet.domain.commands import LiftFreeze
 from services.wallet.domain.draft import Effect
 from services.wallet.domain.findings import Finding
@@ -21,10 +24,16 @@ from services.wallet.operations.reader import Reader
 from services.wallet.storage import holds, payments, proofs, wallets
 
 PROGRESS_INTERVAL_SECONDS = 0.5
+# A key that is in use has sealed some of these, whoever has tampered with others.
+NEWEST_WALLETS, NEWEST_ENTRIES = 20, 20
 # So few that proving them between two reads holds nobody else up.
 CHUNK = 500
 # What is read at one moment; well under a second.
 PART = 10_000
+
+
+class StrangeKeysError(Exception):
+    """The keys are not those of this ledger."""
 
 
 class Progress(NamedTuple):
@@ -55,6 +64,18 @@ class Verification:
         self._engine = engine
         self._keys = keys
         self._heads = heads
+
+    async def require_own_keys(self) -> None:
+        """Refuse to go on with keys that have sealed nothing of what was written last.
+
+        Whatever were written with them would not prove itself. Where the database is away, nobody
+        can tell.
+        """
+        with suppress(DatabaseUnavailableError):
+            newest = await self._reader.ask(proofs.read_newest, NEWEST_WALLETS, NEWEST_ENTRIES)
+            if are_strange(self._keys, newest):
+                get_logger().critical("chain_keys_are_strange", wallets=len(newest))
+                raise StrangeKeysError("none of the keys has sealed any of the newest entries")
 
     def start_proof(self, organization_id: str, proved: Standing | None = None) -> WalletProof:
         """Return a proof that has read nothing yet: of the whole, or of what is not proved yet."""

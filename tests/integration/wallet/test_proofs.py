@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from services.wallet.app import build
+from services.wallet.operations.verification import StrangeKeysError
 from tests.integration.wallet.conftest import wallet_settings
 from tests.integration.wallet.ledgers import (
     ADD_ENTRY,
@@ -344,6 +345,58 @@ async def test_keys_are_rotated(database: ServiceDatabase) -> None:
                 keys = "-".join(key.get_secret_value()[:3] for key in chain_keys)
                 await wallet.Credit(credit(10, f"{keys}-{number}"))
             assert (await verify(wallet)).kinds == kinds
+
+
+async def test_keys_are_rotated_in_two_steps_while_two_processes_run(
+    database: ServiceDatabase,
+) -> None:
+    """Each knows the new key before the first one seals with it."""
+    known, used = (OLD, NEW), (NEW, OLD)
+    steps = [((OLD,), known), (known, known), (known, used), (used, used)]
+    for number, step in enumerate(steps):
+        settings = [wallet_settings(database, chain_keys=chain_keys) for chain_keys in step]
+        async with (
+            running(await build(settings[0])) as one,
+            running(await build(settings[1])) as other,
+        ):
+            wallets = [WalletServiceStub(channel) for channel in (one, other)]
+            await open_wallet(wallets[0])
+            for position, wallet in enumerate(wallets * 2):
+                await wallet.Credit(credit(1, f"in-{number}-{position}"))
+            assert [(await verify(wallet)).kinds for wallet in wallets] == [set(), set()]
+
+
+async def can_start(database: ServiceDatabase, *chain_keys: SecretStr) -> bool:
+    """Tell whether a service with these keys opens its doors."""
+    service = await build(wallet_settings(database, chain_keys=chain_keys))
+    try:
+        await service.start()
+    except StrangeKeysError:
+        return False
+    finally:
+        await service.stop()
+    return True
+
+
+async def test_a_service_whose_keys_have_sealed_nothing_does_not_start(
+    database: ServiceDatabase, superuser: Any
+) -> None:
+    assert await can_start(database, NEW)
+    async with running(await build(wallet_settings(database, chain_keys=(OLD,)))) as channel:
+        await open_wallet(WalletServiceStub(channel))
+        assert await can_start(database, NEW)
+        await WalletServiceStub(channel).Credit(credit(1, "in"))
+        assert not await can_start(database, NEW)
+        await write_story(WalletServiceStub(channel), "org-2")
+    assert not await can_start(database, NEW)
+    assert await can_start(database, NEW, OLD)
+    assert await can_start(database, OLD)
+    # Whatever has been done to some entries: there must be somebody to repair them.
+    await superuser.execute("UPDATE entries SET actor = 'mallory' WHERE sequence > 2")
+    assert await can_start(database, OLD)
+    await superuser.execute("ALTER TABLE entries DROP CONSTRAINT entries_sealed")
+    await superuser.execute("UPDATE entries SET chain = NULL")
+    assert await can_start(database, OLD)
 
 
 async def test_a_caller_that_goes_away_ends_the_verification(
