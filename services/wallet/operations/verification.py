@@ -13,7 +13,7 @@ from services.wallet.domain.chain import ChainKeys
 from services.wallet.domain.chain_reader import are_strange
 from services.wallet.domain.commands import LiftFreeze
 from services.wallet.domain.draft import Effect
-from services.wallet.domain.findings import Finding
+from services.wallet.domain.findings import Finding, FindingKind
 from services.wallet.domain.refusals import wallet_not_found
 from services.wallet.domain.standing import Head, Standing, Stored, compare_heads
 from services.wallet.domain.values import FreezeReason, Hold
@@ -91,9 +91,21 @@ class Verification:
         return await self.prove(proof, self.known_heads(organization_id))
 
     async def prove(self, proof: WalletProof, heads: Sequence[Head] = ()) -> Verdict:
-        """Let a proof read on to the end, and judge."""
-        await self.read_parts(proof)
-        return await self._reader.read(conclude, proof, heads)
+        """Let a proof read on to the end, and judge.
+
+        One wallet that cannot be read keeps no other from being proved.
+        """
+        try:
+            await self.read_parts(proof)
+            return await self._reader.read(conclude, proof, heads)
+        except DatabaseUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever stands there: it is not what it must be
+            name = proof.organization_id
+            get_logger().exception("wallet_is_unreadable", organization_id=name)
+            detail = f"what is stored cannot be read: {type(error).__name__}, see the log"
+            unreadable = Finding(name, 0, FindingKind.WALLET_DIFFERS, detail)
+            return proof.judge_so_far(None, [unreadable])
 
     async def read_parts(self, proof: WalletProof) -> None:
         """Let a proof read what is there now, each part as it is at a moment of its own.

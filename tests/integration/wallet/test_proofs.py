@@ -215,6 +215,28 @@ async def test_a_freeze_that_was_lifted_behind_the_services_back_is_set_again(
     assert (await refusal(wallet.Debit(debit(1, "frozen")))).reason == "WALLET_FROZEN"
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        """UPDATE wallets SET freezes = '[{"reason": "DISPUTE"}]'""",
+        """UPDATE wallets SET freezes = '{"a": 1}'""",
+        "UPDATE wallets SET subscription_revision = 1, subscription_state = 'LOST'",
+    ],
+)
+async def test_a_wallet_that_cannot_be_read_keeps_no_other_from_being_verified(
+    wallet: WalletServiceStub, superuser: Any, statement: str
+) -> None:
+    for organization_id in (ORGANIZATION, "org-2"):
+        await write_story(wallet, organization_id)
+    await superuser.execute(f"{statement} WHERE organization_id = '{ORGANIZATION}'")
+    await superuser.execute("UPDATE wallets SET held_micros = 0 WHERE organization_id = 'org-2'")
+    found = await verify(wallet, "")
+    assert found.kinds == {"WALLET_DIFFERS", "HOLDS_DIFFER"}
+    assert {each.organization_id for each in found.findings} == {ORGANIZATION, "org-2"}
+    assert found.summary.verified_wallets == 2
+    assert (await refusal(wallet.UnfreezeWallet(lift_integrity()))).reason == "INVALID_STATE"
+
+
 async def test_money_in_another_currency_does_not_become_clean_with_the_next_entry(
     wallet: WalletServiceStub, superuser: Any
 ) -> None:
