@@ -189,11 +189,13 @@ async def read_rest(
     """Let a proof read to the end; return what it is to be compared with, and what is missed."""
     organization_id = proof.organization_id
     await read_on(connection, proof)
-    held = [head for head in heads if not head.is_given_up_by(proof.repair_time)]
-    sequences = [head.sequence for head in held]
+    standing = [head for head in heads if not head.is_given_up_by(proof.repair_time)]
+    # This process may have told whoever tells it.
+    held = {(head.sequence, head.chain): head for head in standing}
+    sequences = [sequence for sequence, _ in held]
     chains = await proofs.read_chains(connection, organization_id, sequences) if held else {}
     stored = await _read_stored(connection, proof)
-    return stored, list(compare_heads(held, chains, proof.sequence))
+    return stored, list(compare_heads(held.values(), chains, proof.sequence))
 
 
 async def _read_stored(connection: Connection, proof: WalletProof) -> Stored:

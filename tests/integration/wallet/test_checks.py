@@ -29,6 +29,7 @@ from tests.integration.wallet.conftest import wallet_settings
 from tests.integration.wallet.ledgers import (
     ADD_ENTRY,
     FOLLOW_LAST_ENTRY,
+    kind_of,
     lift_integrity,
     repair,
     verify,
@@ -46,7 +47,7 @@ from tests.support.databases import ServiceDatabase
 from tests.support.errors import refusal
 from tests.support.services import running
 from tests.support.waiting import eventually
-from tollgate.wallet.v1 import wallet_pb2
+from tollgate.wallet.v1 import ledger_pb2, wallet_pb2
 from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
 # So few that a test may fill several rounds.
@@ -138,10 +139,16 @@ async def test_a_wallet_that_was_wiped_out_is_missed_by_who_has_proved_it(
 ) -> None:
     with capture_logs() as logs:
         await write_story(checked)
-        await head_was_told(logs, (await entries_of(checked))[0])
+        last = (await entries_of(checked))[0]
+        await head_was_told(logs, last)
     await superuser.execute("TRUNCATE entries, holds, payments, wallets")
+    told = ledger_pb2.ChainHead(
+        organization_id=ORGANIZATION, sequence=last.sequence, chain=last.chain
+    )
     for organization_id in ("", ORGANIZATION):
-        assert (await verify(checked, organization_id)).kinds == {"TAIL_CUT"}
+        for heads in ((), (told,)):
+            (missed,) = (await verify(checked, organization_id, heads)).findings
+            assert (kind_of(missed), missed.sequence) == ("TAIL_CUT", last.sequence)
 
 
 async def test_a_wallet_that_is_clean_again_is_let_go_by_a_repair_that_writes_nothing_else(
