@@ -8,7 +8,7 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
 # As many as one request may have.
 HEADS_MAX = 1_000
+EVENTS = '"wallet_chain_heads"', '"wallet_repaired"', '"service_started"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,34 +136,56 @@ async def verify_one(
 
 
 def read_heads(lines: Iterable[str]) -> list[ledger_pb2.ChainHead]:
-    """Return the heads that must still be there; a repair gives up those before it.
-
-    A higher head stands for those below it. One that is not higher does not take their place:
-    it is what a service logs that has forgotten a tail which was cut off.
-    """
-    heads: dict[str, list[ledger_pb2.ChainHead]] = {}
+    """Return the logged heads that must still be there."""
+    logged = LoggedHeads()
     for event in sorted(_events(lines), key=lambda event: str(event.get("time"))):
-        if event["event"] == "wallet_repaired":
-            name = event["organization_id"]
-            heads[name] = [_head(name, event["sequence"], event["chain"])]
-            continue
-        for head in _heads_of(event["heads"]):
-            _add_head(heads.setdefault(head.organization_id, []), head)
-    return [head for each in heads.values() for head in each]
+        logged.take(event)
+    return logged.heads
 
 
-def _add_head(known: list[ledger_pb2.ChainHead], head: ledger_pb2.ChainHead) -> None:
-    if head in known:
-        return
-    if known and known[-1].sequence < head.sequence:
-        known.pop()
-    known.append(head)
+class LoggedHeads:
+    """Keeps of each wallet what others do not stand for.
+
+    A repair gives up all heads before it. A higher head stands for the one before it, since whoever
+    logs both has seen that; but not for one from before a service was started, which has forgotten
+    what it had seen. A head that is not higher is what such a service logs of a tail that was cut.
+    """
+
+    def __init__(self) -> None:
+        self._heads: dict[str, list[ledger_pb2.ChainHead]] = {}
+        self._stood_for: set[str] = set()
+
+    @property
+    def heads(self) -> list[ledger_pb2.ChainHead]:
+        return [head for each in self._heads.values() for head in each]
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """Take in the next event of the log."""
+        match event["event"]:
+            case "service_started":
+                self._stood_for.clear()
+            case "wallet_repaired":
+                name = event["organization_id"]
+                self._heads[name] = [_head(name, event["sequence"], event["chain"])]
+            case _:
+                for head in _heads_of(event["heads"]):
+                    self._add(head)
+
+    def _add(self, head: ledger_pb2.ChainHead) -> None:
+        name = head.organization_id
+        known = self._heads.setdefault(name, [])
+        if head in known:
+            return
+        if name in self._stood_for and known[-1].sequence < head.sequence:
+            known.pop()
+        self._stood_for.add(name)
+        known.append(head)
 
 
 def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     for line in lines:
         # Few of a log's lines are about heads, and what a crash left of the last one is no JSON.
-        if '"wallet_chain_heads"' in line or '"wallet_repaired"' in line:
+        if any(name in line for name in EVENTS):
             try:
                 yield json.loads(line)
             except ValueError:

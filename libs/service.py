@@ -1,7 +1,7 @@
 """How every service starts, tells its health, and stops without dropping what it has in hand."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -52,6 +52,7 @@ class Service:
         workers: Sequence[Worker] = (),
         endpoints: Sequence[HttpEndpoint] = (),
         closables: Sequence[Closable] = (),
+        guards: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
         self._settings = settings
         self._database = database
@@ -62,6 +63,7 @@ class Service:
             *endpoints,
         ]
         self._closables = closables
+        self._guards = guards
         self._health = health.aio.HealthServicer()
         self._server = self._build_server(rpc_services)
         monitor = PollingWorker("health", self._report_health, HEALTH_INTERVAL_SECONDS)
@@ -87,7 +89,12 @@ class Service:
         return server
 
     async def start(self) -> None:
-        """Open the doors and start the workers. The database need not be there yet."""
+        """Open the doors and start the workers. The database need not be there yet.
+
+        A guard that raises keeps the doors closed.
+        """
+        for guard in self._guards:
+            await guard()
         await self._report_health()
         self.port = self._server.add_insecure_port(self._settings.listen_address)
         await self._server.start()

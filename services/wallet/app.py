@@ -115,6 +115,7 @@ async def build(settings: WalletSettings) -> Service:
             settings,
         ),
         closables=[*channels.values(), write_database, report_database],
+        guards=[verification.require_own_keys],
     )
 
 

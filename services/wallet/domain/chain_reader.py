@@ -1,6 +1,9 @@
 """Follows a chain as it is stored and, from where it breaks, as it would be made today."""
 
-from services.wallet.domain.chain import ChainKeys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+
+from services.wallet.domain.chain import CHAIN_START, ChainKeys
 from services.wallet.domain.values import Entry, EntryType
 
 
@@ -81,3 +84,17 @@ class ChainReader:
                 self._number = number
                 return True
         return False
+
+
+def are_strange(keys: ChainKeys, ledgers: Iterable[Sequence[Entry]]) -> bool:
+    """Tell whether parts of ledgers are sealed, and no entry of them by any of the keys."""
+    judged = [is_own for entries in ledgers for is_own in _own_seals(keys, entries)]
+    return bool(judged) and not any(judged)
+
+
+def _own_seals(keys: ChainKeys, entries: Sequence[Entry]) -> Iterator[bool]:
+    first = [(CHAIN_START, entry) for entry in entries[:1] if entry.sequence == 1]
+    others = [(before.chain, entry) for before, entry in pairwise(entries)]
+    for head, entry in (*first, *others):
+        if entry.chain is not None:
+            yield ChainReader(keys, head).take(entry)

@@ -76,7 +76,9 @@ def require_int64(total_micros: int) -> int:
     """Refuse a sum that no message can hold."""
     if abs(total_micros) > MICROS_MAX:
         raise DomainError(
-            ErrorReason.BALANCE_LIMIT_EXCEEDED, "a sum passes the largest amount that can be told"
+            ErrorReason.BALANCE_LIMIT_EXCEEDED,
+            "a sum passes the largest amount that can be told",
+            totalMicros=total_micros,
         )
     return total_micros
 

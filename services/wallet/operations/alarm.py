@@ -38,8 +38,8 @@ class Alarm:
             registry=registry,
         )
 
-    async def give(self, verdict: Verdict) -> bool:
-        """Tell of a wallet that is broken, and freeze it; answer whether that was needed."""
+    def tell(self, verdict: Verdict) -> None:
+        """Tell of a wallet that is broken."""
         first = verdict.open.kept[0]
         get_logger().critical(
             "ledger_check_failed",
@@ -51,8 +51,13 @@ class Alarm:
         )
         for kind, count in verdict.open.counts.items():
             self._findings.labels(kind).inc(count)
+
+    async def give(self, verdict: Verdict) -> bool:
+        """Tell of a wallet that is broken, and freeze it; answer whether that was needed."""
+        self.tell(verdict)
         if verdict.wallet is None or FreezeReason.INTEGRITY in verdict.wallet.freeze_reasons:
             return False
+        first = verdict.open.kept[0]
         note = f"{first.kind} at entry {first.sequence}" if first.sequence else str(first.kind)
         command = SetFreeze(FreezeReason.INTEGRITY, "", note, ACTOR)
         await self._freeze(verdict.organization_id, command)

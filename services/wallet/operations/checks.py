@@ -1,10 +1,11 @@
 """Checks wallets now and then: those that have changed soon after, all others in turn."""
 
 from collections.abc import Awaitable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from libs.database import Connection, DatabaseUnavailableError
 from libs.logs import get_logger
+from services.wallet.domain.findings import FindingKind
 from services.wallet.domain.values import FreezeReason
 from services.wallet.domain.verification import Verdict, WalletProof
 from services.wallet.operations.alarm import Alarm
@@ -17,8 +18,12 @@ from services.wallet.storage import proofs, wallets
 # Of a wallet that is not known, or has moved on by more than a round takes on, so much is looked at
 # at once; what stands before is left to the walk.
 RECENT_ENTRIES = 1_000
+# So many wallets with strange seals in one round say more about the keys than about the wallets.
+DOUBTED_FROM = 5
 # As much work as a wallet makes besides its entries.
 WALLET_COST_ENTRIES = 30
+
+ResultT = TypeVar("ResultT")
 
 
 class Walked(NamedTuple):
@@ -55,6 +60,7 @@ class LedgerChecks:
         self._alarm = alarm
         self._entries_per_round = entries_per_round
         self._due: dict[str, None] = {}
+        self._broken: dict[str, Verdict] = {}
         self._walked_until = ""
         self._walked: Walked | None = None
 
@@ -63,16 +69,18 @@ class LedgerChecks:
         self._due.update(dict.fromkeys(sorted(self._engine.changed_organizations())))
         await self._check_changed()
         await self._walk_on()
+        await self._give_alarm()
         for heads in self._heads.take_untold():
             get_logger().info("wallet_chain_heads", heads=heads)
         return False
 
     async def _check_changed(self) -> None:
         room = self._entries_per_round
-        while self._due and room > 0:
-            name = next(iter(self._due))
+        for name in list(self._due):
+            if room <= 0:
+                break
             del self._due[name]
-            verdict = await self._act_on(name, self._prove_changed(name))
+            verdict = await self._look_at(name, self._prove_changed(name))
             room -= WALLET_COST_ENTRIES + (verdict.entry_count if verdict else 0)
 
     async def _prove_changed(self, organization_id: str) -> Verdict | None:
@@ -106,7 +114,7 @@ class LedgerChecks:
             self._walked = None
             proof, read_before = walked.proof, walked.proof.entry_count
             reading = self._reader.read(self._prove_part, walked, min(room, PART))
-            await self._act_on(proof.organization_id, reading)
+            await self._look_at(proof.organization_id, reading)
             room -= WALLET_COST_ENTRIES + proof.entry_count - read_before
 
     async def _start_next(self) -> Walked | None:
@@ -130,6 +138,34 @@ class LedgerChecks:
         self._walked = walked
         return None
 
+    async def _look_at(
+        self, organization_id: str, proving: Awaitable[Verdict | None]
+    ) -> Verdict | None:
+        verdict = await self._contained(organization_id, proving)
+        if verdict is not None and verdict.is_clean:
+            self._heads.remember(verdict)
+        elif verdict is not None:
+            self._broken[organization_id] = verdict
+        return verdict
+
+    async def _give_alarm(self) -> None:
+        """Freeze what is broken.
+
+        Many wallets at once in which nothing is wrong but the seals have rather been sealed with a
+        key that this process does not know: to freeze them all would be the greater damage.
+        """
+        only_seals = {name for name, each in self._broken.items() if _is_about_seals(each)}
+        is_doubted = len(only_seals) >= DOUBTED_FROM
+        if is_doubted:
+            get_logger().critical("ledger_check_doubts_its_keys", wallets=len(only_seals))
+        for name in list(self._broken):
+            verdict = self._broken.pop(name)
+            if is_doubted and name in only_seals:
+                self._alarm.tell(verdict)
+                self._due[name] = None
+            else:
+                await self._contained(name, self._freeze(verdict))
+
     async def _freeze(self, broken: Verdict) -> None:
         name = broken.organization_id
         if await self._alarm.give(broken):
@@ -138,23 +174,21 @@ class LedgerChecks:
             if verdict.is_clean:
                 await self._alarm.call_off(name)
 
-    async def _act_on(
-        self, organization_id: str, proving: Awaitable[Verdict | None]
-    ) -> Verdict | None:
-        """Whatever is the matter with one wallet, the others are looked at."""
+    async def _contained(self, organization_id: str, work: Awaitable[ResultT]) -> ResultT | None:
+        """Whatever is the matter with one wallet, the others are looked at, and it again."""
         try:
-            verdict = await proving
-            if verdict is not None and verdict.is_clean:
-                self._heads.remember(verdict)
-            elif verdict is not None:
-                await self._freeze(verdict)
+            return await work
         except DatabaseUnavailableError:
             self._due[organization_id] = None
             raise
         except Exception:  # noqa: BLE001 - logged whole; a defect must not end the checks
             get_logger().exception("ledger_check_defect", organization_id=organization_id)
+            self._due[organization_id] = None
             return None
-        return verdict
+
+
+def _is_about_seals(verdict: Verdict) -> bool:
+    return {*verdict.open.counts} == {FindingKind.ENTRY_CHANGED}
 
 
 async def _stays_broken(connection: Connection, proof: WalletProof) -> bool:

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from time import monotonic
 from typing import NamedTuple, TypeAlias
 
-from libs.database import Connection
+from libs.database import Connection, DatabaseUnavailableError
 from libs.errors import DomainError, ErrorReason
+from libs.logs import get_logger
 from services.wallet.domain.chain import ChainKeys
+from services.wallet.domain.chain_reader import are_strange
 from services.wallet.domain.commands import LiftFreeze
 from services.wallet.domain.draft import Effect
-from services.wallet.domain.findings import Finding
+from services.wallet.domain.findings import Finding, FindingKind
 from services.wallet.domain.refusals import wallet_not_found
 from services.wallet.domain.standing import Head, Standing, Stored, compare_heads
 from services.wallet.domain.values import FreezeReason, Hold
@@ -21,10 +24,16 @@ from services.wallet.operations.reader import Reader
 from services.wallet.storage import holds, payments, proofs, wallets
 
 PROGRESS_INTERVAL_SECONDS = 0.5
+# A key that is in use has sealed some of these, whoever has tampered with others.
+NEWEST_WALLETS, NEWEST_ENTRIES = 20, 20
 # So few that proving them between two reads holds nobody else up.
 CHUNK = 500
 # What is read at one moment; well under a second.
 PART = 10_000
+
+
+class StrangeKeysError(Exception):
+    """The keys are not those of this ledger."""
 
 
 class Progress(NamedTuple):
@@ -56,6 +65,18 @@ class Verification:
         self._keys = keys
         self._heads = heads
 
+    async def require_own_keys(self) -> None:
+        """Refuse to go on with keys that have sealed nothing of what was written last.
+
+        Whatever were written with them would not prove itself. Where the database is away, nobody
+        can tell.
+        """
+        with suppress(DatabaseUnavailableError):
+            newest = await self._reader.ask(proofs.read_newest, NEWEST_WALLETS, NEWEST_ENTRIES)
+            if are_strange(self._keys, newest):
+                get_logger().critical("chain_keys_are_strange", wallets=len(newest))
+                raise StrangeKeysError("none of the keys has sealed any of the newest entries")
+
     def start_proof(self, organization_id: str, proved: Standing | None = None) -> WalletProof:
         """Return a proof that has read nothing yet: of the whole, or of what is not proved yet."""
         return WalletProof(self._keys, organization_id, proved)
@@ -70,9 +91,21 @@ class Verification:
         return await self.prove(proof, self.known_heads(organization_id))
 
     async def prove(self, proof: WalletProof, heads: Sequence[Head] = ()) -> Verdict:
-        """Let a proof read on to the end, and judge."""
-        await self.read_parts(proof)
-        return await self._reader.read(conclude, proof, heads)
+        """Let a proof read on to the end, and judge.
+
+        One wallet that cannot be read keeps no other from being proved.
+        """
+        try:
+            await self.read_parts(proof)
+            return await self._reader.read(conclude, proof, heads)
+        except DatabaseUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever stands there: it is not what it must be
+            name = proof.organization_id
+            get_logger().exception("wallet_is_unreadable", organization_id=name)
+            detail = f"what is stored cannot be read: {type(error).__name__}, see the log"
+            unreadable = Finding(name, 0, FindingKind.WALLET_DIFFERS, detail)
+            return proof.judge_so_far(None, [unreadable])
 
     async def read_parts(self, proof: WalletProof) -> None:
         """Let a proof read what is there now, each part as it is at a moment of its own.
@@ -156,11 +189,13 @@ async def read_rest(
     """Let a proof read to the end; return what it is to be compared with, and what is missed."""
     organization_id = proof.organization_id
     await read_on(connection, proof)
-    held = [head for head in heads if not head.is_given_up_by(proof.repair_time)]
-    sequences = [head.sequence for head in held]
+    standing = [head for head in heads if not head.is_given_up_by(proof.repair_time)]
+    # This process may have told whoever tells it.
+    held = {(head.sequence, head.chain): head for head in standing}
+    sequences = [sequence for sequence, _ in held]
     chains = await proofs.read_chains(connection, organization_id, sequences) if held else {}
     stored = await _read_stored(connection, proof)
-    return stored, list(compare_heads(held, chains, proof.sequence))
+    return stored, list(compare_heads(held.values(), chains, proof.sequence))
 
 
 async def _read_stored(connection: Connection, proof: WalletProof) -> Stored:

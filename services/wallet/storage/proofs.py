@@ -92,6 +92,35 @@ async def list_untold_holds(connection: Connection, organization_id: str) -> lis
     return [row["reference_id"] for row in rows]
 
 
+READ_NEWEST = """
+SELECT newest.*
+FROM (
+    SELECT organization_id FROM wallets
+    WHERE last_sequence > 0
+    ORDER BY update_time DESC
+    LIMIT $1
+) AS changed
+CROSS JOIN LATERAL (
+    SELECT * FROM entries
+    WHERE entries.organization_id = changed.organization_id
+    ORDER BY sequence DESC
+    LIMIT $2
+) AS newest
+ORDER BY newest.organization_id, newest.sequence
+"""
+
+
+async def read_newest(
+    connection: Connection, wallet_count: int, entry_count: int
+) -> list[list[Entry]]:
+    """Return the last entries of the wallets that have changed last, wallet by wallet."""
+    rows = await connection.fetch(READ_NEWEST, wallet_count, entry_count)
+    ledgers: dict[str, list[Entry]] = {}
+    for row in rows:
+        ledgers.setdefault(row["organization_id"], []).append(Entry(*row))
+    return list(ledgers.values())
+
+
 COUNT_WALLETS = "SELECT count(*) FROM wallets"
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from services.wallet.domain.chain import ChainKeys
 from services.wallet.domain.commands import SetFreeze
 from services.wallet.domain.values import Entry, EntryType, FreezeReason
 from services.wallet.operations.alarm import Alarm
-from services.wallet.operations.checks import RECENT_ENTRIES, LedgerChecks
+from services.wallet.operations.checks import DOUBTED_FROM, RECENT_ENTRIES, LedgerChecks
 from services.wallet.operations.engine import Engine
 from services.wallet.operations.heads import KnownHeads
 from services.wallet.operations.levels import WalletLevels
@@ -28,6 +29,7 @@ from tests.integration.wallet.conftest import wallet_settings
 from tests.integration.wallet.ledgers import (
     ADD_ENTRY,
     FOLLOW_LAST_ENTRY,
+    kind_of,
     lift_integrity,
     repair,
     verify,
@@ -45,7 +47,7 @@ from tests.support.databases import ServiceDatabase
 from tests.support.errors import refusal
 from tests.support.services import running
 from tests.support.waiting import eventually
-from tollgate.wallet.v1 import wallet_pb2
+from tollgate.wallet.v1 import ledger_pb2, wallet_pb2
 from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
 # So few that a test may fill several rounds.
@@ -137,10 +139,16 @@ async def test_a_wallet_that_was_wiped_out_is_missed_by_who_has_proved_it(
 ) -> None:
     with capture_logs() as logs:
         await write_story(checked)
-        await head_was_told(logs, (await entries_of(checked))[0])
+        last = (await entries_of(checked))[0]
+        await head_was_told(logs, last)
     await superuser.execute("TRUNCATE entries, holds, payments, wallets")
+    told = ledger_pb2.ChainHead(
+        organization_id=ORGANIZATION, sequence=last.sequence, chain=last.chain
+    )
     for organization_id in ("", ORGANIZATION):
-        assert (await verify(checked, organization_id)).kinds == {"TAIL_CUT"}
+        for heads in ((), (told,)):
+            (missed,) = (await verify(checked, organization_id, heads)).findings
+            assert (kind_of(missed), missed.sequence) == ("TAIL_CUT", last.sequence)
 
 
 async def test_a_wallet_that_is_clean_again_is_let_go_by_a_repair_that_writes_nothing_else(
@@ -314,6 +322,56 @@ async def test_a_long_ledger_is_walked_through_in_several_rounds(
     await superuser.execute(TAMPER, ORGANIZATION, changed)
     assert [await alarms_of(checks) for _ in range(3)] == [[], [(ORGANIZATION, changed)], []]
     assert await is_frozen(wallet)
+
+
+MEND_SEALS = """
+UPDATE entries SET actor = '' WHERE sequence = 1 AND organization_id <> 'org-4'
+"""
+FROZEN = "SELECT organization_id FROM wallets WHERE freezes <> '[]' ORDER BY organization_id"
+
+
+async def test_strange_seals_in_many_wallets_at_once_give_alarm_and_freeze_none(
+    wallet: WalletServiceStub, checks: LedgerChecks, superuser: Any
+) -> None:
+    organizations = [f"org-{number}" for number in range(DOUBTED_FROM + 1)]
+    for organization_id in organizations:
+        await write_story(wallet, organization_id)
+
+    async def frozen() -> list[str]:
+        return [row["organization_id"] for row in await superuser.fetch(FROZEN)]
+
+    # As from a process with a key that this one does not know.
+    await superuser.execute("UPDATE entries SET actor = 'mallory' WHERE sequence = 1")
+    # And that is no matter of keys.
+    await superuser.execute(
+        "UPDATE wallets SET balance_micros = balance_micros + 1 WHERE organization_id = 'org-2'"
+    )
+    for _ in range(2):
+        with capture_logs() as logs:
+            await checks.check()
+        events = Counter(line["event"] for line in logs if line["log_level"] == "critical")
+        assert events == {"ledger_check_doubts_its_keys": 1, "ledger_check_failed": 6}
+        assert await frozen() == ["org-2"]
+    # The others are looked at until they are in order, or so few that there is no doubt.
+    await superuser.execute(MEND_SEALS)
+    await checks.check()
+    assert await frozen() == ["org-2", "org-4"]
+
+
+async def test_doubted_wallets_are_looked_at_in_each_round(
+    wallet: WalletServiceStub, process: Process, hot: HotWallet, superuser: Any
+) -> None:
+    """Wherever the walk is: for some rounds it is busy with the first wallet."""
+    for number in range(2, DOUBTED_FROM + 2):
+        await open_wallet(wallet, f"org-{number}")
+        await wallet.Credit(credit(1, "first", f"org-{number}"))
+        await superuser.execute(TAMPER, f"org-{number}", 1)
+        command = SetFreeze(FreezeReason.OPERATOR, "", "", "anna")
+        await process.engine.execute(f"org-{number}", command)
+    for _ in range(2):
+        with capture_logs() as logs:
+            await process.checks.check()
+        assert "ledger_check_doubts_its_keys" in {line["event"] for line in logs}
 
 
 async def test_a_wallet_that_grows_faster_than_it_is_read_keeps_the_walk_from_no_other(

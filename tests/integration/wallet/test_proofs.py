@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from services.wallet.app import build
+from services.wallet.operations.verification import StrangeKeysError
 from tests.integration.wallet.conftest import wallet_settings
 from tests.integration.wallet.ledgers import (
     ADD_ENTRY,
@@ -214,6 +215,28 @@ async def test_a_freeze_that_was_lifted_behind_the_services_back_is_set_again(
     assert (await refusal(wallet.Debit(debit(1, "frozen")))).reason == "WALLET_FROZEN"
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        """UPDATE wallets SET freezes = '[{"reason": "DISPUTE"}]'""",
+        """UPDATE wallets SET freezes = '{"a": 1}'""",
+        "UPDATE wallets SET subscription_revision = 1, subscription_state = 'LOST'",
+    ],
+)
+async def test_a_wallet_that_cannot_be_read_keeps_no_other_from_being_verified(
+    wallet: WalletServiceStub, superuser: Any, statement: str
+) -> None:
+    for organization_id in (ORGANIZATION, "org-2"):
+        await write_story(wallet, organization_id)
+    await superuser.execute(f"{statement} WHERE organization_id = '{ORGANIZATION}'")
+    await superuser.execute("UPDATE wallets SET held_micros = 0 WHERE organization_id = 'org-2'")
+    found = await verify(wallet, "")
+    assert found.kinds == {"WALLET_DIFFERS", "HOLDS_DIFFER"}
+    assert {each.organization_id for each in found.findings} == {ORGANIZATION, "org-2"}
+    assert found.summary.verified_wallets == 2
+    assert (await refusal(wallet.UnfreezeWallet(lift_integrity()))).reason == "INVALID_STATE"
+
+
 async def test_money_in_another_currency_does_not_become_clean_with_the_next_entry(
     wallet: WalletServiceStub, superuser: Any
 ) -> None:
@@ -344,6 +367,58 @@ async def test_keys_are_rotated(database: ServiceDatabase) -> None:
                 keys = "-".join(key.get_secret_value()[:3] for key in chain_keys)
                 await wallet.Credit(credit(10, f"{keys}-{number}"))
             assert (await verify(wallet)).kinds == kinds
+
+
+async def test_keys_are_rotated_in_two_steps_while_two_processes_run(
+    database: ServiceDatabase,
+) -> None:
+    """Each knows the new key before the first one seals with it."""
+    known, used = (OLD, NEW), (NEW, OLD)
+    steps = [((OLD,), known), (known, known), (known, used), (used, used)]
+    for number, step in enumerate(steps):
+        settings = [wallet_settings(database, chain_keys=chain_keys) for chain_keys in step]
+        async with (
+            running(await build(settings[0])) as one,
+            running(await build(settings[1])) as other,
+        ):
+            wallets = [WalletServiceStub(channel) for channel in (one, other)]
+            await open_wallet(wallets[0])
+            for position, wallet in enumerate(wallets * 2):
+                await wallet.Credit(credit(1, f"in-{number}-{position}"))
+            assert [(await verify(wallet)).kinds for wallet in wallets] == [set(), set()]
+
+
+async def can_start(database: ServiceDatabase, *chain_keys: SecretStr) -> bool:
+    """Tell whether a service with these keys opens its doors."""
+    service = await build(wallet_settings(database, chain_keys=chain_keys))
+    try:
+        await service.start()
+    except StrangeKeysError:
+        return False
+    finally:
+        await service.stop()
+    return True
+
+
+async def test_a_service_whose_keys_have_sealed_nothing_does_not_start(
+    database: ServiceDatabase, superuser: Any
+) -> None:
+    assert await can_start(database, NEW)
+    async with running(await build(wallet_settings(database, chain_keys=(OLD,)))) as channel:
+        await open_wallet(WalletServiceStub(channel))
+        assert await can_start(database, NEW)
+        await WalletServiceStub(channel).Credit(credit(1, "in"))
+        assert not await can_start(database, NEW)
+        await write_story(WalletServiceStub(channel), "org-2")
+    assert not await can_start(database, NEW)
+    assert await can_start(database, NEW, OLD)
+    assert await can_start(database, OLD)
+    # Whatever has been done to some entries: there must be somebody to repair them.
+    await superuser.execute("UPDATE entries SET actor = 'mallory' WHERE sequence > 2")
+    assert await can_start(database, OLD)
+    await superuser.execute("ALTER TABLE entries DROP CONSTRAINT entries_sealed")
+    await superuser.execute("UPDATE entries SET chain = NULL")
+    assert await can_start(database, OLD)
 
 
 async def test_a_caller_that_goes_away_ends_the_verification(

@@ -273,7 +273,9 @@ async def test_a_sum_that_no_message_can_hold_is_refused(wallet: WalletServiceSt
     for organization_id in ("org-1", "org-2"):
         await open_wallet(wallet, organization_id)
         await wallet.Credit(credit(2**63 - 1, "in", organization_id))
-    assert (await refusal(trial_balance(wallet))).reason == "BALANCE_LIMIT_EXCEEDED"
+    found = await refusal(trial_balance(wallet))
+    assert found.reason == "BALANCE_LIMIT_EXCEEDED"
+    assert found.metadata == {"totalMicros": str(2 * (2**63 - 1))}
 
 
 def statistics(

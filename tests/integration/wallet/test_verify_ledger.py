@@ -145,3 +145,19 @@ def test_a_shorter_head_does_not_make_a_longer_one_forgotten() -> None:
     assert heads_in(*lines[:3]) == longer[:2]
     # What has grown over the cut since does not hide it.
     assert heads_in(*lines) == [("org-1", 9, b"\x0a"), ("org-1", 14, b"\x0e")]
+
+
+def test_what_was_logged_before_a_service_was_started_is_stood_for_by_nothing_after_it() -> None:
+    """It may have been cut off, and have grown again, while nobody knew of it."""
+    told = ["7:09", "9:0a", "", "12:0d", "14:0e", "", "14:0e", "15:0f"]
+    lines = [
+        line("wallet_chain_heads", time=str(time), heads={"org-1": head})
+        if head
+        else line("service_started", time=str(time))
+        for time, head in enumerate(told)
+    ]
+    assert [(sequence, chain) for _, sequence, chain in heads_in(*lines)] == [
+        (9, b"\x0a"),
+        (14, b"\x0e"),
+        (15, b"\x0f"),
+    ]

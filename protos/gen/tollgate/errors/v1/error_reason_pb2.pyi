@@ -70,7 +70,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
               "metadata": {"walletCurrencyCode": "USD", "requestedCurrencyCode": "EUR"}}
     """
     ERROR_REASON_BALANCE_LIMIT_EXCEEDED: _ErrorReason.ValueType  # 10
-    """ERROR_REASON_BALANCE_LIMIT_EXCEEDED (FAILED_PRECONDITION): the balance would pass the int64 range.
+    """ERROR_REASON_BALANCE_LIMIT_EXCEEDED (FAILED_PRECONDITION): the balance would pass the int64 range; or a
+    total over many wallets, which metadata then has as totalMicros.
     Example: {"reason": "BALANCE_LIMIT_EXCEEDED", "domain": "tollgate",
               "metadata": {"balanceMicros": "9000000000000000000", "requestedMicros": "1000000000000000000"}}
     """
@@ -180,7 +181,8 @@ Example: {"reason": "CURRENCY_MISMATCH", "domain": "tollgate",
           "metadata": {"walletCurrencyCode": "USD", "requestedCurrencyCode": "EUR"}}
 """
 ERROR_REASON_BALANCE_LIMIT_EXCEEDED: ErrorReason.ValueType  # 10
-"""ERROR_REASON_BALANCE_LIMIT_EXCEEDED (FAILED_PRECONDITION): the balance would pass the int64 range.
+"""ERROR_REASON_BALANCE_LIMIT_EXCEEDED (FAILED_PRECONDITION): the balance would pass the int64 range; or a
+total over many wallets, which metadata then has as totalMicros.
 Example: {"reason": "BALANCE_LIMIT_EXCEEDED", "domain": "tollgate",
           "metadata": {"balanceMicros": "9000000000000000000", "requestedMicros": "1000000000000000000"}}
 """

@@ -30,13 +30,17 @@ class _LedgerFindingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Led
     LEDGER_FINDING_KIND_UNSPECIFIED: _LedgerFindingKind.ValueType  # 0
     """LEDGER_FINDING_KIND_UNSPECIFIED is never used."""
     LEDGER_FINDING_KIND_ENTRY_CHANGED: _LedgerFindingKind.ValueType  # 1
-    """LEDGER_FINDING_KIND_ENTRY_CHANGED: the entry's chain does not seal what it says."""
+    """LEDGER_FINDING_KIND_ENTRY_CHANGED: the entry's chain does not seal what it says, or there is none."""
     LEDGER_FINDING_KIND_ENTRY_MISSING: _LedgerFindingKind.ValueType  # 2
     """LEDGER_FINDING_KIND_ENTRY_MISSING: the sequence has a gap."""
     LEDGER_FINDING_KIND_BALANCE_WRONG: _LedgerFindingKind.ValueType  # 3
-    """LEDGER_FINDING_KIND_BALANCE_WRONG: what stands after the entry does not follow from the entry before."""
+    """LEDGER_FINDING_KIND_BALANCE_WRONG: what stands after the entry does not follow from the entry before, or
+    is in another currency.
+    """
     LEDGER_FINDING_KIND_WALLET_DIFFERS: _LedgerFindingKind.ValueType  # 4
-    """LEDGER_FINDING_KIND_WALLET_DIFFERS: the wallet's row is not what the last entry says."""
+    """LEDGER_FINDING_KIND_WALLET_DIFFERS: the wallet's row is not what the entries say, its freezes among it, or
+    cannot be read.
+    """
     LEDGER_FINDING_KIND_WALLET_MISSING: _LedgerFindingKind.ValueType  # 5
     """LEDGER_FINDING_KIND_WALLET_MISSING: there are entries but no wallet."""
     LEDGER_FINDING_KIND_TAIL_CUT: _LedgerFindingKind.ValueType  # 6
@@ -52,13 +56,17 @@ class LedgerFindingKind(_LedgerFindingKind, metaclass=_LedgerFindingKindEnumType
 LEDGER_FINDING_KIND_UNSPECIFIED: LedgerFindingKind.ValueType  # 0
 """LEDGER_FINDING_KIND_UNSPECIFIED is never used."""
 LEDGER_FINDING_KIND_ENTRY_CHANGED: LedgerFindingKind.ValueType  # 1
-"""LEDGER_FINDING_KIND_ENTRY_CHANGED: the entry's chain does not seal what it says."""
+"""LEDGER_FINDING_KIND_ENTRY_CHANGED: the entry's chain does not seal what it says, or there is none."""
 LEDGER_FINDING_KIND_ENTRY_MISSING: LedgerFindingKind.ValueType  # 2
 """LEDGER_FINDING_KIND_ENTRY_MISSING: the sequence has a gap."""
 LEDGER_FINDING_KIND_BALANCE_WRONG: LedgerFindingKind.ValueType  # 3
-"""LEDGER_FINDING_KIND_BALANCE_WRONG: what stands after the entry does not follow from the entry before."""
+"""LEDGER_FINDING_KIND_BALANCE_WRONG: what stands after the entry does not follow from the entry before, or
+is in another currency.
+"""
 LEDGER_FINDING_KIND_WALLET_DIFFERS: LedgerFindingKind.ValueType  # 4
-"""LEDGER_FINDING_KIND_WALLET_DIFFERS: the wallet's row is not what the last entry says."""
+"""LEDGER_FINDING_KIND_WALLET_DIFFERS: the wallet's row is not what the entries say, its freezes among it, or
+cannot be read.
+"""
 LEDGER_FINDING_KIND_WALLET_MISSING: LedgerFindingKind.ValueType  # 5
 """LEDGER_FINDING_KIND_WALLET_MISSING: there are entries but no wallet."""
 LEDGER_FINDING_KIND_TAIL_CUT: LedgerFindingKind.ValueType  # 6

@@ -99,8 +99,8 @@ class VerifyLedgerRequest(_message.Message):
     """organization_id of the wallet; empty: all wallets."""
     @_builtins.property
     def heads(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.ChainHead]:
-        """heads that were logged outside of the database, at most 1000; each must still be in the ledger. With an
-        organization_id only its own are looked at.
+        """heads that were logged outside of the database, at most 1000; each must still be in the ledger, and so
+        must those that this process has proved itself. With an organization_id only its own are looked at.
         """
 
     def __init__(

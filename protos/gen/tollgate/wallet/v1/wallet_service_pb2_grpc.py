@@ -402,7 +402,7 @@ class WalletServiceServicer:
 
     def GetTrialBalance(self, request, context):
         """GetTrialBalance sums up all wallets of a currency by account; the sum of the sums is zero.
-        Errors: BALANCE_LIMIT_EXCEEDED (a total would pass int64; without metadata).
+        Errors: BALANCE_LIMIT_EXCEEDED (a total would pass int64; metadata totalMicros).
         Example: {"currencyCode": "USD"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -412,7 +412,7 @@ class WalletServiceServicer:
     def GetLedgerStatistics(self, request, context):
         """GetLedgerStatistics counts and sums the entries of all wallets of a currency by hour or day.
         Errors: INVALID_ARGUMENT (an end_time that is not after start_time, or after it by more than 31 days for
-        hours, 366 for days); BALANCE_LIMIT_EXCEEDED (a total would pass int64; without metadata).
+        hours, 366 for days); BALANCE_LIMIT_EXCEEDED (a total would pass int64; metadata totalMicros).
         Example: {"startTime": "2026-01-05T00:00:00Z", "endTime": "2026-01-12T00:00:00Z",
         "bucket": "STATISTICS_BUCKET_DAY", "currencyCode": "USD"}
         """

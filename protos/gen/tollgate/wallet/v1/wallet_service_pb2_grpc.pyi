@@ -178,13 +178,13 @@ class WalletServiceStub:
     """
     GetTrialBalance: _aio.UnaryUnaryMultiCallable[_wallet_service_ledger_pb2.GetTrialBalanceRequest, _wallet_service_ledger_pb2.GetTrialBalanceResponse]
     """GetTrialBalance sums up all wallets of a currency by account; the sum of the sums is zero.
-    Errors: BALANCE_LIMIT_EXCEEDED (a total would pass int64; without metadata).
+    Errors: BALANCE_LIMIT_EXCEEDED (a total would pass int64; metadata totalMicros).
     Example: {"currencyCode": "USD"}
     """
     GetLedgerStatistics: _aio.UnaryUnaryMultiCallable[_wallet_service_ledger_pb2.GetLedgerStatisticsRequest, _wallet_service_ledger_pb2.GetLedgerStatisticsResponse]
     """GetLedgerStatistics counts and sums the entries of all wallets of a currency by hour or day.
     Errors: INVALID_ARGUMENT (an end_time that is not after start_time, or after it by more than 31 days for
-    hours, 366 for days); BALANCE_LIMIT_EXCEEDED (a total would pass int64; without metadata).
+    hours, 366 for days); BALANCE_LIMIT_EXCEEDED (a total would pass int64; metadata totalMicros).
     Example: {"startTime": "2026-01-05T00:00:00Z", "endTime": "2026-01-12T00:00:00Z",
               "bucket": "STATISTICS_BUCKET_DAY", "currencyCode": "USD"}
     """
@@ -475,7 +475,7 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_wallet_service_ledger_pb2.GetTrialBalanceRequest, _abc.Awaitable[_wallet_service_ledger_pb2.GetTrialBalanceResponse]],
     ) -> _abc.Awaitable[_wallet_service_ledger_pb2.GetTrialBalanceResponse]:
         """GetTrialBalance sums up all wallets of a currency by account; the sum of the sums is zero.
-        Errors: BALANCE_LIMIT_EXCEEDED (a total would pass int64; without metadata).
+        Errors: BALANCE_LIMIT_EXCEEDED (a total would pass int64; metadata totalMicros).
         Example: {"currencyCode": "USD"}
         """
 
@@ -487,7 +487,7 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_wallet_service_ledger_pb2.GetLedgerStatisticsResponse]:
         """GetLedgerStatistics counts and sums the entries of all wallets of a currency by hour or day.
         Errors: INVALID_ARGUMENT (an end_time that is not after start_time, or after it by more than 31 days for
-        hours, 366 for days); BALANCE_LIMIT_EXCEEDED (a total would pass int64; without metadata).
+        hours, 366 for days); BALANCE_LIMIT_EXCEEDED (a total would pass int64; metadata totalMicros).
         Example: {"startTime": "2026-01-05T00:00:00Z", "endTime": "2026-01-12T00:00:00Z",
                   "bucket": "STATISTICS_BUCKET_DAY", "currencyCode": "USD"}
         """
