@@ -36,7 +36,7 @@ class Repaired(NamedTuple):
 
 
 class Repairs:
-    """Carries out repairs, past the engine and under the same lock: see docs/decisions/0021."""
+    """Carries out repairs, past the engine and under the same lock: see docs/decisions/0030."""
 
     def __init__(
         self,
