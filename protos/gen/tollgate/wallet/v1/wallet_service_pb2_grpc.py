@@ -392,7 +392,9 @@ class WalletServiceServicer:
     def RepairWallet(self, request, context):
         """RepairWallet recomputes the wallet from its entries, appends an entry that names what was broken,
         restarts the chain there, and lifts the freeze INTEGRITY. VerifyLedger tells of it as repaired from then
-        on. Nothing broken: OK, nothing written but what lifts INTEGRITY.
+        on. Nothing broken: OK, nothing written but what lifts INTEGRITY. It takes the entries as they stand for
+        the truth: money that was forged into them stays. Read the findings first (VerifyLedger), compare with
+        GetPayment and your own records, and correct the balance afterwards (AdjustBalance).
         Errors: WALLET_NOT_FOUND (neither a wallet nor entries).
         Example: {"organizationId": "org-1", "justification": "row edited by hand, ticket-7", "actor": "ann"}
         """

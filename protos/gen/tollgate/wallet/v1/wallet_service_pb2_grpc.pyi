@@ -172,7 +172,9 @@ class WalletServiceStub:
     RepairWallet: _aio.UnaryUnaryMultiCallable[_wallet_service_ledger_pb2.RepairWalletRequest, _wallet_service_ledger_pb2.RepairWalletResponse]
     """RepairWallet recomputes the wallet from its entries, appends an entry that names what was broken,
     restarts the chain there, and lifts the freeze INTEGRITY. VerifyLedger tells of it as repaired from then
-    on. Nothing broken: OK, nothing written but what lifts INTEGRITY.
+    on. Nothing broken: OK, nothing written but what lifts INTEGRITY. It takes the entries as they stand for
+    the truth: money that was forged into them stays. Read the findings first (VerifyLedger), compare with
+    GetPayment and your own records, and correct the balance afterwards (AdjustBalance).
     Errors: WALLET_NOT_FOUND (neither a wallet nor entries).
     Example: {"organizationId": "org-1", "justification": "row edited by hand, ticket-7", "actor": "ann"}
     """
@@ -463,7 +465,9 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_wallet_service_ledger_pb2.RepairWalletResponse]:
         """RepairWallet recomputes the wallet from its entries, appends an entry that names what was broken,
         restarts the chain there, and lifts the freeze INTEGRITY. VerifyLedger tells of it as repaired from then
-        on. Nothing broken: OK, nothing written but what lifts INTEGRITY.
+        on. Nothing broken: OK, nothing written but what lifts INTEGRITY. It takes the entries as they stand for
+        the truth: money that was forged into them stays. Read the findings first (VerifyLedger), compare with
+        GetPayment and your own records, and correct the balance afterwards (AdjustBalance).
         Errors: WALLET_NOT_FOUND (neither a wallet nor entries).
         Example: {"organizationId": "org-1", "justification": "row edited by hand, ticket-7", "actor": "ann"}
         """
