@@ -65,7 +65,8 @@ def require_same_hold(wallet: Wallet, first: Entry, hold: Hold | None, command: 
         "description": (first.description, command.description),
         "metadata": (first.metadata, command.metadata),
     }
-    if hold is not None:
+    # One that a repair has made anew does not know how long it was to last.
+    if hold is not None and hold.create_time == first.create_time:
         fields["ttl"] = (hold.expire_time - hold.create_time, command.ttl)
     require_same(command.reference_id, fields)
 

@@ -35,32 +35,30 @@ class RepairOrder(NamedTuple):
 class RepairProof(WalletProof):
     """A proof that keeps how holds should stand that do not stand so."""
 
-    __slots__ = ("_mended",)
+    __slots__ = ("_differing",)
 
     def __init__(self, keys: ChainKeys, organization_id: str) -> None:
         super().__init__(keys, organization_id)
-        self._mended: dict[str, Hold] = {}
+        self._differing: dict[str, tuple[ToldHold, Hold | None]] = {}
 
     def compare_over(self, over: Mapping[str, ToldHold], stored: Mapping[str, Hold]) -> None:
         """Compare, and keep what differs."""
         super().compare_over(over, stored)
-        self._mend(over, stored)
+        self._differing |= differing(over, stored)
 
-    def mend_holds(self, stored: Stored) -> Mapping[str, Hold]:
+    def mend_holds(self, stored: Stored, now: datetime) -> Mapping[str, Hold]:
         """Return all holds that are to be written, as they should stand.
 
         Those that no entry has placed have nothing, and take nothing.
         """
-        self._mend(self.holds.open, stored.holds)
-        released = {
-            reference_id: replace(hold, remaining_micros=0, state=HoldState.RELEASED)
-            for reference_id, hold in stored.untold_holds.items()
+        self._differing |= differing(self.holds.open, stored.holds)
+        return {
+            **{name: told.mended(hold, now) for name, (told, hold) in self._differing.items()},
+            **{
+                name: replace(hold, remaining_micros=0, state=HoldState.RELEASED, update_time=now)
+                for name, hold in stored.untold_holds.items()
+            },
         }
-        return {**self._mended, **released}
-
-    def _mend(self, told: Mapping[str, ToldHold], stored: Mapping[str, Hold]) -> None:
-        for reference_id, each, hold in differing(told, stored):
-            self._mended[reference_id] = each.mended(hold)
 
     @property
     def on_hold_micros(self) -> int:

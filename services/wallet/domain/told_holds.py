@@ -1,6 +1,6 @@
 """What the entries tell of each hold, to be held against the holds as they are stored."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -20,7 +20,6 @@ class ToldHold:
     left_micros: int
     captured_micros: int
     ended: HoldState | None
-    update_time: datetime
 
     @property
     def remaining_micros(self) -> int:
@@ -63,8 +62,11 @@ class ToldHold:
             and hold.captured_micros == self.captured_micros
         )
 
-    def mended(self, hold: Hold | None) -> Hold:
-        """Return the hold as its entries tell; what they do not tell stays as it is stored."""
+    def mended(self, hold: Hold | None, now: datetime) -> Hold:
+        """Return the hold as its entries tell; what they do not tell stays as it is stored.
+
+        One that was lost is made now, which tells that nobody knows how long it was to last.
+        """
         placed, states = self.placed, self.states
         stored = hold or Hold(
             organization_id=placed.organization_id,
@@ -76,8 +78,8 @@ class ToldHold:
             expire_time=placed.create_time + TTL_MAX,
             description=placed.description,
             metadata=placed.metadata,
-            create_time=placed.create_time,
-            update_time=self.update_time,
+            create_time=now,
+            update_time=now,
         )
         return replace(
             stored,
@@ -85,6 +87,7 @@ class ToldHold:
             remaining_micros=self.remaining_micros,
             captured_micros=self.captured_micros,
             state=stored.state if stored.state in states else states[0],
+            update_time=now,
         )
 
 
@@ -112,7 +115,6 @@ class ToldHolds:
         if told is None:
             return "its hold was not placed, or is over"
         left = told.left_micros
-        told.update_time = entry.create_time
         if entry.type == EntryType.CAPTURE:
             _capture(told, entry)
         else:
@@ -125,17 +127,18 @@ class ToldHolds:
     def _place(self, entry: Entry) -> None:
         reference_id = entry.reference_id or ""
         self.over.pop(reference_id, None)
-        self.open[reference_id] = ToldHold(entry, entry.amount_micros, 0, None, entry.create_time)
+        self.open[reference_id] = ToldHold(entry, entry.amount_micros, 0, None)
 
 
 def differing(
     told: Mapping[str, ToldHold], stored: Mapping[str, Hold]
-) -> Iterator[tuple[str, ToldHold, Hold | None]]:
-    """Return holds that do not stand as their entries tell."""
-    for reference_id, each in told.items():
-        hold = stored.get(reference_id)
-        if not each.is_stored_as(hold):
-            yield reference_id, each, hold
+) -> dict[str, tuple[ToldHold, Hold | None]]:
+    """Return holds that do not stand as their entries tell, and how they stand."""
+    return {
+        name: (each, stored.get(name))
+        for name, each in told.items()
+        if not each.is_stored_as(stored.get(name))
+    }
 
 
 def _capture(told: ToldHold, entry: Entry) -> None:

@@ -266,7 +266,7 @@ class WalletProof:
     def _compare_holds(
         self, told: Mapping[str, ToldHold], stored: Mapping[str, Hold]
     ) -> Iterator[Finding]:
-        for reference_id, each, hold in differing(told, stored):
+        for reference_id, (each, hold) in differing(told, stored).items():
             detail = f"{reference_id!r} is {_text_of(hold)}; by its entries {each.text}"
             yield self._finding(0, FindingKind.HOLDS_DIFFER, detail)
 

@@ -88,7 +88,7 @@ class Repairs:
             raise wallet_not_found(organization_id)
         if verdict.is_clean:
             return Repaired(row.wallet.as_of(row.now))
-        await _mend_holds(connection, proof.mend_holds(stored))
+        await _mend_holds(connection, proof.mend_holds(stored, row.now))
         due = await holds.next_expire_time(connection, organization_id, ())
         wallet = row.wallet._replace(next_hold_expire_time=due)
         payments_now = await _mend_payments(connection, proof, stored.payments)

@@ -56,6 +56,7 @@ from tests.unit.wallet.ledger import (
 
 # So few that every story is read in several.
 PART = 3
+LATER = START + timedelta(days=900)
 ORDER = RepairOrder("ticket-7", "anna")
 OLD, NEW, NEWEST = (ChainKeys([name.encode()]) for name in ("old", "new", "newest"))
 
@@ -104,7 +105,7 @@ class Books:
         verdict = proof.conclude(stored)
         for level in mend_payments(proof.paid_micros, self.payments):
             self.payments[level.payment_id] = level
-        self.holds |= proof.mend_holds(stored)
+        self.holds |= proof.mend_holds(stored, LATER)
         damage = Damage(proof, verdict, stored._replace(payments=self.payments))
         due = min(
             (each.expire_time for each in self.holds.values() if _is_open(each)), default=None
@@ -598,7 +599,9 @@ def test_a_hold_that_was_lost_is_made_anew_from_its_entries() -> None:
     books = books_of(ledger)
     lost = books.holds.pop("hold")
     books.repair()
-    assert books.holds["hold"] == replace(lost, expire_time=START + 24 * HOUR)
+    assert books.holds["hold"] == replace(
+        lost, expire_time=START + 24 * HOUR, create_time=LATER, update_time=LATER
+    )
 
 
 @pytest.mark.parametrize("position", range(9))
