@@ -2,8 +2,8 @@
 .PHONY: help run demo verify-ledger bench test unit check lint protos format lock clean setup
 
 BIN := .venv/bin
-# Each process has a PostgreSQL of its own.
-PYTEST := $(BIN)/pytest --numprocesses=auto --maxprocesses=4
+# Each process has a PostgreSQL of its own; tests wait more than they work, so that four fit on two cores.
+PYTEST := $(BIN)/pytest --numprocesses=4
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --system-certs --universal \
 	--python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url
 
