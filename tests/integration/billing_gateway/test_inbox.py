@@ -340,6 +340,7 @@ async def test_events_of_a_provider_that_is_not_configured_any_more_wait(
     await replay(stopped_stack)
     await stopped_stack.deliver_fake(Provider.PAYPAL, "WH-1", top_up("2"))
     await reaches(stopped_stack, RECEIVED=1, DONE=1)
+    assert (await event_of(stopped_stack, "evt_1")).attempt_count == 0
     await stopped_stack.stop("billing_gateway")
     stopped_stack.gateway_providers = {Provider.STRIPE: stripe}
     await stopped_stack.start("billing_gateway")
