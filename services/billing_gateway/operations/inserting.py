@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from libs.database import Database
 from libs.errors import DomainError, OverloadedError
 from libs.logs import get_logger
-from services.billing_gateway.domain.values import Provider
 from services.billing_gateway.storage import inbox
 from services.billing_gateway.storage.inbox import Delivery
 
@@ -16,8 +15,6 @@ RIDERS_WAITING_MAX = 4096
 # Two keep both PostgreSQL and this process at work.
 INSERTS_AT_ONCE = 2
 RETRY_AFTER_SECONDS = 1.0
-
-EventKey = tuple[Provider, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,35 +59,30 @@ class Inserting:
             riders = [await self._riders.get()]
             while len(riders) < RIDERS_PER_INSERT_MAX and not self._riders.empty():
                 riders.append(self._riders.get_nowait())
-            # The same event twice in one statement would be an error.
-            by_event: dict[EventKey, list[Rider]] = {}
-            for rider in riders:
-                key = rider.delivery.provider, rider.delivery.event_id
-                by_event.setdefault(key, []).append(rider)
-            await self._insert_and_answer(list(by_event.values()))
+            await self._insert_and_answer(riders)
 
-    async def _insert_and_answer(self, groups: Sequence[Sequence[Rider]]) -> None:
+    async def _insert_and_answer(self, riders: Sequence[Rider]) -> None:
         try:
-            await self._insert([group[0].delivery for group in groups])
+            await self._insert([rider.delivery for rider in riders])
         except DomainError as unavailable:
-            _answer(groups, unavailable)
+            _answer(riders, unavailable)
         except Exception as defect:  # noqa: BLE001 - it is one delivery's; the others go on
-            if len(groups) == 1:
-                get_logger().exception("delivery_failed", event_id=groups[0][0].delivery.event_id)
-                _answer(groups, defect)
+            if len(riders) == 1:
+                get_logger().exception("delivery_failed", event_id=riders[0].delivery.event_id)
+                _answer(riders, defect)
                 return
-            for group in groups:
-                await self._insert_and_answer([group])
+            for rider in riders:
+                await self._insert_and_answer([rider])
         else:
-            _answer(groups, None)
+            _answer(riders, None)
 
     async def _insert(self, deliveries: Sequence[Delivery]) -> None:
         if await self._database.run(inbox.insert, deliveries):
             self._wake_settling()
 
 
-def _answer(groups: Sequence[Sequence[Rider]], error: Exception | None) -> None:
-    for rider in (each for group in groups for each in group):
+def _answer(riders: Sequence[Rider], error: Exception | None) -> None:
+    for rider in riders:
         # Whoever hung up meanwhile hears nothing.
         if rider.stored.done():
             continue

@@ -42,7 +42,7 @@ WHERE event.provider = told.provider AND event.event_id = told.event_id
 
 
 async def insert(connection: Connection, deliveries: Sequence[Delivery]) -> bool:
-    """Keep deliveries of different events; answer whether any is to be settled.
+    """Keep deliveries, each event once; answer whether any is to be settled.
 
     A redelivery ("Resend" in a dashboard) settles anew what is parked or dead: settings or links
     may have been mended since. What is settled stays.

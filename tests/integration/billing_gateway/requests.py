@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import asyncpg
+
 from dev.stripe_simulator import Customer, JsonObject
+from tests.support.databases import ServiceDatabase
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 from tollgate.billing_gateway.v1 import (
@@ -58,3 +61,25 @@ async def payment_of(stack: Stack, event: JsonObject) -> payment_pb2.Payment:
         provider=provider_pb2.PROVIDER_STRIPE, payment_id=f"stripe:{provider_id}"
     )
     return (await stack.gateway.GetPayment(request)).payment
+
+
+async def reaches(stack: Stack, **counts: int) -> None:
+    """Wait until so many events are in these states, and none in another."""
+
+    async def count() -> dict[str, int]:
+        found: dict[str, int] = {}
+        for event in await events_of(stack, page_size=500):
+            name = webhook_event_pb2.WebhookEventState.Name(event.state)
+            state = name.removeprefix("WEBHOOK_EVENT_STATE_")
+            found[state] = found.get(state, 0) + 1
+        return found
+
+    await eventually(count, lambda found: found == counts)
+
+
+async def execute(database: ServiceDatabase, statement: str) -> None:
+    connection = await asyncpg.connect(database.superuser_url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

@@ -1,34 +1,27 @@
-"""What lies in the inbox: replayed, given up in time, and watched."""
+"""What becomes of events in the inbox, and what a replay does with them."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import asyncpg
-import pytest
-from prometheus_client import CollectorRegistry
-from pydantic import SecretStr
-from structlog.testing import capture_logs
 
-from libs.database import Database
 from services.billing_gateway.domain.observations import (
     Claim,
-    ComponentObserved,
     PaymentPaid,
     Translation,
 )
 from services.billing_gateway.domain.values import (
-    Component,
-    ComponentKind,
-    ComponentState,
     PaymentObject,
     Provider,
 )
-from services.billing_gateway.operations.retention import BODIES_PER_STEP, Retention
-from services.billing_gateway.operations.watching import Watching
-from tests.conftest import MakeDatabase
-from tests.integration.billing_gateway.requests import DEAD, DONE, RECEIVED, events_of
-from tests.support.databases import ServiceDatabase
+from tests.integration.billing_gateway.requests import (
+    DEAD,
+    DONE,
+    RECEIVED,
+    events_of,
+    execute,
+    reaches,
+)
 from tests.support.errors import refusal
 from tests.support.fake_provider import SIGNED, FakeProvider
 from tests.support.sights import wallet_of
@@ -42,7 +35,6 @@ from tollgate.billing_gateway.v1 import (
 )
 
 STRIPE = provider_pb2.PROVIDER_STRIPE
-DAY = 86_400
 
 
 def top_up(name: str, organization_id: str = "org-1") -> PaymentPaid:
@@ -62,28 +54,6 @@ def top_up(name: str, organization_id: str = "org-1") -> PaymentPaid:
 async def replay(stack: Stack, **wanted: object) -> int:
     request = billing_gateway_service_events_pb2.ReplayWebhookEventsRequest(**wanted)  # type: ignore[arg-type]
     return (await stack.gateway.ReplayWebhookEvents(request)).replayed_count
-
-
-async def reaches(stack: Stack, **counts: int) -> None:
-    """Wait until so many events are in these states, and none in another."""
-
-    async def count() -> dict[str, int]:
-        found: dict[str, int] = {}
-        for event in await events_of(stack, page_size=500):
-            name = webhook_event_pb2.WebhookEventState.Name(event.state)
-            state = name.removeprefix("WEBHOOK_EVENT_STATE_")
-            found[state] = found.get(state, 0) + 1
-        return found
-
-    await eventually(count, lambda found: found == counts)
-
-
-async def execute(database: ServiceDatabase, statement: str) -> None:
-    connection = await asyncpg.connect(database.superuser_url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
 
 
 async def fill(stack: Stack) -> None:
@@ -163,84 +133,6 @@ async def test_what_a_replay_refuses(fake_stack: Stack) -> None:
         billing_gateway_service_pb2.GetWebhookEventRequest(provider=STRIPE, event_id="evt_1")
     )
     assert (answer.body, answer.event.body_kept) == (b"", False)
-
-
-@pytest.fixture
-async def service_database(make_database: MakeDatabase) -> ServiceDatabase:
-    """The gateway's, without a gateway."""
-    return await make_database("billing_gateway")
-
-
-@pytest.fixture
-async def database(service_database: ServiceDatabase) -> AsyncIterator[Database]:
-    """The gateway's way to it."""
-    database = await Database.connect(SecretStr(service_database.url), 2, "test")
-    yield database
-    await database.close()
-
-
-# An event of each state, received and settled so many days ago.
-INSERT_OLD = """
-INSERT INTO webhook_events (provider, event_id, event_type, body, state, receive_time, settle_time)
-SELECT 'STRIPE', state || '-' || received || '-' || coalesce(settled::text, 'unknown'), 'told',
-    'body', state, now() - make_interval(days => received), now() - make_interval(days => settled)
-FROM unnest(ARRAY['RECEIVED', 'DONE', 'IGNORED', 'PARKED', 'DEAD']) AS state,
-    (VALUES (100, 99), (100, 10), (100, NULL), (80, 80)) AS times (received, settled)
-"""
-LIST_WITHOUT_BODY = "SELECT event_id FROM webhook_events WHERE body IS NULL ORDER BY event_id"
-
-
-async def test_only_what_was_settled_long_ago_loses_its_body(
-    service_database: ServiceDatabase, database: Database
-) -> None:
-    await execute(service_database, INSERT_OLD)
-
-    assert await Retention(database, 90 * DAY).give_up_some() is False
-
-    connection = await asyncpg.connect(service_database.url)
-    given_up = [row["event_id"] for row in await connection.fetch(LIST_WITHOUT_BODY)]
-    await connection.close()
-    assert given_up == ["DONE-100-99", "DONE-100-unknown", "IGNORED-100-99", "IGNORED-100-unknown"]
-
-
-INSERT_MANY_OLD = """
-INSERT INTO webhook_events (provider, event_id, event_type, body, state, receive_time)
-SELECT 'STRIPE', 'evt_' || number, 'told', 'body', 'DONE', now() - interval '1 day'
-FROM generate_series(0, LAST) AS number
-"""
-
-
-async def test_bodies_are_given_up_a_few_at_a_time(
-    service_database: ServiceDatabase, database: Database
-) -> None:
-    await execute(
-        service_database,
-        INSERT_MANY_OLD.replace("LAST", str(BODIES_PER_STEP)),
-    )
-    retention = Retention(database, 3600)
-    assert [await retention.give_up_some() for _ in range(2)] == [True, False]
-
-
-async def test_what_is_not_settled_is_counted_and_aged(
-    service_database: ServiceDatabase, database: Database
-) -> None:
-    await execute(service_database, INSERT_OLD)
-    registry = CollectorRegistry()
-    watching = Watching(database, registry, 3600)
-
-    await watching.watch()
-
-    def sample(name: str, **labels: str) -> float | None:
-        return registry.get_sample_value(name, labels)
-
-    for state in ("RECEIVED", "PARKED", "DEAD"):
-        assert sample("tollgate_webhook_events", provider="STRIPE", state=state) == 4
-        assert sample("tollgate_webhook_events", provider="PAYPAL", state=state) == 0
-        age = sample("tollgate_oldest_webhook_event_seconds", provider="STRIPE", state=state)
-        assert age == pytest.approx(100 * DAY, abs=60)
-    await execute(service_database, "UPDATE webhook_events SET state = 'DONE'")
-    await watching.watch()
-    assert sample("tollgate_webhook_events", provider="STRIPE", state="PARKED") == 0
 
 
 class BrokenProvider(FakeProvider):
@@ -340,64 +232,8 @@ async def test_events_of_a_provider_that_is_not_configured_any_more_wait(
     await replay(stopped_stack)
     await stopped_stack.deliver_fake(Provider.PAYPAL, "WH-1", top_up("2"))
     await reaches(stopped_stack, RECEIVED=1, DONE=1)
+    assert (await event_of(stopped_stack, "evt_1")).attempt_count == 0
     await stopped_stack.stop("billing_gateway")
     stopped_stack.gateway_providers = {Provider.STRIPE: stripe}
     await stopped_stack.start("billing_gateway")
     await reaches(stopped_stack, PARKED=1, DONE=1)
-
-
-async def test_what_is_parked_too_long_is_logged_as_an_error(
-    service_database: ServiceDatabase, database: Database
-) -> None:
-    await execute(service_database, INSERT_OLD)
-    watching = Watching(database, CollectorRegistry(), 90 * DAY)
-
-    with capture_logs() as logs:
-        await watching.watch()
-
-    [line] = [each for each in logs if each["log_level"] == "error"]
-    assert line["event"] == "events_parked_too_long"
-    assert sorted(line["event_ids"]) == ["PARKED-100-10", "PARKED-100-99", "PARKED-100-unknown"]
-
-
-def component(kind: ComponentKind, state: ComponentState, due: timedelta) -> ComponentObserved:
-    return ComponentObserved(
-        objects=(PaymentObject("CAPTURE1", 0),),
-        component=Component(
-            component_id=f"{kind}-1",
-            kind=kind,
-            state=state,
-            amount_micros=1_000_000,
-            currency_code="USD",
-            provider_time=now(),
-            rank=0,
-            money_due_time=now() + due if kind is ComponentKind.DISPUTE else None,
-        ),
-    )
-
-
-@pytest.mark.parametrize(
-    ("due", "told"), [(timedelta(hours=-1), ["dispute_without_its_money"]), (timedelta(days=1), [])]
-)
-async def test_a_lost_dispute_whose_money_does_not_follow_is_logged_as_an_error(
-    fake_stack: Stack, due: timedelta, told: list[str]
-) -> None:
-    database = await Database.connect(
-        SecretStr(fake_stack.databases["billing_gateway"].url), 1, "test"
-    )
-    watching = Watching(database, CollectorRegistry(), DAY)
-
-    async def alarms() -> list[str]:
-        with capture_logs() as logs:
-            await watching.watch()
-        return [each["event"] for each in logs if each["log_level"] == "error"]
-
-    ended = component(ComponentKind.DISPUTE, ComponentState.ENDED, due)
-    await fake_stack.deliver_fake(Provider.PAYPAL, "WH-1", ended)
-    await reaches(fake_stack, DONE=1)
-    assert await alarms() == told
-    reversed_ = component(ComponentKind.REVERSAL, ComponentState.SUCCEEDED, due)
-    await fake_stack.deliver_fake(Provider.PAYPAL, "WH-2", reversed_)
-    await reaches(fake_stack, DONE=2)
-    assert await alarms() == []
-    await database.close()
