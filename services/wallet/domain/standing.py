@@ -48,8 +48,8 @@ class Stored(NamedTuple):
     wallet: Wallet | None
     payments: Mapping[str, Payment]
     on_hold_micros: int
-    # Those that are not over by their entries, and open ones that no entry has placed; looked for
-    # only where all entries are.
+    # Those that are not over by their entries, and those that may still be captured although no
+    # entry has placed them; looked for only where all entries are.
     holds: Mapping[str, Hold]
     untold_holds: Mapping[str, Hold]
 

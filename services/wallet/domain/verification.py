@@ -255,8 +255,8 @@ class WalletProof:
             detail = f"{payment_id!r} comes to {by_entries} by entries, to {by_level} by its level"
             yield self._finding(0, FindingKind.PAYMENTS_DIFFER, detail)
         yield from self._compare_holds(self.holds.open, stored.holds)
-        for reference_id in stored.untold_holds:
-            detail = f"{reference_id!r} is OPEN, and no entry has placed it"
+        for reference_id, hold in stored.untold_holds.items():
+            detail = f"{reference_id!r} is {_text_of(hold)}; no entry has placed it"
             yield self._finding(0, FindingKind.HOLDS_DIFFER, detail)
         if stored.wallet:
             in_row = [freeze.identity for freeze in stored.wallet.freezes]

@@ -75,10 +75,11 @@ async def sum_on_hold(connection: Connection, organization_id: str) -> int:
     return int(await connection.fetchval(SUM_ON_HOLD, organization_id))
 
 
+# Of those that are over nothing can come any more.
 LIST_UNTOLD_HOLDS = """
 SELECT reference_id FROM holds
 WHERE organization_id = $1
-  AND state = 'OPEN'
+  AND state IN ('OPEN', 'EXPIRED')
   AND NOT EXISTS (
       SELECT FROM entries
       WHERE organization_id = $1 AND reference_id = holds.reference_id AND type = 'HOLD'
@@ -87,7 +88,7 @@ WHERE organization_id = $1
 
 
 async def list_untold_holds(connection: Connection, organization_id: str) -> list[str]:
-    """Return the references of open holds that no entry has placed."""
+    """Return the references of holds that no entry has placed, and that may still be captured."""
     rows = await connection.fetch(LIST_UNTOLD_HOLDS, organization_id)
     return [row["reference_id"] for row in rows]
 

@@ -137,6 +137,10 @@ TAMPERINGS = {
     ),
     "a hold removed": (["DELETE FROM holds WHERE reference_id = 'hold-0'"], {"HOLDS_DIFFER"}),
     "a hold that nobody has placed": ([FORGE_HOLD], {"HOLDS_DIFFER"}),
+    "a hold that nobody has placed left to late captures": (
+        [FORGE_HOLD.replace("OPEN", "EXPIRED")],
+        {"HOLDS_DIFFER"},
+    ),
     "what was paid moved from one payment to another": (
         [
             "UPDATE payments SET credited_micros = credited_micros - 50",

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from libs.errors import ErrorReason
 from services.wallet.domain.chain import CHAIN_START, ChainKeys
 from services.wallet.domain.commands import Command
 from services.wallet.domain.findings import FINDINGS_KEPT_MAX, FindingKind
@@ -50,6 +51,7 @@ from tests.unit.wallet.ledger import (
     opened,
     payment,
     place,
+    refused,
     release,
     unopened,
 )
@@ -83,9 +85,12 @@ class Books:
 
     @property
     def stored(self) -> Stored:
-        is_open = {name: hold for name, hold in self.holds.items() if _is_open(hold)}
-        on_hold = sum(hold.remaining_micros for hold in is_open.values())
-        untold = {name: hold for name, hold in is_open.items() if name not in self.placed}
+        on_hold = sum(hold.remaining_micros for hold in self.holds.values())
+        untold = {
+            name: hold
+            for name, hold in self.holds.items()
+            if name not in self.placed and hold.state in {HoldState.OPEN, HoldState.EXPIRED}
+        }
         return Stored(self.wallet, dict(self.payments), on_hold, dict(self.holds), untold)
 
     def read(self) -> RepairProof:
@@ -332,7 +337,8 @@ def add_hold(books: Books, data: st.DataObject) -> None:
     ledger = opened(5)
     ledger.execute(place(5, name))
     remaining_micros = data.draw(st.integers(0, 5))
-    books.holds[name] = replace(ledger.hold(name), remaining_micros=remaining_micros)
+    state = HoldState.OPEN if remaining_micros else HoldState.EXPIRED
+    books.holds[name] = replace(ledger.hold(name), remaining_micros=remaining_micros, state=state)
 
 
 def remove_hold(books: Books, data: st.DataObject) -> None:
@@ -590,6 +596,19 @@ def test_no_repair_excuses_what_is_done_to_a_hold_after_it() -> None:
     assert books.prove().is_clean
     books.holds["hold"] = replace(books.holds["hold"], captured_micros=0)
     assert kinds(books.prove()) == {FindingKind.HOLDS_DIFFER}
+
+
+def test_a_hold_that_no_entry_has_placed_takes_no_late_capture_after_a_repair() -> None:
+    ledger = opened(1_000)
+    ledger.execute(place(100, ttl=HOUR))
+    ledger.now += HOUR
+    ledger.execute(debit(1, "message"))
+    assert ledger.hold("hold").state is HoldState.EXPIRED
+    books = books_of(ledger)
+    del books.entries[1:]
+    books.repair()
+    assert books.prove().is_clean
+    assert refused(ledger_of(books), capture(1)).reason is ErrorReason.HOLD_NOT_OPEN
 
 
 def test_a_hold_that_was_lost_is_made_anew_from_its_entries() -> None:
