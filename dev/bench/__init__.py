@@ -1,1 +1,1 @@
-"""Measures the wallet side by side with what bounds it: `python -m dev.bench`, `make bench`."""
+"""Measures wallet and ingest beside what bounds them: `python -m dev.bench`, `make bench`."""

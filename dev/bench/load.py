@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from statistics import median
 from time import perf_counter, process_time
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+RequestT = TypeVar("RequestT")
 
 MICROSECONDS_PER_SECOND = 1_000_000
 
@@ -18,8 +20,8 @@ class Timing(NamedTuple):
 
 
 async def drive(
-    call: Callable[[bytes], Awaitable[None]],
-    requests: Iterable[bytes],
+    call: Callable[[RequestT], Awaitable[None]],
+    requests: Iterable[RequestT],
     in_flight: int,
     seconds: float = float("inf"),
 ) -> Timing:

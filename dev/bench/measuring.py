@@ -6,6 +6,7 @@ from functools import partial
 from dev.bench import pgbench
 from dev.bench.batches import measure_batches
 from dev.bench.entry_size import measure_entry_size
+from dev.bench.ingest import measure_ingest
 from dev.bench.options import Options
 from dev.bench.rows import Figures
 from dev.bench.screen import Bar
@@ -35,6 +36,8 @@ def measures_of(site: Site, options: Options) -> Mapping[str, Measure]:
             measure_batches, site.batched, options.wallets, options.batches, "spread"
         ),
         "an entry on disk": partial(measure_entry_size, site.empty),
+        "Stripe ingest": partial(measure_ingest, site.gateway, "stripe", options.deliveries),
+        "PayPal ingest": partial(measure_ingest, site.gateway, "paypal", options.deliveries),
     }
 
 

@@ -19,6 +19,7 @@ class Options:
     batches: int
     wallets: int
     entries: int
+    deliveries: int
     data_directory: Path
     json: Path
 
@@ -37,6 +38,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
         batches=given.batches or (20 if quick else 100),
         wallets=given.wallets or (1_000 if quick else 10_000),
         entries=given.entries or (100_000 if quick else 5_000_000),
+        deliveries=given.deliveries or (1_000 if quick else 4_000),
         data_directory=given.data_directory,
         json=given.json or given.data_directory / "bench.json",
     )
@@ -49,6 +51,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("--batches", type=_positive, help="of each measurement of BatchDebit")
     parser.add_argument("--wallets", type=_positive, help="that batches are spread over")
     parser.add_argument("--entries", type=_positive, help="in the large ledger")
+    parser.add_argument("--deliveries", type=_positive, help="of each measurement of ingest")
     parser.add_argument("--data-directory", type=Path, default=DATA_DIRECTORY)
     parser.add_argument("--json", type=Path, help="where the figures are written")
     return parser

@@ -18,9 +18,9 @@ from dev.stack.children import Child, ChildDiedError, start_child
 from dev.stack.errors import StackError
 from dev.stack.services import only
 from dev.stack.settings import CHECKOUT
-from libs.rpc.client import open_channel
 
 START_SECONDS_MAX = 30.0
+CONNECT_AGAIN_SECONDS = 0.05
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -78,21 +78,28 @@ async def run_to_end(*command: str, environment: Mapping[str, str] = NOTHING) ->
 
 
 async def _wait_until_reachable(child: Child, address: str) -> None:
-    async with open_channel(address) as channel:
-        waits = [
-            asyncio.ensure_future(channel.channel_ready()),
-            asyncio.ensure_future(child.wait()),
-        ]
-        try:
-            await asyncio.wait(
-                waits, timeout=START_SECONDS_MAX, return_when=asyncio.FIRST_COMPLETED
-            )
-            is_reachable = waits[0].done()
-        finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+    waits = [asyncio.ensure_future(_connect(address)), asyncio.ensure_future(child.wait())]
+    try:
+        await asyncio.wait(waits, timeout=START_SECONDS_MAX, return_when=asyncio.FIRST_COMPLETED)
+        is_reachable = waits[0].done()
+    finally:
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
     if not child.is_alive:
         raise ChildDiedError(child.name, child.process.returncode, child.log_file)
     if not is_reachable:
         raise StackError(f"{child.name} does not listen: see {child.log_file}.")
+
+
+async def _connect(address: str) -> None:
+    """Returns once somebody listens there."""
+    host, _, port = address.rpartition(":")
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(host, int(port))
+        except ConnectionRefusedError:
+            await asyncio.sleep(CONNECT_AGAIN_SECONDS)
+        else:
+            writer.close()
+            return

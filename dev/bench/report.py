@@ -80,7 +80,9 @@ def _number(value: float) -> str:
     return f"{value:.1f}" if abs(value) < DECIMALS_BELOW else grouped(value)
 
 
-def _bound(row: Row, bound: float, *, reached: bool) -> str:
+def _bound(row: Row, bound: float | None, *, reached: bool) -> str:
+    if bound is None:
+        return ""
     sign = "≤" if row.at_most else "≥"
     mark = "[green]✓" if reached else "[red]✗"
     return f"{sign} {bound:g} {mark}" if row.against is None else f"{sign} {bound:.2f} {mark}"

@@ -15,8 +15,9 @@ class Goal:
     what: str
     unit: str
     ours: str
-    least: float
-    aim: float
+    # None: it is only told.
+    least: float | None = None
+    aim: float | None = None
     minus: str | None = None
     against: str | None = None
     against_unit: str = ""
@@ -27,7 +28,9 @@ class Goal:
         """All that must have been measured."""
         return tuple(name for name in (self.ours, self.minus, self.against) if name is not None)
 
-    def reaches(self, ratio: float, bound: float) -> bool:
+    def reaches(self, ratio: float, bound: float | None) -> bool:
+        if bound is None:
+            return True
         return ratio <= bound if self.at_most else ratio >= bound
 
 
@@ -41,8 +44,8 @@ class Row:
     against: float | None
     against_unit: str
     ratio: float
-    least: float
-    aim: float
+    least: float | None
+    aim: float | None
     at_most: bool
     reaches_least: bool
     reaches_aim: bool
@@ -114,6 +117,32 @@ def goals_for(wallets: int, entries: int) -> tuple[Goal, ...]:
             least=450,
             aim=300,
             at_most=True,
+        ),
+        *_ingest_goals("Stripe", least=0.5, aim=0.8),
+        *_ingest_goals("PayPal", least=0.4, aim=0.6),
+    )
+
+
+def _ingest_goals(provider: str, least: float, aim: float) -> tuple[Goal, ...]:
+    what = provider.lower()
+    return (
+        Goal(
+            what=f"{provider} ingest, 64 in flight ÷ bare aiohttp and INSERT",
+            unit="events/s",
+            ours=f"{what}_ingested_per_second",
+            against=f"{what}_bare_inserts_per_second",
+            against_unit="rows/s",
+            least=least,
+            aim=aim,
+        ),
+        *(
+            Goal(
+                what=f"{provider}, under that load: 200 → credited, {part}",
+                unit="ms",
+                ours=f"{what}_credited_{part}_milliseconds",
+                at_most=True,
+            )
+            for part in ("median", "p99")
         ),
     )
 

@@ -1,4 +1,4 @@
-"""Everything that runs while it is measured: one PostgreSQL, three ledgers, a bare server."""
+"""Everything that runs while it is measured: PostgreSQL, ledgers, a gateway, bare servers."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,6 +8,7 @@ from pathlib import Path
 import asyncpg
 
 from dev.bench import copying, large_ledger, pgbench
+from dev.bench.gateway import Gateway, run_gateway
 from dev.bench.ledgers import Ledger, Ledgers
 from dev.bench.options import Options
 from dev.bench.programs import free_address, run_server
@@ -30,6 +31,7 @@ class Site:
     empty: Ledger
     large: Ledger
     batched: Ledger
+    gateway: Gateway
 
     async def postgres_version(self) -> str:
         connection = await asyncpg.connect(self.superuser_url)
@@ -67,7 +69,10 @@ async def run_site(options: Options, directory: Path, bar: Bar) -> AsyncIterator
         no_op = await exits.enter_async_context(
             _run_bare_server("no_op", ["--debit-response", str(answer)], options.log_directory)
         )
-        yield Site(directory, postgres.superuser_url(), no_op, empty, large, batched)
+        gateway = await exits.enter_async_context(
+            run_gateway(postgres, ledgers, observer, directory, options.log_directory)
+        )
+        yield Site(directory, postgres.superuser_url(), no_op, empty, large, batched, gateway)
 
 
 @asynccontextmanager

@@ -4,11 +4,19 @@ import asyncio
 import io
 import json
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
+from multidict import CIMultiDict
 from rich.console import Console
 
+from dev.bench.deliveries import ORGANIZATIONS, Delivery, by_paypal, by_stripe, deliveries
+from dev.bench.delivering import IN_FLIGHT, WARM_UP_DELIVERIES, FailedDeliveryError, deliver_to_both
+from dev.bench.ingest import credit_waits, last_hundredth
 from dev.bench.large_ledger import LARGE_WALLET, turns
 from dev.bench.load import drive
 from dev.bench.machine import Machine
@@ -16,6 +24,16 @@ from dev.bench.options import parse_options
 from dev.bench.report import Report, table_of, write_report
 from dev.bench.requests import BATCH_SIZE, batches, debits, organization_of
 from dev.bench.rows import Figures, Goal, goals_for, median_figures, rows_of
+from dev.simulators.paypal.certificates import keep_chain, make_chain
+from libs.http import HttpEndpoint
+from services.billing_gateway.domain.observations import Observed, PaymentPaid
+from services.billing_gateway.paypal.environment import ADDRESSES, Environment
+from services.billing_gateway.paypal.signature import signed_message
+from services.billing_gateway.paypal.signature.headers import read_transmission
+from services.billing_gateway.paypal.translation import translate_event as translate_paypal
+from services.billing_gateway.stripe.signature import verify_signature
+from services.billing_gateway.stripe.translation import TranslationRules
+from services.billing_gateway.stripe.translation import translate_event as translate_stripe
 from tollgate.wallet.v1.wallet_service_pb2 import BatchDebitRequest, DebitRequest
 
 AT_LEAST = Goal(
@@ -71,6 +89,17 @@ def test_a_line_that_was_not_measured_is_left_out() -> None:
     assert rows_of([AT_LEAST, AT_MOST], {"ours": 1.0, "size": 1.0}) == rows_of(
         [AT_MOST], {"size": 1.0}
     )
+
+
+def test_what_is_only_told_has_no_bounds_and_fails_none() -> None:
+    told = Goal(what="wait", unit="ms", ours="wait", at_most=True)
+    [row] = rows_of([told], {"wait": 1e9})
+    assert row.reaches_least
+    assert row.reaches_aim
+    console = Console(file=io.StringIO(), record=True, width=200)
+    console.print(table_of(report_of({"stripe_credited_p99_milliseconds": 1234.0})))
+    [line] = [line for line in console.export_text().splitlines() if "p99" in line]
+    assert line.strip().endswith("1 234 ms")
 
 
 def test_the_table_says_what_is_reached_and_what_is_not() -> None:
@@ -156,3 +185,107 @@ async def test_one_failed_call_fails_the_measurement() -> None:
 
     with pytest.raises(ExceptionGroup):
         await drive(call, [b"good", b"bad", b"good"], in_flight=2)
+
+
+def parsed(delivery: Delivery) -> tuple[str, CIMultiDict[str], bytes]:
+    """The path, the headers and the body of a request."""
+    head, _, body = delivery.request.partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    headers = CIMultiDict[str]()
+    for line in lines:
+        name, _, value = line.partition(": ")
+        headers.add(name, value)
+    assert int(headers["Content-Length"]) == len(body)
+    return first.split(" ")[1], headers, body
+
+
+def test_deliveries_of_stripe_are_signed_top_ups() -> None:
+    [delivery] = deliveries(by_stripe("whsec_of_a_test"), 1)
+    path, headers, body = parsed(delivery)
+    now = datetime.now(UTC)
+    verify_signature(headers, body, ["whsec_of_a_test"], now, timedelta(minutes=5))
+    translation = translate_stripe(
+        body, now, TranslationRules(livemode=False, blocking_fraud_types=frozenset())
+    )
+    assert path == "/webhooks/stripe"
+    assert isinstance(translation, Observed)
+    [paid] = [each for each in translation.observations if isinstance(each, PaymentPaid)]
+    assert paid.claim is not None
+    assert paid.claim.organization_id == organization_of(0)
+    assert delivery.payment_id == f"stripe:{paid.objects[0].object_id}"
+
+
+def test_deliveries_of_paypal_are_signed_captures(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    chain = make_chain(ADDRESSES[Environment.SANDBOX].certificate_name, now)
+    keep_chain(tmp_path, chain)
+    [delivery] = deliveries(by_paypal(tmp_path, "WEBHOOK1"), 1)
+    path, headers, body = parsed(delivery)
+    sent = read_transmission(headers, Environment.SANDBOX)
+    message = signed_message(sent.transmission_id, sent.time_text, "WEBHOOK1", body)
+    chain.leaf.key.public_key().verify(sent.signature, message, PKCS1v15(), SHA256())
+    translation = translate_paypal(body, now, Environment.SANDBOX)
+    assert path == "/webhooks/paypal"
+    assert isinstance(translation, Observed)
+    [paid] = [each for each in translation.observations if isinstance(each, PaymentPaid)]
+    assert paid.claim is not None
+    assert paid.claim.organization_id == organization_of(0)
+    assert delivery.payment_id == f"paypal:{paid.objects[0].object_id}"
+
+
+def test_deliveries_are_spread_over_all_organizations() -> None:
+    counts = Counter[str]()
+
+    def make(organization_id: str) -> Delivery:
+        counts[organization_id] += 1
+        return Delivery(organization_id, b"")
+
+    assert len(list(deliveries(make, 2 * ORGANIZATIONS))) == 2 * ORGANIZATIONS
+    assert counts == {organization_of(number): 2 for number in range(ORGANIZATIONS)}
+
+
+async def serve(application: web.Application) -> HttpEndpoint:
+    endpoint = HttpEndpoint(application, "127.0.0.1:0")
+    await endpoint.start()
+    return endpoint
+
+
+async def answer_with(status: int, bodies: list[bytes]) -> HttpEndpoint:
+    """A door that keeps what it is sent."""
+
+    async def keep(request: web.Request) -> web.Response:
+        bodies.append(await request.read())
+        return web.Response(status=status)
+
+    application = web.Application()
+    application.router.add_post("/webhooks/stripe", keep)
+    return await serve(application)
+
+
+async def test_the_same_bytes_go_to_the_bare_handler_and_to_the_gateway() -> None:
+    made = list(deliveries(by_stripe("whsec_of_a_test"), WARM_UP_DELIVERIES + 2 * IN_FLIGHT))
+    kept: tuple[list[bytes], list[bytes]] = ([], [])
+    bare, gateway = [await answer_with(200, bodies) for bodies in kept]
+    delivered = await deliver_to_both(f"127.0.0.1:{bare.port}", f"127.0.0.1:{gateway.port}", made)
+    for endpoint in (bare, gateway):
+        await endpoint.stop()
+    assert sorted(kept[0]) == sorted(kept[1])
+    assert len(kept[0]) == len(made)
+    counted = {each.payment_id for each in made[WARM_UP_DELIVERIES:]}
+    assert delivered.answer_times.keys() == counted
+
+
+async def test_a_refused_delivery_fails_the_measurement() -> None:
+    made = list(deliveries(by_stripe("whsec_of_a_test"), WARM_UP_DELIVERIES))
+    refusing = await answer_with(503, [])
+    address = f"127.0.0.1:{refusing.port}"
+    with pytest.raises(ExceptionGroup) as failed:
+        await deliver_to_both(address, address, made)
+    await refusing.stop()
+    assert failed.group_contains(FailedDeliveryError)
+
+
+def test_money_is_on_its_way_from_the_answer_to_the_entry() -> None:
+    waits = credit_waits({"a": 10.0, "b": 20.0}, {"b": 20.5, "a": 9.99})
+    assert waits == [0.0, 0.5]
+    assert last_hundredth([float(number) for number in range(101)]) == 99.0
