@@ -38,7 +38,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
         batches=given.batches or (20 if quick else 100),
         wallets=given.wallets or (1_000 if quick else 10_000),
         entries=given.entries or (100_000 if quick else 5_000_000),
-        deliveries=given.deliveries or (1_000 if quick else 4_000),
+        deliveries=given.deliveries or (1_000 if quick else 2_000),
         data_directory=given.data_directory,
         json=given.json or given.data_directory / "bench.json",
     )
