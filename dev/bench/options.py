@@ -45,7 +45,9 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("--quick", action="store_true", help="less of everything: under a minute")
+    parser.add_argument(
+        "--quick", action="store_true", help="less of everything: two minutes at most"
+    )
     parser.add_argument("--rounds", type=_positive, help="how often everything is measured")
     parser.add_argument("--seconds", type=float, help="of each measurement of single calls")
     parser.add_argument("--batches", type=_positive, help="of each measurement of BatchDebit")
