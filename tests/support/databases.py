@@ -51,11 +51,13 @@ class ServiceDatabases:
             await migrate(urls[service].owner, REPOSITORY / "services" / service / "migrations")
         return cls(postgres, passwords)
 
-    async def clone(self, service: str) -> ServiceDatabase:
-        """Make a database like the service's template."""
+    async def clone(self, service: str, template: str = "") -> ServiceDatabase:
+        """Make a database like the service's template, or like another that nobody is using."""
         self._count += 1
         name = f"test_{self._count}_{service}"
-        await self._execute(f"CREATE DATABASE {name} TEMPLATE {service} STRATEGY FILE_COPY")
+        await self._execute(
+            f"CREATE DATABASE {name} TEMPLATE {template or service} STRATEGY FILE_COPY"
+        )
         superuser_url = self._postgres.superuser_url(name)
         server = superuser_url.rpartition("@")[2]
         password = self._passwords[service].service

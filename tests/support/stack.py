@@ -20,6 +20,7 @@ from services.billing_gateway.app import build as build_billing_gateway
 from services.billing_gateway.config import BillingGatewaySettings
 from services.billing_gateway.domain.observations import Observation
 from services.billing_gateway.domain.values import Provider
+from services.billing_gateway.paypal.signature.certificates import PayPalTrust
 from services.billing_gateway.ports import PaymentProvider
 from services.campaign.app import build as build_campaign
 from services.campaign.config import CampaignSettings
@@ -59,6 +60,8 @@ class Stack:
     gateway_settings: Mapping[str, Any] = field(default_factory=dict)
     # In place of those that the settings make.
     gateway_providers: Mapping[Provider, PaymentProvider] | None = None
+    # By what PayPal is believed, made anew for each start.
+    paypal_trust: Callable[[], PayPalTrust | None] = lambda: None
     addresses: dict[str, str] = field(
         default_factory=lambda: {name: free_address() for name in (*SERVICES, "http")}
     )
@@ -115,7 +118,7 @@ class Stack:
 
     async def post(self, body: bytes, *signatures: str) -> int:
         """Deliver any bytes with any signatures; return the answer's status."""
-        return await self._post(
+        return await self.post_to(
             Provider.STRIPE, body, [("Stripe-Signature", signature) for signature in signatures]
         )
 
@@ -123,11 +126,12 @@ class Stack:
         self, provider: Provider, event_id: str, *observations: Observation
     ) -> int:
         """Deliver an event of a fake provider; return the answer's status."""
-        return await self._post(provider, fake_event(event_id, *observations), SIGNED.items())
+        return await self.post_to(provider, fake_event(event_id, *observations), SIGNED.items())
 
-    async def _post(
+    async def post_to(
         self, provider: Provider, body: bytes, headers: Iterable[tuple[str, str]]
     ) -> int:
+        """Deliver any bytes with any headers; return the answer's status."""
         url = f"http://{self.addresses['http']}/webhooks/{provider.lower()}"
         async with self.http.post(url, data=body, headers=CIMultiDict(headers)) as answer:
             return answer.status
@@ -148,7 +152,7 @@ class Stack:
 
     async def _build_gateway(self) -> Service:
         if self.gateway_providers is None:
-            return await build_billing_gateway(self._gateway_settings())
+            return await build_billing_gateway(self._gateway_settings(), self.paypal_trust())
         return await assemble_billing_gateway(
             self._gateway_settings(), self.gateway_providers, ServiceMetrics()
         )
