@@ -81,11 +81,11 @@ def named_alike(end: Any, organization_id: str, told: Iterable[Told]) -> Any:
             names.setdefault(found, f"id {len(names)}")
     text = json.dumps(end)
     pattern = re.compile("|".join(sorted(map(re.escape, names), key=len, reverse=True)))
-    return _sorted(json.loads(pattern.sub(lambda found: names[found.group()], text)))
+    return in_order(json.loads(pattern.sub(lambda found: names[found.group()], text)))
 
 
 def _without_the_way(messages: Iterable[Message]) -> Any:
-    return _sorted([_stripped(MessageToDict(each)) for each in messages])
+    return in_order([_stripped(MessageToDict(each)) for each in messages])
 
 
 def _stripped(value: Any) -> Any:
@@ -94,11 +94,12 @@ def _stripped(value: Any) -> Any:
     return [_stripped(each) for each in value] if isinstance(value, list) else value
 
 
-def _sorted(value: Any) -> Any:
+def in_order(value: Any) -> Any:
+    """Return it with every list sorted: which of its entries came first is of the way."""
     if isinstance(value, dict):
-        return {name: _sorted(each) for name, each in value.items()}
+        return {name: in_order(each) for name, each in value.items()}
     if isinstance(value, list):
         return sorted(
-            (_sorted(each) for each in value), key=lambda it: json.dumps(it, sort_keys=True)
+            (in_order(each) for each in value), key=lambda it: json.dumps(it, sort_keys=True)
         )
     return value
