@@ -107,6 +107,8 @@ class TwoProviders:
     def _settings(self) -> dict[str, Any]:
         return {
             "trust_claimed_organizations": False,
+            # With it a payment waits until its plan is known; without, nothing depends on the plan.
+            "plan_credits": {PLAN: "amount_paid"},
             "claim_keys": (SecretStr(CLAIM_KEY),),
             "subscription_observers": {"wallet": self._stack.addresses["wallet"]},
             "stripe_webhook_secrets": tuple(map(SecretStr, STRIPE_WEBHOOK_SECRETS)),

@@ -35,7 +35,8 @@ ASK_NOW = """
 UPDATE payments SET resolve_due_time = now()
 WHERE resolve_due_time > now() AND resolve_attempt_count = 0
 """
-OF_THE_WAY = re.compile(r"(\w*Time|goodUntil|\w*[rR]evision|entryCount|eventId)$")
+# A freeze notes how the subscription stood when it began.
+OF_THE_WAY = re.compile(r"(\w*Time|goodUntil|\w*[rR]evision|entryCount|eventId|note)$")
 ID = re.compile(
     r"\b(?:[a-z]{2,5}(?:_test)?_[0-9a-f]{24}|WH-[A-Z0-9]{17}-[A-Z0-9]{17}|PP-D-[A-Z0-9]{6}"
     r"|I-[A-Z0-9]{12}|[A-Z0-9]{17})\b"

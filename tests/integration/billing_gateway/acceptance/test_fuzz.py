@@ -22,7 +22,7 @@ from tests.support.stack import Stack
 from tests.support.two_providers import Told, TwoProviders
 from tests.support.waiting import eventually
 
-DELIVERIES = int(os.environ.get("FUZZ_DELIVERIES") or 2_000)
+DELIVERIES = int(os.environ.get("FUZZ_DELIVERIES") or 500)
 AT_ONCE = 16
 # Of what is told and of what is settled; a worker that is stuck takes for ever.
 SECONDS_PER_DELIVERY = 0.05
