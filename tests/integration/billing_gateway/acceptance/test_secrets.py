@@ -6,7 +6,7 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 
-from dev.simulators.faults import LostAnswer, Refusal
+from dev.simulators.faults import Fault, LostAnswer, Refusal
 from tests.integration.billing_gateway.acceptance.ends import end_of, quiet
 from tests.integration.billing_gateway.acceptance.stories import WHOLE_STORY, Organization, play
 from tests.integration.billing_gateway.checkouts_asked import PAYPAL, STRIPE, create_top_up
@@ -19,7 +19,11 @@ from tests.support.two_providers import TwoProviders
 async def errors_of(stack: Stack, providers: TwoProviders) -> list[str]:
     """Let both providers refuse and break off, and return what callers are told."""
     told: list[str] = []
-    faults = (Refusal("NOT_AUTHORIZED", 401), Refusal("INTERNAL", 500), LostAnswer())
+    faults: list[Fault] = [
+        Refusal("NOT_AUTHORIZED", 401),
+        Refusal("INTERNAL", 500),
+        LostAnswer(),
+    ]
     for number, fault in enumerate(faults):
         for provider, simulator in ((PAYPAL, providers.paypal), (STRIPE, providers.stripe)):
             simulator.faults.set(fault)
