@@ -6,5 +6,5 @@ SEARCH_TIMES = float(os.environ.get("SEARCH_TIMES") or 1)
 
 # Of each property; of what would lose money; and of what goes wrong soon, or never.
 EXAMPLES = round(100 * SEARCH_TIMES)
-MANY_EXAMPLES = round(1_000 * SEARCH_TIMES)
+MANY_EXAMPLES = round(500 * SEARCH_TIMES)
 FEW_EXAMPLES = round(30 * SEARCH_TIMES)
