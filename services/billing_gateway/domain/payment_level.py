@@ -23,16 +23,8 @@ def provider_reversed_micros(payment: Payment, components: Sequence[Component]) 
     paid = payment.paid_micros or 0
     if payment.has_failed:
         return paid
-    gone = (
-        _refunded(payment, components)
-        + sum(
-            _amount(payment, each)
-            for each in components
-            if each.kind is ComponentKind.REVERSAL and each.state is ComponentState.SUCCEEDED
-        )
-        + sum(_amount(payment, each) for each in components if _has_taken(each))
-    )
-    return min(paid, gone)
+    taken = [each for each in components if _is_reversed(each) or _has_taken(each)]
+    return min(paid, _refunded(payment, components) + _sum(payment, taken))
 
 
 def standing_of(payment: Payment, components: Sequence[Component]) -> PaymentStanding:
@@ -42,7 +34,7 @@ def standing_of(payment: Payment, components: Sequence[Component]) -> PaymentSta
         return PaymentStanding()
     gone = provider_reversed_micros(payment, components)
     reversed_ = proportion(credited, gone, paid)
-    threatened = sum(_amount(payment, each) for each in components if _threatens(each))
+    threatened = _sum(payment, [each for each in components if _threatens(each)])
     at_risk = proportion(credited, min(paid, threatened), paid)
     return PaymentStanding(
         reversed_micros=reversed_,
@@ -88,6 +80,11 @@ def _amount(payment: Payment, component: Component) -> int:
 def _is_open_dispute(component: Component) -> bool:
     is_dispute = component.kind is ComponentKind.DISPUTE
     return is_dispute and component.state is ComponentState.OPEN
+
+
+def _is_reversed(component: Component) -> bool:
+    is_reversal = component.kind is ComponentKind.REVERSAL
+    return is_reversal and component.state is ComponentState.SUCCEEDED
 
 
 def _has_taken(component: Component) -> bool:

@@ -29,34 +29,6 @@ async def list_of_organization(connection: Connection, organization_id: str) -> 
     return [_to_subscription(row) for row in rows]
 
 
-LIST_OWNERS_OF_LINKED_CUSTOMER = """
-SELECT DISTINCT organization_id FROM subscriptions
-WHERE provider = $1 AND linked_customer_id = $2 AND linked_customer_id <> ''
-"""
-
-
-async def list_owners_of_linked_customer(
-    connection: Connection, provider: Provider, customer_id: str
-) -> frozenset[str]:
-    """Return the organizations to which a caller linked this customer."""
-    rows = await connection.fetch(LIST_OWNERS_OF_LINKED_CUSTOMER, provider, customer_id)
-    return frozenset(row["organization_id"] for row in rows)
-
-
-LIST_OWNERS_OF_LEARNT_CUSTOMER = """
-SELECT DISTINCT organization_id FROM subscriptions
-WHERE provider = $1 AND learnt_customer_id = $2 AND learnt_customer_id <> ''
-"""
-
-
-async def list_owners_of_learnt_customer(
-    connection: Connection, provider: Provider, customer_id: str
-) -> frozenset[str]:
-    """Return the organizations whose subscriptions were told to be this customer's."""
-    rows = await connection.fetch(LIST_OWNERS_OF_LEARNT_CUSTOMER, provider, customer_id)
-    return frozenset(row["organization_id"] for row in rows)
-
-
 # A cancel that the gateway itself has to send moves with the period, unless it is due already.
 SAVE = """
 INSERT INTO subscriptions (
