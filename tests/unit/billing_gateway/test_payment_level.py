@@ -155,6 +155,14 @@ def test_a_refund_reverses_its_share_of_what_was_credited() -> None:
     assert standing_of(credited_double, [refund(PAID // 5)]).reversed_micros == 2 * PAID // 5
 
 
+@pytest.mark.parametrize(("state", "reversed_micros"), [("SUCCEEDED", 4), ("PENDING", 0)])
+def test_a_reversal_takes_its_amount_once_it_has_succeeded(
+    state: str, reversed_micros: int
+) -> None:
+    told = component(ComponentKind.REVERSAL, ComponentState(state), amount_micros=4)
+    assert standing_of(PAYMENT, [told]) == PaymentStanding(reversed_micros)
+
+
 def test_a_refund_and_a_dispute_of_the_whole_take_it_once() -> None:
     both = [refund(PAID), dispute("LOST")]
     assert standing_of(PAYMENT, both) == PaymentStanding(PAID)
