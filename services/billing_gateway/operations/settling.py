@@ -58,6 +58,7 @@ class Settling:
     ) -> None:
         self._database = database
         self._providers = providers
+        self._unheard = frozenset(Provider) - providers.keys()
         self._recording = recording
         self._wake_in = wake_in
 
@@ -82,7 +83,7 @@ class Settling:
         return True
 
     async def _settle_next(self, connection: Connection) -> Settled | None:
-        claimed = await inbox.claim_next(connection, self._providers.keys())
+        claimed = await inbox.claim_next(connection, self._unheard)
         if claimed is None:
             return None
         settled = await self._settle_or_explain(connection, claimed)

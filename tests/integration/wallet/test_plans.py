@@ -17,6 +17,7 @@ from services.wallet.storage.history import find_entry_at, list_entries
 from services.wallet.storage.holds import NEWEST, Place, list_holds
 from services.wallet.storage.proofs import next_organization, read_chunk
 from tests.support.databases import ServiceDatabase
+from tests.support.rows_read import rows_read
 
 HOT, HOT_ENTRIES = "org-hot", 100_000
 # More often than PostgreSQL tries before it keeps a plan for good.
@@ -106,23 +107,7 @@ READS: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "a chunk to prove": lambda role: read_chunk(role, HOT, 50_000, 500),
     "the next organization": lambda role: next_organization(role, "org-a"),
 }
-ROWS_READ = """
-SELECT (SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = $1) +
-    (SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes WHERE relname = $1)
-"""
 ENTRIES_READ_MAX = 1_100
-
-
-async def rows_read(
-    superuser: Any, role: Any, table: str, read: Callable[[Any], Awaitable[Any]]
-) -> int:
-    """Return how many rows of a table a read has looked at, by indexes or without."""
-    before: int = await superuser.fetchval(ROWS_READ, table)
-    await role.execute("SELECT pg_stat_force_next_flush()")
-    await read(role)
-    await role.execute("SELECT pg_stat_force_next_flush()")
-    after: int = await superuser.fetchval(ROWS_READ, table)
-    return after - before
 
 
 @pytest.mark.parametrize("last_seen", LAST_SEEN)
