@@ -97,8 +97,7 @@ class Settling:
             sender = self._providers[event.provider]
             translation = sender.translate(claimed.body, event.receive_time)
             told = _told_by(translation)
-            async with connection.transaction():
-                return await self._settle(connection, event, translation, told)
+            return await self._settle(connection, event, translation, told)
         except ObjectsBusyError:
             return Settled(event, _put_off(told, random.uniform(*PUT_OFF_SECONDS)))
         except TIMED_OUT_ERRORS:
@@ -130,7 +129,8 @@ class Settling:
         self, connection: Connection, event: WebhookEvent, observed: Observed, told: Outcome
     ) -> Settled:
         source = Source(event.provider, event.event_id, ChangeCause.EVENT, event.receive_time)
-        recorded = await self._recording.record(connection, source, observed.observations)
+        async with connection.transaction():
+            recorded = await self._recording.record(connection, source, observed.observations)
         outcome = replace(
             told,
             state=EventState.PARKED if recorded.problem else EventState.DONE,

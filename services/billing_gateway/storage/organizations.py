@@ -8,7 +8,11 @@ from libs.database import Connection, Record
 from libs.levels import SubscriptionLevel, SubscriptionState
 from services.billing_gateway.domain.standing import OrganizationStanding
 
-MAKE_ROW = "INSERT INTO organizations (organization_id) VALUES ($1) ON CONFLICT DO NOTHING"
+# Whoever makes the row has it locked.
+MAKE_ROW = """
+INSERT INTO organizations (organization_id) VALUES ($1) ON CONFLICT DO NOTHING
+RETURNING *, clock_timestamp() AS now
+"""
 
 # The time is the one after the wait for the lock.
 LOCK = """
@@ -49,9 +53,8 @@ async def _lock(
     connection: Connection, organization_id: str, statement: str
 ) -> LockedOrganization | None:
     row = await connection.fetchrow(statement, organization_id)
-    if row is None:
-        await connection.execute(MAKE_ROW, organization_id)
-        row = await connection.fetchrow(statement, organization_id)
+    for otherwise in (MAKE_ROW, statement):
+        row = row or await connection.fetchrow(otherwise, organization_id)
     if row is None:
         return None
     return LockedOrganization(
