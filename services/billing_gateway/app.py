@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import grpc
-from prometheus_client import Counter
 
 from libs.announcing.announcer import Announcer
 from libs.database import Database
@@ -51,6 +50,7 @@ from services.billing_gateway.paypal.provider import PayPalProvider
 from services.billing_gateway.paypal.signature.certificates import PayPalTrust
 from services.billing_gateway.paypal.signature.source import system_trust
 from services.billing_gateway.ports import PaymentProvider
+from services.billing_gateway.provider_calls import ProviderCalls
 from services.billing_gateway.servicer import billing_gateway_service
 from services.billing_gateway.servicer.base import Parts
 from services.billing_gateway.stripe.api import StripeApi
@@ -148,15 +148,16 @@ def _build_providers(
     settings: BillingGatewaySettings, metrics: ServiceMetrics, paypal_trust: PayPalTrust | None
 ) -> dict[Provider, PaymentProvider]:
     providers: list[PaymentProvider] = []
+    calls = ProviderCalls(metrics.registry)
     if settings.stripe_webhook_secrets:
-        providers.append(_build_stripe(settings))
+        providers.append(_build_stripe(settings, calls))
     if settings.paypal_webhook_ids:
-        providers.append(_build_paypal(settings, metrics, paypal_trust))
+        providers.append(_build_paypal(settings, calls, paypal_trust))
     return {provider.name: provider for provider in providers}
 
 
 def _build_paypal(
-    settings: BillingGatewaySettings, metrics: ServiceMetrics, trust: PayPalTrust | None
+    settings: BillingGatewaySettings, calls: ProviderCalls, trust: PayPalTrust | None
 ) -> PayPalProvider:
     environment = Environment(settings.paypal_environment)
     return PayPalProvider(
@@ -168,16 +169,11 @@ def _build_paypal(
         api_base=settings.paypal_api_base,
         timeout_seconds=settings.provider_timeout_seconds,
         trust=trust or system_trust(environment, settings.paypal_intermediates_file),
-        calls=Counter(
-            "tollgate_provider_calls",
-            "Calls to providers, by provider, call and outcome.",
-            ["provider", "call", "outcome"],
-            registry=metrics.registry,
-        ),
+        calls=calls,
     )
 
 
-def _build_stripe(settings: BillingGatewaySettings) -> StripeProvider:
+def _build_stripe(settings: BillingGatewaySettings, calls: ProviderCalls) -> StripeProvider:
     key = settings.stripe_api_key.get_secret_value()
     return StripeProvider(
         webhook_secrets=reveal(settings.stripe_webhook_secrets),
@@ -186,7 +182,7 @@ def _build_stripe(settings: BillingGatewaySettings) -> StripeProvider:
             settings.stripe_livemode, frozenset(settings.stripe_blocking_fraud_types)
         ),
         api=(
-            StripeApi(key, settings.stripe_api_base, settings.provider_timeout_seconds)
+            StripeApi(key, settings.stripe_api_base, settings.provider_timeout_seconds, calls)
             if key
             else None
         ),

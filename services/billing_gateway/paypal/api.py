@@ -8,7 +8,6 @@ from datetime import datetime
 from http import HTTPStatus
 
 from aiohttp import hdrs
-from prometheus_client import Counter
 
 from libs.logs import get_logger
 from services.billing_gateway.domain.values import Provider
@@ -20,6 +19,7 @@ from services.billing_gateway.ports import (
     ProviderUnavailableError,
     UnknownToProviderError,
 )
+from services.billing_gateway.provider_calls import ProviderCalls
 from services.billing_gateway.reading import JsonObject, get_list, optional_word
 
 CALLS_AT_ONCE = 8
@@ -44,9 +44,8 @@ class PayPalApi:
     """Asks PayPal. Each call is counted; what is logged of it holds no header and no body."""
 
     def __init__(
-        self, http_client: HttpClient, oauth: OAuth, timeout_seconds: float, calls: Counter
+        self, http_client: HttpClient, oauth: OAuth, timeout_seconds: float, calls: ProviderCalls
     ) -> None:
-        """`calls` has the labels provider, call and outcome."""
         self._http_client = http_client
         self._oauth = oauth
         self._seconds_max = PATIENCE * timeout_seconds
@@ -55,7 +54,7 @@ class PayPalApi:
 
     async def get(self, call: str, path: str) -> HttpAnswer:
         """Ask for an object."""
-        return await self._count(call, lambda: self._send(hdrs.METH_GET, path, {}, None))
+        return await self._ask(call, lambda: self._send(hdrs.METH_GET, path, {}, None))
 
     async def post(self, call: str, path: str, body: JsonObject, request_id: str) -> HttpAnswer:
         """Ask PayPal to do something, once for each request id however often it is asked."""
@@ -65,17 +64,11 @@ class PayPalApi:
             "PayPal-Request-Id": request_id,
         }
         sent = json.dumps(body).encode()
-        return await self._count(call, lambda: self._send(hdrs.METH_POST, path, headers, sent))
+        return await self._ask(call, lambda: self._send(hdrs.METH_POST, path, headers, sent))
 
-    async def _count(self, call: str, ask: Callable[[], Awaitable[HttpAnswer]]) -> HttpAnswer:
-        try:
-            answer = await self._ask_in_time(ask)
-        except ProviderError as error:
-            outcome = "refused" if isinstance(error, ProviderRefusedError) else "unavailable"
-            self._calls.labels(Provider.PAYPAL, call, outcome).inc()
-            raise
-        self._calls.labels(Provider.PAYPAL, call, "answered").inc()
-        return answer
+    async def _ask(self, call: str, ask: Callable[[], Awaitable[HttpAnswer]]) -> HttpAnswer:
+        with self._calls.counted(Provider.PAYPAL, call):
+            return await self._ask_in_time(ask)
 
     async def _ask_in_time(self, ask: Callable[[], Awaitable[HttpAnswer]]) -> HttpAnswer:
         try:

@@ -5,8 +5,6 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
-from prometheus_client import Counter
-
 from services.billing_gateway.domain.observations import CheckoutObserved, Translation
 from services.billing_gateway.domain.values import CheckoutState, Provider
 from services.billing_gateway.paypal.answers import (
@@ -40,6 +38,7 @@ from services.billing_gateway.ports import (
     TopUpOrder,
     UnknownToProviderError,
 )
+from services.billing_gateway.provider_calls import ProviderCalls
 from services.billing_gateway.reading import UnreadableError, parse_object
 
 # What goes into a path; nothing that could lead out of its folder.
@@ -68,9 +67,9 @@ class PayPalProvider:
         api_base: str | None,
         timeout_seconds: float,
         trust: PayPalTrust,
-        calls: Counter,
+        calls: ProviderCalls,
     ) -> None:
-        """`api_base`: None for PayPal's own. `calls` has the labels provider, call and outcome."""
+        """`api_base`: None for PayPal's own."""
         self._environment = environment
         self._signatures = Signatures(environment, webhook_ids, trust)
         base = api_base or f"https://{ADDRESSES[environment].api_host}"

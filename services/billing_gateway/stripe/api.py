@@ -7,17 +7,19 @@ Stripe's message is told, and never the key, which Stripe quotes back to those i
 import asyncio
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import stripe
 
 from libs.text import storable_text
+from services.billing_gateway.domain.values import Provider
 from services.billing_gateway.ports import (
     ProviderError,
     ProviderRefusedError,
     ProviderUnavailableError,
     UnknownToProviderError,
 )
+from services.billing_gateway.provider_calls import ProviderCalls
 from services.billing_gateway.reading import parse_object
 from services.billing_gateway.stripe.http_client import HttpClient
 from services.billing_gateway.stripe.translation.told import Told
@@ -28,6 +30,8 @@ RETRIES_MAX = 2
 CALLS_MAX = 8
 MESSAGE_LENGTH_MAX = 200
 
+Method: TypeAlias = Literal["get", "post", "delete"]
+
 # What the library lets through on answers that no Stripe gives.
 UNREADABLE = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
 
@@ -35,12 +39,15 @@ UNREADABLE = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
 class StripeApi:
     """The account that the key belongs to."""
 
-    def __init__(self, api_key: str, api_base: str, timeout_seconds: float) -> None:
+    def __init__(
+        self, api_key: str, api_base: str, timeout_seconds: float, calls: ProviderCalls
+    ) -> None:
         # Else the library keeps an id of this machine in the home directory, and sends it along.
         stripe.enable_telemetry = False
         self._api_key = api_key
         self._limit_seconds = timeout_seconds * (RETRIES_MAX + 1)
-        self._calls = asyncio.Semaphore(CALLS_MAX)
+        self._calls = calls
+        self._slots = asyncio.Semaphore(CALLS_MAX)
         self._http_client = HttpClient(timeout_seconds)
         self._client = stripe.StripeClient(
             api_key,
@@ -49,28 +56,30 @@ class StripeApi:
             max_network_retries=RETRIES_MAX,
         )
 
-    async def get(self, path: str, **parameters: Any) -> Told:
+    async def get(self, call: str, path: str, **parameters: Any) -> Told:
         """Return an object, and the time at which Stripe answered."""
-        return await self._ask("get", path, **parameters)
+        return await self._ask(call, "get", path, **parameters)
 
-    async def post(self, path: str, *, key: str = "", **parameters: Any) -> Told:
+    async def post(self, call: str, path: str, *, key: str = "", **parameters: Any) -> Told:
         """Change something, once for each key; without one, once for each call."""
         options = {"idempotency_key": key} if key else {}
-        return await self._ask("post", path, **options, **parameters)
+        return await self._ask(call, "post", path, **options, **parameters)
 
-    async def delete(self, path: str, **parameters: Any) -> Told:
+    async def delete(self, call: str, path: str, **parameters: Any) -> Told:
         """End something."""
-        return await self._ask("delete", path, **parameters)
+        return await self._ask(call, "delete", path, **parameters)
 
     async def close(self) -> None:
         """Close every connection."""
         await self._http_client.close_async()
 
-    async def _ask(
-        self, method: Literal["get", "post", "delete"], path: str, **parameters: Any
-    ) -> Told:
+    async def _ask(self, call: str, method: Method, path: str, **parameters: Any) -> Told:
+        with self._calls.counted(Provider.STRIPE, call):
+            return await self._ask_in_time(method, path, **parameters)
+
+    async def _ask_in_time(self, method: Method, path: str, **parameters: Any) -> Told:
         try:
-            async with asyncio.timeout(self._limit_seconds), self._calls:
+            async with asyncio.timeout(self._limit_seconds), self._slots:
                 answer = await self._client.raw_request_async(method, path, **parameters)
             time = parsedate_to_datetime(answer.headers["Date"])
             return Told(parse_object(answer.body.encode()), time, time)

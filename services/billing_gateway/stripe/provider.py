@@ -82,12 +82,16 @@ class StripeProvider:
     async def create_top_up(self, order: TopUpOrder) -> OpenCheckout:
         """Make a session for a one-off payment."""
         parameters = top_up_session(order)
-        return _open(await self._api.post(SESSIONS, key=order.intent_id, **parameters))
+        return _open(
+            await self._api.post("create_session", SESSIONS, key=order.intent_id, **parameters)
+        )
 
     async def create_subscription(self, order: SubscriptionOrder) -> OpenCheckout:
         """Make a session that will make a subscription."""
         parameters = subscription_session(order)
-        return _open(await self._api.post(SESSIONS, key=order.intent_id, **parameters))
+        return _open(
+            await self._api.post("create_session", SESSIONS, key=order.intent_id, **parameters)
+        )
 
     async def complete_top_up(
         self,
@@ -99,7 +103,8 @@ class StripeProvider:
 
     async def fetch_checkout(self, checkout_id: str) -> Answer:
         """Return how a session stands, and what was paid by it."""
-        told = await self._api.get(f"{SESSIONS}/{checkout_id}", expand=["payment_intent"])
+        path = f"{SESSIONS}/{checkout_id}"
+        told = await self._api.get("get_session", path, expand=["payment_intent"])
         return _read(told, observe_checkout)
 
     async def cancel_subscription(
@@ -109,9 +114,9 @@ class StripeProvider:
         path = f"/v1/subscriptions/{subscription_id}"
         details: dict[str, Any] = {"cancellation_details": {"comment": note}} if note else {}
         if at_period_end:
-            await self._api.post(path, cancel_at_period_end=True, **details)
+            await self._api.post("update_subscription", path, cancel_at_period_end=True, **details)
         else:
-            await self._api.delete(path, **details)
+            await self._api.delete("cancel_subscription", path, **details)
 
     async def reactivate_subscription(
         self,
@@ -120,13 +125,13 @@ class StripeProvider:
         note: str,  # noqa: ARG002 - Stripe has no place for it
     ) -> None:
         """Let a paused subscription run again. One that is unpaid Stripe refuses: it is to pay."""
-        await self._api.post(f"/v1/subscriptions/{subscription_id}/resume")
+        path = f"/v1/subscriptions/{subscription_id}/resume"
+        await self._api.post("resume_subscription", path)
 
     async def fetch_subscription(self, subscription_id: str) -> Answer:
         """Return how a subscription stands now."""
-        return _read(
-            await self._api.get(f"/v1/subscriptions/{subscription_id}"), observe_subscription
-        )
+        told = await self._api.get("get_subscription", f"/v1/subscriptions/{subscription_id}")
+        return _read(told, observe_subscription)
 
     async def resolve(self, object_id: str) -> Answer:
         """Return which payment a charge is of, and which invoice that pays.
@@ -145,7 +150,7 @@ class StripeProvider:
             await self._api_if_any.close()
 
     async def _resolve_charge(self, charge_id: str) -> Answer:
-        charge = await self._api.get(f"/v1/charges/{charge_id}")
+        charge = await self._api.get("get_charge", f"/v1/charges/{charge_id}")
         intent_id = optional_id(charge.object, "payment_intent")
         if not intent_id:
             return Answer((), charge.receive_time)
@@ -155,7 +160,7 @@ class StripeProvider:
 
     async def _resolve_intent(self, intent_id: str) -> Answer:
         payment = {"type": "payment_intent", "payment_intent": intent_id}
-        told = await self._api.get("/v1/invoice_payments", payment=payment)
+        told = await self._api.get("list_invoice_payments", "/v1/invoice_payments", payment=payment)
         return _read(told, _observe_invoice_payments)
 
     @property

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
 from dev.simulators.paypal import PayPalSimulator
 from dev.simulators.paypal.trust import simulator_trust
@@ -11,6 +11,7 @@ from services.billing_gateway.paypal.environment import Environment
 from services.billing_gateway.paypal.oauth import Credentials
 from services.billing_gateway.paypal.provider import PayPalProvider
 from services.billing_gateway.ports import SubscriptionOrder, TopUpOrder
+from services.billing_gateway.provider_calls import ProviderCalls
 
 TIMEOUT_SECONDS = 0.5
 CREDENTIALS = Credentials("client-1", "secret-canary-1")
@@ -33,7 +34,6 @@ def open_provider(
     api_base: str | None = None,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> PayPalProvider:
-    labels = ["provider", "call", "outcome"]
     return PayPalProvider(
         environment=Environment.SANDBOX,
         webhook_ids=(WEBHOOK_ID,),
@@ -41,7 +41,7 @@ def open_provider(
         api_base=api_base or paypal.base_url,
         timeout_seconds=timeout_seconds,
         trust=simulator_trust(paypal.base_url, paypal.root_certificate_pem),
-        calls=Counter("tollgate_provider_calls", "Calls.", labels, registry=registry),
+        calls=ProviderCalls(registry),
     )
 
 

@@ -63,6 +63,7 @@ from tests.integration.billing_gateway.paypal.asking import (
     Calls,
     open_provider,
 )
+from tests.support.provider_calls import calls_counted
 from tests.support.services import free_address
 
 
@@ -419,8 +420,21 @@ async def test_nobody_there_is_unavailable(paypal: PayPalSimulator) -> None:
     with pytest.raises(ProviderUnavailableError):
         await provider.create_top_up(TOP_UP)
     await provider.close()
-    labels = {"provider": "PAYPAL", "call": "create_order", "outcome": "unavailable"}
-    assert registry.get_sample_value("tollgate_provider_calls_total", labels) == 1
+    assert calls_counted(registry) == {("PAYPAL", "create_order", "unavailable"): 1}
+
+
+async def test_every_call_is_counted_once_by_what_came_of_it(paypal: PayPalSimulator) -> None:
+    registry = CollectorRegistry()
+    provider = open_provider(paypal, registry)
+    paypal.faults.set(Unavailable(), times=1)
+    await provider.create_top_up(TOP_UP)
+    with pytest.raises(UnknownToProviderError):
+        await provider.fetch_subscription("I-NOBODYS")
+    await provider.close()
+    assert calls_counted(registry) == {
+        ("PAYPAL", "create_order", "answered"): 1,
+        ("PAYPAL", "get_subscription", "refused"): 1,
+    }
 
 
 GOOD_HEAD = "HTTP/1.1 200 OK\r\nDate: Sun, 22 Nov 2026 12:00:00 GMT\r\nContent-Type: x/y\r\n"

@@ -2,8 +2,11 @@
 
 from datetime import timedelta
 
+from prometheus_client import CollectorRegistry
+
 from services.billing_gateway.domain.observations import Claim
 from services.billing_gateway.ports import SubscriptionOrder, TopUpOrder
+from services.billing_gateway.provider_calls import ProviderCalls
 from services.billing_gateway.stripe.api import StripeApi
 from services.billing_gateway.stripe.provider import StripeProvider
 from services.billing_gateway.stripe.translation import TranslationRules
@@ -28,11 +31,16 @@ SUBSCRIPTION = SubscriptionOrder(
 
 
 def provider_of(
-    api_base: str, *, api_key: str = API_KEY, timeout_seconds: float = 10.0
+    api_base: str,
+    registry: CollectorRegistry | None = None,
+    *,
+    api_key: str = API_KEY,
+    timeout_seconds: float = 10.0,
 ) -> StripeProvider:
+    calls = ProviderCalls(registry or CollectorRegistry())
     return StripeProvider(
         webhook_secrets=("whsec_1",),
         signature_tolerance=timedelta(minutes=5),
         rules=TranslationRules(livemode=False, blocking_fraud_types=frozenset()),
-        api=StripeApi(api_key, api_base, timeout_seconds) if api_key else None,
+        api=StripeApi(api_key, api_base, timeout_seconds, calls) if api_key else None,
     )

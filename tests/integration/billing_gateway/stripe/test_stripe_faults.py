@@ -9,6 +9,7 @@ import pytest
 import stripe
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from prometheus_client import CollectorRegistry
 
 from dev.simulators.faults import Hang, Latency, LostAnswer, Refusal, TooManyRequests, Unavailable
 from dev.simulators.stripe import StripeSimulator
@@ -20,6 +21,7 @@ from services.billing_gateway.ports import (
 from services.billing_gateway.stripe.http_client import ANSWER_LENGTH_MAX
 from services.billing_gateway.stripe.provider import StripeProvider
 from tests.integration.billing_gateway.stripe.asking import API_KEY, TOP_UP, provider_of
+from tests.support.provider_calls import calls_counted
 from tests.support.services import free_address
 
 MAKE = "POST /v1/checkout/sessions"
@@ -106,6 +108,24 @@ async def test_nobody_there_is_no_answer() -> None:
     with pytest.raises(ProviderUnavailableError, match="no answer"):
         await alone.fetch_subscription("sub_1")
     await alone.close()
+
+
+async def test_every_call_is_counted_once_by_what_came_of_it(simulator: StripeSimulator) -> None:
+    registry = CollectorRegistry()
+    provider = provider_of(simulator.base_url, registry)
+    simulator.faults.set(Unavailable(500), times=1)
+    await provider.create_top_up(TOP_UP)
+    with pytest.raises(ProviderRefusedError):
+        await provider.fetch_subscription("sub_nobodys")
+    simulator.faults.set(Unavailable())
+    with pytest.raises(ProviderUnavailableError):
+        await provider.fetch_checkout("cs_1")
+    await provider.close()
+    assert calls_counted(registry) == {
+        ("STRIPE", "create_session", "answered"): 1,
+        ("STRIPE", "get_subscription", "refused"): 1,
+        ("STRIPE", "get_session", "unavailable"): 1,
+    }
 
 
 async def test_a_key_that_stripe_does_not_know_is_not_told(simulator: StripeSimulator) -> None:
