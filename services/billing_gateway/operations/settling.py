@@ -1,5 +1,6 @@
 """Settles events, from the inbox to rows and levels: one transaction each."""
 
+import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,6 +37,15 @@ TIMED_OUT_SECONDS = 2.0
 
 NOTHING_RECORDED = Recorded()
 
+# What waits for somebody is told apart from what is done, and what nobody has to know is not told.
+LOGGED_AS = {
+    EventState.RECEIVED: (logging.DEBUG, "event_put_off"),
+    EventState.PARKED: (logging.INFO, "event_parked"),
+    EventState.DEAD: (logging.WARNING, "event_dead"),
+    EventState.DONE: (logging.INFO, "event_settled"),
+    EventState.IGNORED: (logging.INFO, "event_settled"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -67,18 +77,9 @@ class Settling:
         settled = await self._database.transact(self._settle_next)
         if settled is None:
             return False
-        outcome = settled.outcome
-        if outcome.state is EventState.RECEIVED:
-            self._wake_in(outcome.retry_in_seconds)
-            return True
-        get_logger().info(
-            "event_settled",
-            event_id=settled.event.event_id,
-            event_type=settled.event.event_type,
-            state=outcome.state,
-            organization_id=outcome.organization_id,
-            error=outcome.last_error,
-        )
+        _log(settled)
+        if settled.outcome.state is EventState.RECEIVED:
+            self._wake_in(settled.outcome.retry_in_seconds)
         self._recording.wake(settled.recorded)
         return True
 
@@ -138,6 +139,20 @@ class Settling:
             last_error=recorded.problem,
         )
         return Settled(event, outcome, recorded)
+
+
+def _log(settled: Settled) -> None:
+    event, outcome = settled.event, settled.outcome
+    level, happened = LOGGED_AS[outcome.state]
+    get_logger().log(
+        level,
+        happened,
+        event_id=event.event_id,
+        event_type=event.event_type,
+        state=outcome.state,
+        organization_id=outcome.organization_id,
+        error=outcome.last_error,
+    )
 
 
 def _told_by(translation: Translation) -> Outcome:

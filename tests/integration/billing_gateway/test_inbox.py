@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import asyncpg
+from structlog.testing import capture_logs
 
 from services.billing_gateway.domain.observations import (
     Claim,
@@ -70,6 +71,32 @@ async def fill(stack: Stack) -> None:
     await eventually(
         lambda: wallet_of(stack, "org-1"), lambda wallet: wallet.balance_micros == 5_000_000
     )
+
+
+async def test_the_log_tells_apart_what_became_of_events(fake_stack: Stack) -> None:
+    async def put_off() -> set[str]:
+        return {each["event_id"] for each in logs if each["event"] == "event_put_off"}
+
+    with capture_logs() as logs:
+        await fill(fake_stack)
+        server = await asyncpg.connect(fake_stack.databases["billing_gateway"].superuser_url)
+        async with server.transaction():
+            await server.execute("SELECT FROM organizations FOR UPDATE")
+            await fake_stack.deliver_fake(Provider.STRIPE, "evt_held", top_up("held"))
+            await eventually(put_off, lambda found: "evt_held" in found)
+        await server.close()
+        await reaches(fake_stack, DONE=6, IGNORED=1, PARKED=1, DEAD=1)
+    told = {
+        (each["event_id"], each["event"], each["log_level"]) for each in logs if "state" in each
+    }
+    # Events of one organization wait for each other, or do not.
+    assert told - {(each, "event_put_off", "debug") for each in await put_off()} == {
+        *((f"evt_{number}", "event_settled", "info") for number in range(5)),
+        ("evt_held", "event_settled", "info"),
+        ("evt_ignored", "event_settled", "info"),
+        ("evt_parked", "event_parked", "info"),
+        ("evt_dead", "event_dead", "warning"),
+    }
 
 
 async def test_whatever_is_replayed_has_no_second_effect(fake_stack: Stack) -> None:
