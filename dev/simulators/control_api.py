@@ -1,14 +1,16 @@
-"""A simulated provider's switches, its memory and its verbs, over HTTP, in JSON."""
+"""A simulated provider's switches, its clock, its memory and its verbs, over HTTP, in JSON."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
-from pydantic import Field, NonNegativeInt, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, Field, FiniteFloat, NonNegativeInt, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from dev.simulators.clock import Clock
 from dev.simulators.deliveries import Deliveries
 from dev.simulators.faults import Faults, Switch
 
@@ -30,6 +32,14 @@ class DeliverySwitches:
     lose: NonNegativeInt | Annotated[float, Field(ge=0, le=1)] = 0
 
 
+@dataclass(frozen=True)
+class ClockSwitch:
+    """What time it is from now on: as given, or as it is, and so much later."""
+
+    time: AwareDatetime | None = None
+    advance_seconds: FiniteFloat = 0.0
+
+
 class ControlApi:
     """For whoever watches or disturbs a provider; Tollgate's services do not know it."""
 
@@ -38,6 +48,7 @@ class ControlApi:
         *,
         faults: Faults,
         deliveries: Deliveries,
+        clock: Clock,
         act: Callable[[str, Mapping[str, Any]], Any],
         requests: Callable[[], Sequence[Any]],
         reset: Callable[[], None],
@@ -45,6 +56,7 @@ class ControlApi:
         """`act` does what a verb says, by its arguments, or raises ActRefusedError."""
         self._faults = faults
         self._deliveries = deliveries
+        self._clock = clock
         self._act = act
         self._requests = requests
         self._reset = reset
@@ -57,6 +69,8 @@ class ControlApi:
                 web.post("/faults", self._set_fault),
                 web.delete("/faults", self._clear_faults),
                 web.put("/deliveries", self._set_deliveries),
+                web.get("/clock", self._tell_time),
+                web.put("/clock", self._set_clock),
                 web.post("/act/{verb}", self._do),
                 web.get("/requests", self._list_requests),
                 web.post("/reset", self._forget),
@@ -87,6 +101,16 @@ class ControlApi:
         else:
             self._deliveries.release()
         return _json(asked)
+
+    async def _tell_time(self, _: web.Request) -> web.Response:
+        return _json({"time": self._clock.now()})
+
+    async def _set_clock(self, request: web.Request) -> web.Response:
+        asked = TypeAdapter(ClockSwitch).validate_json(await request.read())
+        if asked.time is not None:
+            self._clock.set(asked.time)
+        self._clock.advance(timedelta(seconds=asked.advance_seconds))
+        return await self._tell_time(request)
 
     async def _do(self, request: web.Request) -> web.Response:
         arguments = TypeAdapter(dict[str, Any]).validate_json(await request.read() or b"{}")

@@ -73,7 +73,6 @@ class Account:
         books: Books,
         now: Callable[[], datetime],
         tell: Callable[[str, str, JsonObject], None],
-        save: Callable[[], None],
         prices: Mapping[str, tuple[str, str]],
     ) -> None:
         self.books = books
@@ -81,7 +80,6 @@ class Account:
         self.next_captures: list[Literal["DECLINED", "PENDING"]] = []
         self._now = now
         self._tell = tell
-        self._save = save
         self._prices = prices
 
     def forget(self) -> None:
@@ -89,7 +87,6 @@ class Account:
         for kept in fields(self.books):
             getattr(self.books, kept.name).clear()
         self.next_captures.clear()
-        self._save()
 
     def create_order(self, amount: str, currency: str, **given: str | None) -> Order:
         order = Order(new_id(), amount, currency, self._time())
@@ -97,8 +94,6 @@ class Account:
         order.return_url = given.get("return_url") or ""
         order.cancel_url = given.get("cancel_url") or ""
         self.books.orders[order.order_id] = order
-        # Of this nothing is told.
-        self._save()
         return order
 
     def approve_order(self, order_id: str) -> None:

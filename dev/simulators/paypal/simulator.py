@@ -11,14 +11,15 @@ from dev.simulators.clock import Clock
 from dev.simulators.control_api import PREFIX, ActRefusedError, ControlApi
 from dev.simulators.deliveries import Deliveries, Event
 from dev.simulators.faults import Faults
-from dev.simulators.paypal.account import VERBS, Account, new_id
+from dev.simulators.paypal.account import VERBS, Account, Books, new_id
 from dev.simulators.paypal.certificates import SigningChain, keep_chain, make_chain, read_chain
 from dev.simulators.paypal.errors import PayPalError
 from dev.simulators.paypal.objects import JsonObject, event_json
 from dev.simulators.paypal.pages import Pages, show_refusals
 from dev.simulators.paypal.rest_api import ReceivedRequest, RestApi
 from dev.simulators.paypal.signing import Signer
-from dev.simulators.paypal.state_file import read_books, write_books
+from dev.simulators.server import Server
+from dev.simulators.state_file import StateFile
 from services.billing_gateway.paypal.environment import ADDRESSES, Environment
 
 
@@ -33,21 +34,19 @@ class PayPalSimulator:
         webhook_id: str,
         webhook_url: str,
         state_file: Path | None = None,
-        clock: Clock | None = None,
         chain: SigningChain | None = None,
         prices: Mapping[str, tuple[str, str]] | None = None,
         retry_seconds: float = 1.0,
     ) -> None:
         """`prices`: of plans, amount and currency. The chain is kept beside the state file."""
-        self.clock = clock or Clock()
-        self._state_file = state_file
-        self._books = read_books(state_file)
-        self._chain = chain or self._find_chain()
+        self.clock = Clock()
+        self._state_file = StateFile(state_file, Books)
+        self._chain = chain or self._find_chain(state_file)
         signer = Signer(self._chain, webhook_id)
         self.deliveries = Deliveries(
             webhook_url, lambda body: signer.headers(body, self.clock.now()), retry_seconds
         )
-        self.account = Account(self._books, self.clock.now, self._tell, self._save, prices or {})
+        self.account = Account(self._state_file.read(), self.clock.now, self._tell, prices or {})
         self._api = RestApi(
             account=self.account,
             clock=self.clock,
@@ -56,35 +55,33 @@ class PayPalSimulator:
             credentials=(client_id, client_secret),
             certificate_pem=self._chain.served_pem,
         )
-        self._runner: web.AppRunner | None = None
+        self._server = Server()
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         control = ControlApi(
             faults=self.faults,
             deliveries=self.deliveries,
+            clock=self.clock,
             act=self._act,
             requests=lambda: self.requests,
             reset=self.reset,
         )
-        application = web.Application(middlewares=[show_refusals])
+        keep = self._state_file.after_each_request(lambda: self.account.books)
+        application = web.Application(middlewares=[keep, show_refusals])
         application.add_routes([*self._api.routes(), *Pages(self.account).routes()])
         application.add_subapp(PREFIX, control.application())
-        self._runner = web.AppRunner(application, access_log=None)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
+        await self._server.start(application, host, port)
 
     async def stop(self) -> None:
         """What is remembered stays for the next start; what is under way is given up."""
         self.faults.stop()
         await self.deliveries.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._server.stop()
+        self._state_file.write(self.account.books)
 
     @property
     def base_url(self) -> str:
-        assert self._runner is not None, "not started"
-        host, port = self._runner.addresses[0][:2]
-        return f"http://{host}:{port}"
+        return self._server.base_url
 
     @property
     def root_certificate_pem(self) -> bytes:
@@ -131,18 +128,14 @@ class PayPalSimulator:
             raise ActRefusedError(str(error)) from error
 
     def _tell(self, event_type: str, resource_type: str, resource: JsonObject) -> None:
-        self._save()
         event_id = f"WH-{new_id()}-{new_id()}"
         told = event_json(event_id, event_type, resource_type, resource, self.clock.now())
         event = Event(event_id, event_type, json.dumps(told).encode())
         self._api.events[event_id] = event
         self.deliveries.happen(event)
 
-    def _save(self) -> None:
-        write_books(self._state_file, self._books)
-
-    def _find_chain(self) -> SigningChain:
-        folder = self._state_file and self._state_file.with_suffix(".certificates")
+    def _find_chain(self, state_file: Path | None) -> SigningChain:
+        folder = state_file and state_file.with_suffix(".certificates")
         kept = read_chain(folder) if folder else None
         if kept is not None:
             return kept

@@ -1,11 +1,7 @@
-"""Everything an account keeps, and the file that it is kept in between runs."""
+"""Everything an account keeps."""
 
-import tempfile
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any, TypeVar
-
-from pydantic import TypeAdapter
 
 from dev.simulators.stripe.errors import not_found
 from dev.simulators.stripe.objects import (
@@ -58,17 +54,3 @@ def find(kept: dict[str, AnyObject], object_id: str, what: str) -> AnyObject:
     if object_id not in kept:
         raise not_found(what, object_id)
     return kept[object_id]
-
-
-def read_books(file: Path | None) -> Books:
-    if file is None or not file.exists():
-        return Books()
-    return TypeAdapter(Books).validate_json(file.read_bytes())
-
-
-def write_books(file: Path, books: Books) -> None:
-    """Replace the file at once, so that the next run finds it whole."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as unfinished:
-        unfinished.write(TypeAdapter(Books).dump_json(books))
-    Path(unfinished.name).replace(file)

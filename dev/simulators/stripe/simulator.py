@@ -1,7 +1,7 @@
 """The simulator as one object: a server to start and stop, and the same switches in Python."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ from dev.simulators.clock import Clock
 from dev.simulators.control_api import PREFIX, ActRefusedError, ControlApi
 from dev.simulators.deliveries import Deliveries, Event
 from dev.simulators.faults import Faults
-from dev.simulators.stripe.books import read_books, write_books
+from dev.simulators.server import Server
+from dev.simulators.state_file import StateFile
+from dev.simulators.stripe.books import Books
 from dev.simulators.stripe.errors import StripeError
 from dev.simulators.stripe.pages import Pages
 from dev.simulators.stripe.rest_api import ReceivedRequest, RestApi
@@ -32,50 +34,43 @@ class StripeSimulator:
         *,
         state_file: Path | None = None,
         shape: Shape = Shape.ENDIVE,
-        now: Callable[[], datetime] | None = None,
     ) -> None:
         """`shape` is the version that the webhook endpoint was made with."""
         self.clock = Clock()
         self.faults = Faults()
         self.deliveries = Deliveries(webhook_url, self._sign)
         self._webhook_secret = webhook_secret
-        self._state_file = state_file
-        self.account = StripeAccount(
-            read_books(state_file), now or self.clock.now, self._happen, shape
-        )
+        self._state_file = StateFile(state_file, Books)
+        self.account = StripeAccount(self._state_file.read(), self.clock.now, self._happen, shape)
         self._api = RestApi(self.account, api_key, self.faults)
-        self._runner: web.AppRunner | None = None
+        self._server = Server()
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         control = ControlApi(
             faults=self.faults,
             deliveries=self.deliveries,
+            clock=self.clock,
             act=self._act,
             requests=lambda: self.requests,
             reset=self.reset,
         )
-        application = web.Application()
+        keep = self._state_file.after_each_request(lambda: self.account.books)
+        application = web.Application(middlewares=[keep])
         application.add_routes([*self._api.routes(), *Pages(self.account).routes()])
         application.add_subapp(PREFIX, control.application())
-        self._runner = web.AppRunner(application, access_log=None)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
+        await self._server.start(application, host, port)
         self.account.page_base = f"{self.base_url}/pay"
 
     async def stop(self) -> None:
         """Safe to call twice or without a start; what is remembered stays for the next start."""
         self.faults.stop()
         await self.deliveries.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
-        if self._state_file is not None:
-            write_books(self._state_file, self.account.books)
+        await self._server.stop()
+        self._state_file.write(self.account.books)
 
     @property
     def base_url(self) -> str:
-        assert self._runner is not None, "not started"
-        host, port = self._runner.addresses[0][:2]
-        return f"http://{host}:{port}"
+        return self._server.base_url
 
     @property
     def requests(self) -> list[ReceivedRequest]:
