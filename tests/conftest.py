@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 
 from dev.postgres import EmbeddedPostgres
-from dev.twilio_simulator.simulator import TwilioSimulator
+from dev.simulators.twilio.simulator import TwilioSimulator
 from tests.support.databases import FAST_SETTINGS, ServiceDatabase, ServiceDatabases
 from tests.support.searching import EXAMPLES, SEARCH_TIMES
 from tests.support.services import free_address

@@ -1,1 +1,1 @@
-"""Stand-ins for the payment providers: stateful, with signed webhooks, failing on demand."""
+"""Stand-ins for Twilio and the payment providers: they remember, and fail on demand."""

@@ -1,4 +1,4 @@
-"""A simulated provider's switches, its clock, its memory and its verbs, over HTTP, in JSON."""
+"""A simulator's switches, its memory and more, over HTTP, in JSON."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -41,7 +41,55 @@ class ClockSwitch:
 
 
 class ControlApi:
-    """For whoever watches or disturbs a provider; Tollgate's services do not know it."""
+    """For whoever watches or disturbs a simulator; Tollgate's services do not know it."""
+
+    def __init__(
+        self,
+        *,
+        faults: Faults,
+        requests: Callable[[], Sequence[Any]],
+        reset: Callable[[], None],
+    ) -> None:
+        self._faults = faults
+        self._requests = requests
+        self._reset = reset
+
+    def application(self) -> web.Application:
+        application = web.Application(middlewares=[_explain])
+        application.add_routes(self.routes())
+        return application
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/faults", self._list_faults),
+            web.post("/faults", self._set_fault),
+            web.delete("/faults", self._clear_faults),
+            web.get("/requests", self._list_requests),
+            web.post("/reset", self._forget),
+        ]
+
+    async def _list_faults(self, _: web.Request) -> web.Response:
+        return to_json(self._faults.all())
+
+    async def _set_fault(self, request: web.Request) -> web.Response:
+        switch = TypeAdapter(Switch).validate_json(await request.read())
+        self._faults.set(switch.fault, switch.call, switch.times)
+        return to_json(self._faults.all())
+
+    async def _clear_faults(self, request: web.Request) -> web.Response:
+        self._faults.clear(request.query.get("call"))
+        return to_json(self._faults.all())
+
+    async def _list_requests(self, _: web.Request) -> web.Response:
+        return to_json(self._requests())
+
+    async def _forget(self, _: web.Request) -> web.Response:
+        self._reset()
+        return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
+class ProviderControlApi(ControlApi):
+    """A payment provider's, which has a clock, tells what happens, and lets it happen."""
 
     def __init__(
         self,
@@ -54,41 +102,19 @@ class ControlApi:
         reset: Callable[[], None],
     ) -> None:
         """`act` does what a verb says, by its arguments, or raises ActRefusedError."""
-        self._faults = faults
+        super().__init__(faults=faults, requests=requests, reset=reset)
         self._deliveries = deliveries
         self._clock = clock
         self._act = act
-        self._requests = requests
-        self._reset = reset
 
-    def application(self) -> web.Application:
-        application = web.Application(middlewares=[_explain])
-        application.add_routes(
-            [
-                web.get("/faults", self._list_faults),
-                web.post("/faults", self._set_fault),
-                web.delete("/faults", self._clear_faults),
-                web.put("/deliveries", self._set_deliveries),
-                web.get("/clock", self._tell_time),
-                web.put("/clock", self._set_clock),
-                web.post("/act/{verb}", self._do),
-                web.get("/requests", self._list_requests),
-                web.post("/reset", self._forget),
-            ]
-        )
-        return application
-
-    async def _list_faults(self, _: web.Request) -> web.Response:
-        return _json(self._faults.all())
-
-    async def _set_fault(self, request: web.Request) -> web.Response:
-        switch = TypeAdapter(Switch).validate_json(await request.read())
-        self._faults.set(switch.fault, switch.call, switch.times)
-        return _json(self._faults.all())
-
-    async def _clear_faults(self, request: web.Request) -> web.Response:
-        self._faults.clear(request.query.get("call"))
-        return _json(self._faults.all())
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            *super().routes(),
+            web.put("/deliveries", self._set_deliveries),
+            web.get("/clock", self._tell_time),
+            web.put("/clock", self._set_clock),
+            web.post("/act/{verb}", self._do),
+        ]
 
     async def _set_deliveries(self, request: web.Request) -> web.Response:
         asked = TypeAdapter(DeliverySwitches).validate_json(await request.read())
@@ -100,10 +126,10 @@ class ControlApi:
             self._deliveries.hold()
         else:
             self._deliveries.release()
-        return _json(asked)
+        return to_json(asked)
 
     async def _tell_time(self, _: web.Request) -> web.Response:
-        return _json({"time": self._clock.now()})
+        return to_json({"time": self._clock.now()})
 
     async def _set_clock(self, request: web.Request) -> web.Response:
         asked = TypeAdapter(ClockSwitch).validate_json(await request.read())
@@ -114,14 +140,7 @@ class ControlApi:
 
     async def _do(self, request: web.Request) -> web.Response:
         arguments = TypeAdapter(dict[str, Any]).validate_json(await request.read() or b"{}")
-        return _json(self._act(request.match_info["verb"], arguments))
-
-    async def _list_requests(self, _: web.Request) -> web.Response:
-        return _json(self._requests())
-
-    async def _forget(self, _: web.Request) -> web.Response:
-        self._reset()
-        return web.Response(status=HTTPStatus.NO_CONTENT)
+        return to_json(self._act(request.match_info["verb"], arguments))
 
 
 @web.middleware
@@ -133,6 +152,6 @@ async def _explain(request: web.Request, handler: Handler) -> web.StreamResponse
         return web.json_response({"error": str(error)}, status=HTTPStatus.BAD_REQUEST)
 
 
-def _json(value: object) -> web.Response:
+def to_json(value: object) -> web.Response:
     body = TypeAdapter(Any).dump_json(value)
     return web.Response(body=body, headers={hdrs.CONTENT_TYPE: "application/json"})

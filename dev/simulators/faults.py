@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Annotated, Literal, assert_never
 
 from aiohttp import hdrs, web
 from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 
-UNAVAILABLE_PAGE = "<html><body><h1>Service Temporarily Unavailable</h1></body></html>"
+UNAVAILABLE_PAGE = "<html><body><h1>{} Service Temporarily Unavailable</h1></body></html>"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,9 @@ class Switch:
 class Faults:
     """The switches in the order in which they were set: the first that applies comes first."""
 
-    def __init__(self) -> None:
+    def __init__(self, busy_code: str) -> None:
+        """`busy_code` is how the provider calls too many requests."""
+        self._busy_code = busy_code
         self._switches: list[Switch] = []
         self._stopping = asyncio.Event()
 
@@ -112,29 +115,33 @@ class Faults:
             case None:
                 return await answer()
             case Unavailable(status):
-                return web.Response(status=status, text=UNAVAILABLE_PAGE, content_type="text/html")
+                return web.Response(
+                    status=status, text=UNAVAILABLE_PAGE.format(status), content_type="text/html"
+                )
             case TooManyRequests(seconds):
-                headers = {} if seconds is None else {hdrs.RETRY_AFTER: str(seconds)}
-                return web.Response(status=429, headers=headers)
+                busy = refuse(Refusal(self._busy_code, HTTPStatus.TOO_MANY_REQUESTS))
+                if seconds is not None:
+                    busy.headers[hdrs.RETRY_AFTER] = str(seconds)
+                return busy
             case Refusal():
                 return refuse(fault)
             case Hang():
                 await self._stopping.wait()
                 return _lost(request)
             case Latency(milliseconds):
-                await self._wait(milliseconds)
-                return await answer()
+                return _lost(request) if await self._stops_within(milliseconds) else await answer()
             case LostAnswer():
                 await answer()
                 return _lost(request)
             case _:
                 assert_never(fault)
 
-    async def _wait(self, milliseconds: int) -> None:
+    async def _stops_within(self, milliseconds: int) -> bool:
         try:
             await asyncio.wait_for(self._stopping.wait(), milliseconds / 1000)
         except TimeoutError:
-            return
+            return False
+        return True
 
     def _use(self, switch: Switch) -> None:
         if switch.times == 1:

@@ -31,7 +31,7 @@ class Simulator:
 SIMULATORS: Mapping[str, Simulator] = {
     "twilio": Simulator(
         title="Twilio simulator",
-        module="dev.twilio_simulator",
+        module="dev.simulators.twilio",
         base_setting="TWILIO_API_BASE",
         credentials={
             "TWILIO_ACCOUNT_SID": lambda: f"AC{secrets.token_hex(16)}",

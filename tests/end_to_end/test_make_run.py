@@ -56,7 +56,7 @@ from pathlib import Path
 from dev.stack.children import start_child
 
 async def main():
-    simulator = ["dev.twilio_simulator", "--port", "0", "--account-sid", "AC" + 32 * "0"]
+    simulator = ["dev.simulators.twilio", "--port", "0", "--account-sid", "AC" + 32 * "0"]
     environment = {**os.environ, "TWILIO_AUTH_TOKEN": "token"}
     child = await start_child("child", simulator, environment, Path(sys.argv[1]))
     print(child.process.pid, flush=True)

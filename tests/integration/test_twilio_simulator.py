@@ -20,9 +20,7 @@ from twilio.http.response import Response
 from twilio.rest import Client
 from twilio.rest.api.v2010.account import AccountContext
 
-from dev.twilio_simulator import TwilioSimulator
-from dev.twilio_simulator.accounts import AccountStatus
-from dev.twilio_simulator.faults import (
+from dev.simulators.faults import (
     Fault,
     Hang,
     Latency,
@@ -31,6 +29,8 @@ from dev.twilio_simulator.faults import (
     TooManyRequests,
     Unavailable,
 )
+from dev.simulators.twilio import TwilioSimulator
+from dev.simulators.twilio.accounts import AccountStatus
 from tests.support.waiting import eventually
 
 CHECKOUT = Path(__file__).parents[2]
@@ -242,7 +242,7 @@ class TestFaults:
         [
             (Unavailable(), (503, 503)),
             (TooManyRequests(), (429, 20429)),
-            (Refusal(code=21478, http_status=400), (400, 21478)),
+            (Refusal("21478", 400), (400, 21478)),
         ],
     )
     async def test_that_refuse_change_nothing(
@@ -405,23 +405,23 @@ class TestControl:
             Hang(),
             Latency(milliseconds=20),
             LostAnswer(),
-            Refusal(code=21476, http_status=400),
+            Refusal("21476", 400),
         ],
         ids=lambda fault: fault.kind,
     )
     async def test_knows_every_fault(self, web: aiohttp.ClientSession, fault: Fault) -> None:
-        switch = {"fault": vars_of(fault), "sid": ONE, "times": 2}
+        switch = {"fault": vars_of(fault), "call": ONE, "times": 2}
         async with web.post("/_simulator/faults", json=switch) as response:
             assert response.status == 200
         async with web.get("/_simulator/faults") as response:
             assert await response.json() == [switch]
-        async with web.delete("/_simulator/faults", params={"sid": OTHER}) as response:
+        async with web.delete("/_simulator/faults", params={"call": OTHER}) as response:
             assert await response.json() == [switch]
         async with web.delete("/_simulator/faults") as response:
             assert await response.json() == []
 
     async def test_sets_faults_that_bite(self, web: aiohttp.ClientSession, twilio: Client) -> None:
-        switch = {"fault": {"kind": "refusal", "code": 21476, "http_status": 400}, "times": 1}
+        switch = {"fault": {"kind": "refusal", "code": "21476", "status": 400}, "times": 1}
         async with web.post("/_simulator/faults", json=switch):
             update = account(twilio, ONE).update_async(status="suspended")
             assert await refusal_of(update) == (400, 21476)
@@ -435,7 +435,7 @@ class TestControl:
             b'{"fault": {"kind": "earthquake"}}',
             b'{"fault": {"kind": "latency"}}',
             b'{"fault": {"kind": "latency", "milliseconds": -1}}',
-            b'{"fault": {"kind": "refusal", "code": 1, "http_status": 200}}',
+            b'{"fault": {"kind": "refusal", "code": "1", "status": 200}}',
             b'{"fault": {"kind": "hang"}, "times": 0}',
         ],
     )
@@ -454,7 +454,7 @@ class TestControl:
         async with web.put(f"/_simulator/accounts/{ONE}", json={"status": "paused"}) as response:
             assert response.status == 400
         async with web.get("/_simulator/accounts/AC123") as response:
-            assert response.status == 404
+            assert response.status == 400
         assert simulator.status(ONE) == "active"
 
     async def test_forgets_everything_on_reset(
@@ -481,11 +481,13 @@ class TestStateFile:
         first.set_status(ONE, AccountStatus.SUSPENDED)
         first.fail(Unavailable())
         assert first.status(OTHER) == "active"
+        await first.stop()
         second = TwilioSimulator(PARENT, TOKEN, file, clock.now)
         assert second.status(ONE) == "suspended"
         assert file.stat().st_mode & 0o777 == 0o600
         assert list(file.parent.iterdir()) == [file]
         second.reset()
+        await second.stop()
         assert TwilioSimulator(PARENT, TOKEN, file).status(ONE) == "active"
 
     def test_that_is_broken_is_not_taken_for_an_empty_one(self, tmp_path: Path) -> None:
@@ -517,7 +519,7 @@ class TestProgram:
 
 async def program(*arguments: str, token: str = TOKEN) -> Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "dev.twilio_simulator", "--account-sid", PARENT, *arguments),
+        *(sys.executable, "-m", "dev.simulators.twilio", "--account-sid", PARENT, *arguments),
         cwd=CHECKOUT,
         env={**os.environ, "TWILIO_AUTH_TOKEN": token},
         stdin=DEVNULL,

@@ -11,8 +11,8 @@ import grpc
 from multidict import CIMultiDict
 from pydantic import SecretStr
 
+from dev.simulators.twilio.simulator import TwilioSimulator
 from dev.stripe_simulator import signature_header, to_body
-from dev.twilio_simulator.simulator import TwilioSimulator
 from libs.metrics import ServiceMetrics
 from libs.service import Service
 from services.billing_gateway.app import assemble as assemble_billing_gateway

@@ -49,7 +49,7 @@ class RestApi:
     deliveries: Deliveries
     credentials: tuple[str, str]
     certificate_pem: bytes
-    faults: Faults = field(default_factory=Faults)
+    faults: Faults = field(default_factory=lambda: Faults("RATE_LIMIT_REACHED"))
     requests: list[ReceivedRequest] = field(default_factory=list)
     events: dict[str, Event] = field(default_factory=dict)
     tokens: set[str] = field(default_factory=set)

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from dev.simulators.clock import Clock
-from dev.simulators.control_api import PREFIX, ActRefusedError, ControlApi
+from dev.simulators.control_api import PREFIX, ActRefusedError, ProviderControlApi
 from dev.simulators.deliveries import Deliveries, Event
 from dev.simulators.faults import Faults
 from dev.simulators.paypal.account import VERBS, Account, Books, new_id
@@ -58,7 +58,7 @@ class PayPalSimulator:
         self._server = Server()
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        control = ControlApi(
+        control = ProviderControlApi(
             faults=self.faults,
             deliveries=self.deliveries,
             clock=self.clock,

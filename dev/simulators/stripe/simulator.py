@@ -10,7 +10,7 @@ import stripe
 from aiohttp import web
 
 from dev.simulators.clock import Clock
-from dev.simulators.control_api import PREFIX, ActRefusedError, ControlApi
+from dev.simulators.control_api import PREFIX, ActRefusedError, ProviderControlApi
 from dev.simulators.deliveries import Deliveries, Event
 from dev.simulators.faults import Faults
 from dev.simulators.server import Server
@@ -37,7 +37,7 @@ class StripeSimulator:
     ) -> None:
         """`shape` is the version that the webhook endpoint was made with."""
         self.clock = Clock()
-        self.faults = Faults()
+        self.faults = Faults("rate_limit")
         self.deliveries = Deliveries(webhook_url, self._sign)
         self._webhook_secret = webhook_secret
         self._state_file = StateFile(state_file, Books)
@@ -46,7 +46,7 @@ class StripeSimulator:
         self._server = Server()
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        control = ControlApi(
+        control = ProviderControlApi(
             faults=self.faults,
             deliveries=self.deliveries,
             clock=self.clock,

@@ -9,8 +9,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from dev.postgres import EmbeddedPostgres
+from dev.simulators.twilio.simulator import TwilioSimulator
 from dev.stripe_simulator import Customer, top_up_event
-from dev.twilio_simulator.simulator import TwilioSimulator
 from tests.support.databases import FAST_SETTINGS, ServiceDatabases
 from tests.support.errors import refusal
 from tests.support.services import free_address

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
-from dev.twilio_simulator import TwilioSimulator
+from dev.simulators.twilio import TwilioSimulator
 from libs.database import Database
 from services.telephony.app import build
 from services.telephony.config import TelephonySettings

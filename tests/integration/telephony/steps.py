@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import grpc
 
-from dev.twilio_simulator import TwilioSimulator
+from dev.simulators.twilio import TwilioSimulator
 from tests.support.level_steps import ORGANIZATION, LevelSteps
 from tests.support.waiting import eventually
 from tollgate.telephony.v1 import subaccount_pb2, telephony_service_pb2

@@ -10,9 +10,7 @@ from itertools import pairwise
 import asyncpg
 import pytest
 
-from dev.twilio_simulator import TwilioSimulator
-from dev.twilio_simulator.accounts import AccountStatus
-from dev.twilio_simulator.faults import (
+from dev.simulators.faults import (
     Fault,
     Hang,
     Latency,
@@ -21,6 +19,8 @@ from dev.twilio_simulator.faults import (
     TooManyRequests,
     Unavailable,
 )
+from dev.simulators.twilio import TwilioSimulator
+from dev.simulators.twilio.accounts import AccountStatus
 from services.telephony.app import build
 from services.telephony.config import TelephonySettings
 from services.telephony.domain.values import Due, ObservedState
@@ -49,8 +49,8 @@ PASSING_FAULTS = [
     Unavailable(),
     TooManyRequests(),
     LostAnswer(),
-    Refusal(code=20003, http_status=401),
-    Refusal(code=20500, http_status=500),
+    Refusal("20003", 401),
+    Refusal("20500", 500),
 ]
 
 
@@ -81,7 +81,7 @@ async def test_twilio_is_left_in_peace_for_as_long_as_it_asks(
     assert waits > timedelta(seconds=29)
 
 
-@pytest.mark.parametrize("fault", [Hang(), Refusal(code=20404, http_status=404)], ids=repr)
+@pytest.mark.parametrize("fault", [Hang(), Refusal("20404", 404)], ids=repr)
 async def test_one_that_fails_does_not_keep_the_others(
     steps: TelephonySteps, twilio: TwilioSimulator, fault: Fault
 ) -> None:
@@ -215,7 +215,7 @@ async def test_what_twilio_itself_suspended_is_reported_and_tried_again(
 ) -> None:
     twilio.set_status(ONE, AccountStatus.SUSPENDED)
     twilio.fail(Latency(0), ONE, times=1)  # the look before the activation
-    twilio.fail(Refusal(code=21478, http_status=400), ONE, times=1)
+    twilio.fail(Refusal("21478", 400), ONE, times=1)
     await steps.make_good()
     await steps.register(ONE)
     await eventually(lambda: steps.get(ONE), lambda seen: "21478" in seen.last_error)

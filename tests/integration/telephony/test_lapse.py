@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from dev.twilio_simulator import TwilioSimulator
+from dev.simulators.twilio import TwilioSimulator
 from services.telephony.app import build
 from tests.integration.telephony.conftest import telephony_settings
 from tests.integration.telephony.steps import ACTIVE, ONE, TelephonySteps, wanted_name

@@ -3,9 +3,9 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from dev.twilio_simulator import TwilioSimulator
-from dev.twilio_simulator.accounts import AccountStatus
-from dev.twilio_simulator.faults import Hang, Latency, Refusal
+from dev.simulators.faults import Hang, Latency, Refusal
+from dev.simulators.twilio import TwilioSimulator
+from dev.simulators.twilio.accounts import AccountStatus
 from libs.database import Database
 from services.telephony.config import TelephonySettings
 from services.telephony.domain.values import Blocker, Due, DueSearch, ObservedState, WantedState
@@ -144,7 +144,7 @@ async def test_an_error_of_what_is_no_longer_wanted_is_forgotten(
     await parts.operations.register_subaccount(ORGANIZATION, "", ONE)
     await parts.reconciliation.reconcile(DUE)
     await parts.operations.observe_wallet(ORGANIZATION, wallet_level(revision=2, frozen=True))
-    twilio.fail(Refusal(code=21475, http_status=400), ONE, times=1)
+    twilio.fail(Refusal("21475", 400), ONE, times=1)
     await parts.reconciliation.reconcile(DUE)
     refused = (await parts.operations.get_subaccount(ONE)).subaccount
     assert refused.last_error != ""

@@ -3,9 +3,9 @@
 import grpc
 import pytest
 
-from dev.twilio_simulator import TwilioSimulator
-from dev.twilio_simulator.accounts import AccountStatus
-from dev.twilio_simulator.faults import Refusal
+from dev.simulators.faults import Refusal
+from dev.simulators.twilio import TwilioSimulator
+from dev.simulators.twilio.accounts import AccountStatus
 from tests.integration.telephony.steps import (
     ACTIVE,
     ONE,
@@ -92,7 +92,7 @@ async def test_who_may_send(steps: TelephonySteps, twilio: TwilioSimulator) -> N
     assert await steps.sending_blockers(brand_id="brand-2") == ["SUBACCOUNT_MISSING"]
 
     twilio.set_status(TWO, AccountStatus.SUSPENDED)
-    twilio.fail(Refusal(code=21478, http_status=400), TWO)
+    twilio.fail(Refusal("21478", 400), TWO)
     await steps.register(TWO, brand_id="brand-2")
     assert await steps.sending_blockers() == ["SUBACCOUNT_NOT_ACTIVE"]
     assert await steps.sending_blockers(brand_id="brand-1") == []
@@ -118,7 +118,7 @@ async def test_a_closed_subaccount_does_not_count(
 async def test_every_filter_finds_what_it_names(
     steps: TelephonySteps, twilio: TwilioSimulator
 ) -> None:
-    twilio.fail(Refusal(code=20404, http_status=404), TWO)
+    twilio.fail(Refusal("20404", 404), TWO)
     await steps.make_good()
     await steps.register(ONE, brand_id="brand-1")
     await steps.register(TWO, brand_id="brand-2")

@@ -13,9 +13,7 @@ from aiohttp import ClientSession, encode_basic_auth
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from dev.twilio_simulator import TwilioSimulator
-from dev.twilio_simulator.accounts import AccountStatus
-from dev.twilio_simulator.faults import (
+from dev.simulators.faults import (
     Fault,
     Hang,
     LostAnswer,
@@ -23,6 +21,8 @@ from dev.twilio_simulator.faults import (
     TooManyRequests,
     Unavailable,
 )
+from dev.simulators.twilio import TwilioSimulator
+from dev.simulators.twilio.accounts import AccountStatus
 from services.telephony.domain.values import ObservedState, WantedState
 from services.telephony.ports import (
     TwilioBusyError,
@@ -96,10 +96,10 @@ async def test_a_twilio_that_hangs_is_given_up_in_time(
     [
         (Unavailable(), TwilioUnavailableError),
         (LostAnswer(), TwilioUnavailableError),
-        (Refusal(code=20500, http_status=500), TwilioUnavailableError),
+        (Refusal("20500", 500), TwilioUnavailableError),
         (TooManyRequests(), TwilioBusyError),
-        (Refusal(code=21478, http_status=400), TwilioRefusedError),
-        (Refusal(code=20404, http_status=404), TwilioRefusedError),
+        (Refusal("21478", 400), TwilioRefusedError),
+        (Refusal("20404", 404), TwilioRefusedError),
     ],
     ids=repr,
 )
@@ -197,7 +197,7 @@ async def test_an_accounts_token_is_never_logged_stored_or_returned(
     with capture_logs() as logs:
         await steps.let_send(ONE)
         twilio.fail(LostAnswer(), times=1)
-        twilio.fail(Refusal(code=21478, http_status=400), times=2)
+        twilio.fail(Refusal("21478", 400), times=2)
         await steps.report_wallet(frozen=True)
         await steps.reach(SUSPENDED)
     connection = await asyncpg.connect(database.superuser_url)

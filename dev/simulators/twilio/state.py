@@ -2,14 +2,12 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
-from dev.twilio_simulator.accounts import Accounts
-from dev.twilio_simulator.faults import Faults
-from dev.twilio_simulator.state_file import read_accounts, write_accounts
+from dev.simulators.faults import Faults
+from dev.simulators.twilio.accounts import Account, Accounts
 
 REQUESTS_KEPT = 10_000
 
@@ -25,15 +23,13 @@ class ReceivedRequest:
 
 
 class SimulatorState:
-    """The accounts, kept in a file if one is given; the faults and requests of this run."""
+    """The accounts; the faults and requests of this run."""
 
     def __init__(
-        self, parent_sid: str, state_file: Path | None, now: Callable[[], datetime]
+        self, parent_sid: str, known: Iterable[Account], now: Callable[[], datetime]
     ) -> None:
-        self._state_file = state_file
-        known = [] if state_file is None else read_accounts(state_file)
-        self.accounts = Accounts(parent_sid, known, now, on_change=self._save)
-        self.faults = Faults()
+        self.accounts = Accounts(parent_sid, known, now)
+        self.faults = Faults("20429")
         self.requests: deque[ReceivedRequest] = deque(maxlen=REQUESTS_KEPT)
         self._now = now
         self._request_arrived = asyncio.Condition()
@@ -51,7 +47,3 @@ class SimulatorState:
         self.faults.clear()
         self.requests.clear()
         self.accounts.forget_all()
-
-    def _save(self) -> None:
-        if self._state_file is not None:
-            write_accounts(self._state_file, self.accounts.all())

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from http import HTTPStatus
 
-from dev.twilio_simulator.errors import TwilioError, not_found
+from dev.simulators.twilio.errors import TwilioError, not_found
 
 SID_PATTERN = re.compile(r"AC[0-9a-fA-F]{32}")
 
@@ -37,18 +37,16 @@ class Accounts:
         parent_sid: str,
         known: Iterable[Account],
         now: Callable[[], datetime],
-        on_change: Callable[[], None],
     ) -> None:
         self.parent_sid = parent_sid
         self._accounts = {account.sid: account for account in known}
         self._now = now
-        self._on_change = on_change
 
     def get(self, sid: str) -> Account:
         if not SID_PATTERN.fullmatch(sid):
             raise not_found(account_path(sid))
         if sid not in self._accounts:
-            self._keep(self._new_account(sid))
+            self._accounts[sid] = self._new_account(sid)
         return self._accounts[sid]
 
     def update(self, sid: str, status: str | None, friendly_name: str | None) -> Account:
@@ -69,7 +67,6 @@ class Accounts:
 
     def forget_all(self) -> None:
         self._accounts.clear()
-        self._on_change()
 
     def _allowed_status(self, account: Account, status: str) -> AccountStatus:
         if status not in list(AccountStatus):
@@ -86,12 +83,8 @@ class Accounts:
 
     def _keep_if_changed(self, account: Account) -> Account:
         if account != self._accounts[account.sid]:
-            self._keep(replace(account, updated_at=self._now()))
+            self._accounts[account.sid] = replace(account, updated_at=self._now())
         return self._accounts[account.sid]
-
-    def _keep(self, account: Account) -> None:
-        self._accounts[account.sid] = account
-        self._on_change()
 
     def _new_account(self, sid: str) -> Account:
         now = self._now()

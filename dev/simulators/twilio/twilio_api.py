@@ -1,33 +1,16 @@
 """The part of Twilio's REST API that Tollgate uses, over HTTP."""
 
-import asyncio
 import base64
 import hmac
 from email.utils import format_datetime
 from http import HTTPStatus
-from typing import assert_never
 
 from aiohttp import hdrs, web
 
-from dev.twilio_simulator.accounts import Account, account_path
-from dev.twilio_simulator.errors import TwilioError, not_found
-from dev.twilio_simulator.faults import (
-    Fault,
-    Hang,
-    Latency,
-    LostAnswer,
-    Refusal,
-    TooManyRequests,
-    Unavailable,
-)
-from dev.twilio_simulator.state import SimulatorState
-
-UNAVAILABLE_PAGE = """\
-<html>
-<head><title>503 Service Temporarily Unavailable</title></head>
-<body><center><h1>503 Service Temporarily Unavailable</h1></center></body>
-</html>
-"""
+from dev.simulators.faults import Refusal
+from dev.simulators.twilio.accounts import Account, account_path
+from dev.simulators.twilio.errors import TwilioError, not_found
+from dev.simulators.twilio.state import SimulatorState
 
 SUBRESOURCES = {
     "addresses": "Addresses",
@@ -60,7 +43,6 @@ class TwilioApi:
         self._state = state
         credentials = f"{state.accounts.parent_sid}:{auth_token}"
         self._authorization = b"Basic " + base64.b64encode(credentials.encode())
-        self._stopping = asyncio.Event()
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -69,43 +51,17 @@ class TwilioApi:
             web.route(hdrs.METH_ANY, "/2010-04-01/{rest:.*}", self.handle_unknown),
         ]
 
-    def stop(self) -> None:
-        """Lets go of the requests that would never be answered."""
-        self._stopping.set()
-
     async def handle_account(self, request: web.Request) -> web.Response:
         sid, form = request.match_info["sid"], await _form(request)
         await self._state.record(request.method, sid, form.get("Status"))
-        fault = self._state.faults.take(sid)
-        return await self._answer_despite(fault, request, form)
+
+        async def answer() -> web.Response:
+            return self._answer(request, form)
+
+        return await self._state.faults.answer(request, sid, answer, _refuse)
 
     async def handle_unknown(self, request: web.Request) -> web.Response:
         return _error(not_found(request.path))
-
-    async def _answer_despite(
-        self, fault: Fault | None, request: web.Request, form: dict[str, str]
-    ) -> web.Response:
-        match fault:
-            case None:
-                return self._answer(request, form)
-            case Unavailable():
-                return web.Response(status=503, text=UNAVAILABLE_PAGE, content_type="text/html")
-            case TooManyRequests(retry_after_seconds):
-                return _too_many_requests(retry_after_seconds)
-            case Refusal(code, http_status):
-                return _error(TwilioError(code, http_status, "Refused by a fault that is set."))
-            case Hang():
-                await self._stopping.wait()
-                return _lost(request)
-            case Latency(milliseconds):
-                if await self._stops_within(milliseconds):
-                    return _lost(request)
-                return self._answer(request, form)
-            case LostAnswer():
-                self._answer(request, form)
-                return _lost(request)
-            case _:
-                assert_never(fault)
 
     def _answer(self, request: web.Request, form: dict[str, str]) -> web.Response:
         try:
@@ -143,13 +99,6 @@ class TwilioApi:
             "uri": path,
         }
 
-    async def _stops_within(self, milliseconds: int) -> bool:
-        try:
-            await asyncio.wait_for(self._stopping.wait(), milliseconds / 1000)
-        except TimeoutError:
-            return False
-        return True
-
 
 async def _form(request: web.Request) -> dict[str, str]:
     form = await request.post()
@@ -163,15 +112,6 @@ def _error(error: TwilioError) -> web.Response:
     return response
 
 
-def _too_many_requests(retry_after_seconds: int | None) -> web.Response:
-    response = _error(TwilioError(20429, HTTPStatus.TOO_MANY_REQUESTS, "Too Many Requests"))
-    if retry_after_seconds is not None:
-        response.headers[hdrs.RETRY_AFTER] = str(retry_after_seconds)
-    return response
-
-
-def _lost(request: web.Request) -> web.Response:
-    """Closes the connection; the response has nobody left to go to."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response()
+def _refuse(refusal: Refusal) -> web.Response:
+    problem = "Refused by a fault that is set."
+    return _error(TwilioError(int(refusal.code), refusal.status, problem))

@@ -6,11 +6,14 @@ from pathlib import Path
 
 from aiohttp import web
 
-from dev.twilio_simulator.accounts import AccountStatus
-from dev.twilio_simulator.control_api import ControlApi, refuse_bad_requests
-from dev.twilio_simulator.faults import Fault, Switch
-from dev.twilio_simulator.state import ReceivedRequest, SimulatorState
-from dev.twilio_simulator.twilio_api import TwilioApi
+from dev.simulators.control_api import PREFIX
+from dev.simulators.faults import Fault
+from dev.simulators.server import Server
+from dev.simulators.state_file import StateFile
+from dev.simulators.twilio.accounts import Account, AccountStatus
+from dev.simulators.twilio.control_api import ConsoleApi
+from dev.simulators.twilio.state import ReceivedRequest, SimulatorState
+from dev.simulators.twilio.twilio_api import TwilioApi
 
 
 def utc_now() -> datetime:
@@ -28,31 +31,27 @@ class TwilioSimulator:
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         """`account_sid` and `auth_token` are the parent's; they alone may ask."""
-        self._state = SimulatorState(account_sid, state_file, now)
-        self._auth_token = auth_token
-        self._api: TwilioApi | None = None
-        self._runner: web.AppRunner | None = None
+        self._state_file = StateFile(state_file, list[Account])
+        self._state = SimulatorState(account_sid, self._state_file.read(), now)
+        self._api = TwilioApi(self._state, auth_token)
+        self._server = Server()
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._api = TwilioApi(self._state, self._auth_token)
-        application = web.Application(middlewares=[refuse_bad_requests])
-        application.add_routes([*self._api.routes(), *ControlApi(self._state).routes()])
-        self._runner = web.AppRunner(application, access_log=None)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
+        keep = self._state_file.after_each_request(self._state.accounts.all)
+        application = web.Application(middlewares=[keep])
+        application.add_routes(self._api.routes())
+        application.add_subapp(PREFIX, ConsoleApi(self._state).application())
+        await self._server.start(application, host, port)
 
     async def stop(self) -> None:
         """Safe to call twice or without a start; what is remembered stays for the next start."""
-        if self._api is not None:
-            self._api.stop()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        self._state.faults.stop()
+        await self._server.stop()
+        self._state_file.write(self._state.accounts.all())
 
     @property
     def base_url(self) -> str:
-        assert self._runner is not None, "not started"
-        host, port = self._runner.addresses[0][:2]
-        return f"http://{host}:{port}"
+        return self._server.base_url
 
     @property
     def requests(self) -> list[ReceivedRequest]:
@@ -72,7 +71,7 @@ class TwilioSimulator:
 
     def fail(self, fault: Fault, sid: str | None = None, times: int | None = None) -> None:
         """Switches a fault on, for one account or all, so many times or until it is healed."""
-        self._state.faults.set(Switch(fault, sid, times))
+        self._state.faults.set(fault, sid, times)
 
     def heal(self, sid: str | None = None) -> None:
         """Switches off the faults set for one account, or every fault."""
