@@ -14,6 +14,17 @@ class Provider(StrEnum):
     STRIPE = "STRIPE"
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where something of a provider's stands in a list, newest first."""
+
+    # None: before all there is.
+    time: datetime | None
+    provider: str
+    object_id: str
+
+
+NEWEST = Place(None, "", "")
 GOOD_STATES = frozenset({SubscriptionState.TRIALING, SubscriptionState.ACTIVE})
 
 

@@ -5,10 +5,9 @@ from dataclasses import replace
 
 from libs.database import Connection, Database
 from libs.errors import DomainError, ErrorReason, invalid_field
-from services.billing_gateway.domain.values import EventFilter, Provider
-from services.billing_gateway.operations.queries.events import event_key, event_not_found
+from services.billing_gateway.domain.values import NEWEST, EventFilter, Place, Provider
+from services.billing_gateway.operations.queries.events import event_not_found, place_of
 from services.billing_gateway.storage import events, inbox
-from services.billing_gateway.storage.events import EventKey
 
 EVENTS_PER_TRANSACTION = 1000
 
@@ -45,7 +44,7 @@ class Replaying:
 
     async def _replay_all(self, wanted: EventFilter) -> int:
         """Walk from the newest to the oldest: what comes meanwhile is newer, and not walked."""
-        replayed_count, before, more = 0, EventKey(), True
+        replayed_count, before, more = 0, NEWEST, True
         while more:
             count, before, more = await self._database.transact(self._replay_some, wanted, before)
             replayed_count += count
@@ -53,9 +52,9 @@ class Replaying:
         return replayed_count
 
     async def _replay_some(
-        self, connection: Connection, wanted: EventFilter, before: EventKey
-    ) -> tuple[int, EventKey, bool]:
+        self, connection: Connection, wanted: EventFilter, before: Place
+    ) -> tuple[int, Place, bool]:
         found = await events.list_events(connection, wanted, before, EVENTS_PER_TRANSACTION)
         if not found:
             return 0, before, False
-        return await inbox.replay(connection, found), event_key(found[-1]), True
+        return await inbox.replay(connection, found), place_of(found[-1]), True

@@ -2,10 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from libs.database import Connection, Record
-from services.billing_gateway.domain.values import EventFilter, EventState, Provider, WebhookEvent
+from services.billing_gateway.domain.values import (
+    EventFilter,
+    EventState,
+    Place,
+    Provider,
+    WebhookEvent,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +50,8 @@ LIMIT $11
 """
 
 
-@dataclass(frozen=True, slots=True)
-class EventKey:
-    """Where an event stands in a list."""
-
-    receive_time: datetime | None = None
-    provider: str = ""
-    event_id: str = ""
-
-
 async def list_events(
-    connection: Connection, wanted: EventFilter, before: EventKey, limit: int
+    connection: Connection, wanted: EventFilter, before: Place, limit: int
 ) -> list[WebhookEvent]:
     """Return events, newest first, before the given one."""
     rows = await connection.fetch(
@@ -67,9 +63,9 @@ async def list_events(
         wanted.object_id,
         wanted.received_after,
         wanted.received_before,
-        before.receive_time,
+        before.time,
         before.provider,
-        before.event_id,
+        before.object_id,
         limit,
     )
     return [to_event(row) for row in rows]

@@ -1,13 +1,14 @@
 """Payments as callers see them: found by any object, and with the top-ups that nobody paid yet."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from operator import attrgetter
 
 from libs.database import Connection, Record
 from services.billing_gateway.domain.values import (
     Payment,
     PaymentFilter,
     PaymentState,
+    Place,
     Provider,
 )
 from services.billing_gateway.storage.payments import to_payment
@@ -21,14 +22,11 @@ class ListedPayment:
     object_ids: tuple[str, ...] = ()
     checkout_reference_id: str = ""
 
-
-@dataclass(frozen=True, slots=True)
-class PaymentKey:
-    """Where a payment stands in a list."""
-
-    create_time: datetime | None = None
-    provider: str = ""
-    payment_id: str = ""
+    @property
+    def place(self) -> Place:
+        """Return where it stands in a list."""
+        payment = self.payment
+        return Place(payment.create_time, payment.provider, payment.payment_id)
 
 
 # A provider's checkout is an object of the payment, or it names the one that it was paid by.
@@ -123,7 +121,7 @@ LIMIT $8
 
 
 async def list_payments(
-    connection: Connection, wanted: PaymentFilter, before: PaymentKey, limit: int
+    connection: Connection, wanted: PaymentFilter, before: Place, limit: int
 ) -> list[ListedPayment]:
     """Return payments, newest first, before the given one."""
     arguments = (
@@ -131,19 +129,14 @@ async def list_payments(
         wanted.provider,
         wanted.state,
         wanted.object_id,
-        before.create_time,
+        before.time,
         before.provider,
-        before.payment_id,
+        before.object_id,
         limit,
     )
     found = [_to_listed(row) for row in await connection.fetch(LIST, *arguments)]
     found += [_to_unpaid(row) for row in await connection.fetch(LIST_UNPAID, *arguments)]
-    return sorted(found, key=_place, reverse=True)[:limit]
-
-
-def _place(listed: ListedPayment) -> tuple[datetime | None, str, str]:
-    payment = listed.payment
-    return payment.create_time, payment.provider, payment.payment_id
+    return sorted(found, key=attrgetter("place"), reverse=True)[:limit]
 
 
 def _to_listed(row: Record) -> ListedPayment:

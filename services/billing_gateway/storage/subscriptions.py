@@ -1,11 +1,10 @@
 """Subscriptions: the links between providers and organizations, and how they stand."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from libs.database import Connection, Record
 from libs.levels import SubscriptionState
-from services.billing_gateway.domain.values import Provider, Subscription, SubscriptionFilter
+from services.billing_gateway.domain.values import Place, Provider, Subscription, SubscriptionFilter
 
 FIND = "SELECT * FROM subscriptions WHERE provider = $1 AND subscription_id = $2"
 
@@ -136,19 +135,10 @@ LIMIT $10
 """
 
 
-@dataclass(frozen=True, slots=True)
-class SubscriptionKey:
-    """Where a subscription stands in a list."""
-
-    create_time: datetime | None = None
-    provider: str = ""
-    subscription_id: str = ""
-
-
 async def list_subscriptions(
     connection: Connection,
     wanted: SubscriptionFilter,
-    before: SubscriptionKey,
+    before: Place,
     limit: int,
     *,
     slack: timedelta,
@@ -163,9 +153,9 @@ async def list_subscriptions(
         wanted.good_standing,
         slack,
         now,
-        before.create_time,
+        before.time,
         before.provider,
-        before.subscription_id,
+        before.object_id,
         limit,
     )
     return [_to_subscription(row) for row in rows]

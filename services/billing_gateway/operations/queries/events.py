@@ -2,17 +2,11 @@
 
 from libs.database import Database
 from libs.errors import DomainError, ErrorReason
-from libs.paging import (
-    Page,
-    decode_page_token,
-    encode_page_token,
-    key_to_time,
-    page_limit,
-    time_to_key,
-)
-from services.billing_gateway.domain.values import EventFilter, Provider, WebhookEvent
+from libs.paging import Page, page_limit
+from services.billing_gateway.domain.values import EventFilter, Place, Provider, WebhookEvent
+from services.billing_gateway.operations.queries.places import decode_place, encode_place
 from services.billing_gateway.storage import events
-from services.billing_gateway.storage.events import EventKey, StoredEvent
+from services.billing_gateway.storage.events import StoredEvent
 
 
 class EventQueries:
@@ -33,29 +27,17 @@ class EventQueries:
     ) -> Page[WebhookEvent]:
         """Return a page of events, newest first."""
         limit = page_limit(page_size)
-        before = _decode_event_key(page_token)
+        before = decode_place(page_token)
         found = await self._database.run(events.list_events, wanted, before, limit + 1)
-        token = _encode_event_key(found[limit - 1]) if len(found) > limit else ""
+        token = encode_place(place_of(found[limit - 1])) if len(found) > limit else ""
         return Page(found[:limit], token)
 
 
-def event_key(event: WebhookEvent) -> EventKey:
+def place_of(event: WebhookEvent) -> Place:
     """Return where an event stands in a list."""
-    return EventKey(event.receive_time, event.provider, event.event_id)
+    return Place(event.receive_time, event.provider, event.event_id)
 
 
 def event_not_found(event_id: str) -> DomainError:
     """Return the error for an event that was never received."""
     return DomainError(ErrorReason.EVENT_NOT_FOUND, "no such event was received", eventId=event_id)
-
-
-def _encode_event_key(event: WebhookEvent) -> str:
-    return encode_page_token(time_to_key(event.receive_time), event.provider, event.event_id)
-
-
-def _decode_event_key(token: str) -> EventKey:
-    key = decode_page_token(token, int, str, str)
-    if key is None:
-        return EventKey()
-    micros, provider, event_id = key
-    return EventKey(key_to_time(int(micros)), str(provider), str(event_id))

@@ -5,19 +5,19 @@ from dataclasses import dataclass, replace
 
 from libs.announcing.ports import Delivery
 from libs.database import Connection, Database
-from libs.paging import (
-    Page,
-    decode_page_token,
-    encode_page_token,
-    key_to_time,
-    page_limit,
-    time_to_key,
-)
+from libs.paging import Page, page_limit
 from services.billing_gateway.domain.flows import object_of
-from services.billing_gateway.domain.values import Component, Payment, PaymentFilter, Provider
+from services.billing_gateway.domain.values import (
+    Component,
+    Payment,
+    PaymentFilter,
+    Place,
+    Provider,
+)
 from services.billing_gateway.operations.levels import Levels, payment_not_found
+from services.billing_gateway.operations.queries.places import decode_place, encode_place
 from services.billing_gateway.storage import components, payment_lists
-from services.billing_gateway.storage.payment_lists import ListedPayment, PaymentKey
+from services.billing_gateway.storage.payment_lists import ListedPayment
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +67,16 @@ class PaymentQueries:
         self, wanted: PaymentFilter, page_size: int, page_token: str
     ) -> Page[SeenPayment]:
         """Return a page of payments, newest first, without their components."""
-        before = _decode_key(page_token)
+        before = decode_place(page_token)
         return await self._database.read_snapshot(
             self._list_payments, wanted, page_limit(page_size), before
         )
 
     async def _list_payments(
-        self, connection: Connection, wanted: PaymentFilter, limit: int, before: PaymentKey
+        self, connection: Connection, wanted: PaymentFilter, limit: int, before: Place
     ) -> Page[SeenPayment]:
         found = await payment_lists.list_payments(connection, wanted, before, limit + 1)
-        token = _encode_key(found[limit - 1].payment) if len(found) > limit else ""
+        token = encode_place(found[limit - 1].place) if len(found) > limit else ""
         return Page(await self._see(connection, found[:limit]), token)
 
     async def _see(
@@ -89,18 +89,3 @@ class PaymentQueries:
             SeenPayment(each.payment, delivery, each.object_ids, each.checkout_reference_id)
             for each, delivery in zip(found, deliveries, strict=True)
         ]
-
-
-def _encode_key(payment: Payment) -> str:
-    if payment.create_time is None:
-        raise ValueError(payment.payment_id)
-    micros = time_to_key(payment.create_time)
-    return encode_page_token(micros, payment.provider, payment.payment_id)
-
-
-def _decode_key(token: str) -> PaymentKey:
-    key = decode_page_token(token, int, str, str)
-    if key is None:
-        return PaymentKey()
-    micros, provider, payment_id = key
-    return PaymentKey(key_to_time(int(micros)), str(provider), str(payment_id))

@@ -21,15 +21,16 @@ from services.billing_gateway.domain.standing import (
 from services.billing_gateway.domain.values import (
     ChangeFilter,
     Checkout,
+    Place,
     Provider,
     Subscription,
     SubscriptionChange,
     SubscriptionFilter,
 )
 from services.billing_gateway.operations.levels import Levels, subscription_not_found
+from services.billing_gateway.operations.queries.places import decode_place, encode_place
 from services.billing_gateway.storage import changes, organizations, subscriptions
 from services.billing_gateway.storage.changes import ChangeKey
-from services.billing_gateway.storage.subscriptions import SubscriptionKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class SubscriptionQueries:
         self, wanted: SubscriptionFilter, page_size: int, page_token: str
     ) -> Page[SeenSubscription]:
         """Return a page of subscriptions, newest first."""
-        before = _decode_subscription_key(page_token)
+        before = decode_place(page_token)
         return await self._database.read_snapshot(
             self._list_subscriptions, wanted, page_limit(page_size), before
         )
@@ -106,14 +107,14 @@ class SubscriptionQueries:
         connection: Connection,
         wanted: SubscriptionFilter,
         limit: int,
-        before: SubscriptionKey,
+        before: Place,
     ) -> Page[SeenSubscription]:
         slack = self._levels.slack
         now = await organizations.read_clock(connection)
         found = await subscriptions.list_subscriptions(
             connection, wanted, before, limit + 1, slack=slack, now=now
         )
-        token = _encode_subscription_key(found[limit - 1]) if len(found) > limit else ""
+        token = encode_place(_place_of(found[limit - 1])) if len(found) > limit else ""
         return Page([see(each, slack, now) for each in found[:limit]], token)
 
     async def list_changes(
@@ -127,19 +128,8 @@ class SubscriptionQueries:
         return Page(found[:limit], token)
 
 
-def _encode_subscription_key(subscription: Subscription) -> str:
-    assert subscription.create_time is not None
-    return encode_page_token(
-        time_to_key(subscription.create_time), subscription.provider, subscription.subscription_id
-    )
-
-
-def _decode_subscription_key(token: str) -> SubscriptionKey:
-    key = decode_page_token(token, int, str, str)
-    if key is None:
-        return SubscriptionKey()
-    micros, provider, subscription_id = key
-    return SubscriptionKey(key_to_time(int(micros)), str(provider), str(subscription_id))
+def _place_of(subscription: Subscription) -> Place:
+    return Place(subscription.create_time, subscription.provider, subscription.subscription_id)
 
 
 def _encode_change_key(change: SubscriptionChange) -> str:
