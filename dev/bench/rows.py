@@ -101,6 +101,14 @@ def goals_for(wallets: int, entries: int) -> tuple[Goal, ...]:
             aim=1.3,
             at_most=True,
         ),
+        *_ledger_goals(entries),
+        *_ingest_goals("Stripe", least=0.5, aim=0.8),
+        *_ingest_goals("PayPal", least=0.4, aim=0.6),
+    )
+
+
+def _ledger_goals(entries: int) -> tuple[Goal, ...]:
+    return (
         Goal(
             what=f"Debit in a ledger of {grouped(entries)} entries ÷ in an empty one",
             unit="calls/s",
@@ -118,8 +126,6 @@ def goals_for(wallets: int, entries: int) -> tuple[Goal, ...]:
             aim=300,
             at_most=True,
         ),
-        *_ingest_goals("Stripe", least=0.5, aim=0.8),
-        *_ingest_goals("PayPal", least=0.4, aim=0.6),
     )
 
 
