@@ -59,7 +59,15 @@ class Refusal:
     kind: Literal["refusal"] = "refusal"
 
 
-Fault = Unavailable | TooManyRequests | Hang | Latency | LostAnswer | Refusal
+@dataclass(frozen=True)
+class Echo:
+    """A refusal that quotes the caller's credentials back; nothing is changed."""
+
+    status: Annotated[int, Field(ge=400, le=599)]
+    kind: Literal["echo"] = "echo"
+
+
+Fault = Unavailable | TooManyRequests | Hang | Latency | LostAnswer | Refusal | Echo
 
 
 @dataclass
@@ -125,6 +133,8 @@ class Faults:
                 return busy
             case Refusal():
                 return refuse(fault)
+            case Echo(status):
+                return refuse(Refusal(request.headers.get(hdrs.AUTHORIZATION, ""), status))
             case Hang():
                 await self._stopping.wait()
                 return _lost(request)

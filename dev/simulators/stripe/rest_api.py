@@ -172,9 +172,8 @@ class RestApi:
         return write_list("/v1/events", self._account.books.events[::-1])
 
     def _refuse(self, refusal: Refusal) -> web.Response:
-        return self._error(
-            StripeError(refusal.status, "Refused by a fault that is set.", code=refusal.code)
-        )
+        message = f"Refused by a fault that is set: {refusal.code}"
+        return self._error(StripeError(refusal.status, message, code=refusal.code))
 
     def _error(self, error: StripeError) -> web.Response:
         return self._respond(error.body(), error.status)

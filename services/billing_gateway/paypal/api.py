@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
@@ -29,6 +30,8 @@ BACK_OFF_SECONDS = 0.2
 PATIENCE = 3
 # The same was asked before and is under way.
 IN_PROGRESS = "PREVIOUS_REQUEST_IN_PROGRESS"
+# PayPal's own words for what is wrong. What looks otherwise may quote what was sent, a token too.
+REASON = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
 class PayPalRefusedError(ProviderRefusedError):
@@ -111,8 +114,9 @@ async def _ask_again(ask: Callable[[], Awaitable[HttpAnswer]]) -> HttpAnswer:
 
 
 def _refusal(answer: HttpAnswer) -> ProviderError:
-    name = optional_word(answer.body, "name")
-    issues = tuple(optional_word(each, "issue") for each in get_list(answer.body, "details"))
+    name = _reason(answer.body, "name")
+    details = get_list(answer.body, "details")
+    issues = tuple(filter(None, (_reason(each, "issue") for each in details)))
     get_logger().info(
         "paypal_refused", status=answer.status, name=name, issues=issues, debug_id=answer.debug_id
     )
@@ -121,3 +125,8 @@ def _refusal(answer: HttpAnswer) -> ProviderError:
     if answer.status == HTTPStatus.NOT_FOUND:
         return UnknownToProviderError("PayPal knows no such object")
     return PayPalRefusedError(name, issues, answer.time)
+
+
+def _reason(value: JsonObject, name: str) -> str:
+    found = optional_word(value, name)
+    return found if REASON.fullmatch(found) else ""

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from dev.simulators.faults import (
+    Echo,
     Fault,
     Hang,
     LostAnswer,
@@ -340,6 +341,16 @@ async def test_a_token_that_is_refused_again_is_a_refusal(
     with pytest.raises(ProviderRefusedError, match="AUTHENTICATION_FAILURE"):
         await provider.create_top_up(TOP_UP)
     assert len(Calls(paypal).of("create_order")) == 2
+
+
+async def test_a_refusal_that_quotes_the_token_tells_nothing_of_it(
+    provider: PayPalProvider, paypal: PayPalSimulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paypal.faults.set(Echo(400), "create_order")
+    with pytest.raises(ProviderRefusedError) as refused:
+        await provider.create_top_up(TOP_UP)
+    assert str(refused.value) == "PayPal refused"
+    assert "Bearer" not in capsys.readouterr().out
 
 
 PASSING = [Unavailable(500), Unavailable(503), TooManyRequests(), LostAnswer(), Hang()]
