@@ -1,7 +1,7 @@
 """Twilio's accounts through Twilio's own library, which no other module knows.
 
 Twilio's answers carry the account's auth token. Nothing of them leaves this module but the status
-and the code and message of a refusal.
+and the code and message of a refusal, without the credentials that it may quote.
 """
 
 import json
@@ -110,6 +110,8 @@ class TwilioRestAccounts:
         )
         client.api.base_url = api_base
         self._accounts = client.api.v2010.accounts
+        _, _, basic = encode_basic_auth(parent_account_sid, auth_token).partition(" ")
+        self._secrets = (auth_token, basic)
         self._calls = Counter(
             "tollgate_twilio_calls",
             "Calls to Twilio, by what was asked and outcome.",
@@ -120,12 +122,12 @@ class TwilioRestAccounts:
     async def fetch_status(self, account_sid: str) -> ObservedState:
         """Return how an account stands."""
         request = self._accounts(account_sid).fetch_async()
-        return await self._count("fetch_status", _answer(account_sid, request))
+        return await self._count("fetch_status", self._answer(account_sid, request))
 
     async def set_status(self, account_sid: str, wanted: WantedState) -> ObservedState:
         """Ask for a state and return how the account stands then."""
         request = self._accounts(account_sid).update_async(status=STATUS_OF[wanted])
-        return await self._count("set_status", _answer(account_sid, request))
+        return await self._count("set_status", self._answer(account_sid, request))
 
     async def close(self) -> None:
         """Close every connection."""
@@ -140,24 +142,24 @@ class TwilioRestAccounts:
         self._calls.labels(call, "answered").inc()
         return observed
 
+    async def _answer(self, account_sid: str, request: Awaitable[Any]) -> ObservedState:
+        try:
+            account = await request
+        except (TwilioRestException, TwilioServiceException) as error:
+            raise self._refusal(error) from None
+        except (AttributeError, TypeError, ValueError) as error:
+            raise TwilioUnavailableError("an answer that cannot be read") from error
+        observed = OBSERVED.get(str(account.status))
+        if observed is None or str(account.sid).lower() != account_sid.lower():
+            raise TwilioUnavailableError("an answer that does not say how the account stands")
+        return observed
 
-async def _answer(account_sid: str, request: Awaitable[Any]) -> ObservedState:
-    try:
-        account = await request
-    except (TwilioRestException, TwilioServiceException) as error:
-        raise _refusal(error) from error
-    except (AttributeError, TypeError, ValueError) as error:
-        raise TwilioUnavailableError("an answer that cannot be read") from error
-    observed = OBSERVED.get(str(account.status))
-    if observed is None or str(account.sid).lower() != account_sid.lower():
-        raise TwilioUnavailableError("an answer that does not say how the account stands")
-    return observed
-
-
-def _refusal(error: TwilioRestException | TwilioServiceException) -> TwilioRefusedError:
-    message = error.title if isinstance(error, TwilioServiceException) else error.msg
-    code = error.code if isinstance(error.code, int) else error.status
-    return TwilioRefusedError(code, storable_text(str(message), MESSAGE_LENGTH_MAX))
+    def _refusal(self, error: TwilioRestException | TwilioServiceException) -> TwilioRefusedError:
+        message = str(error.title if isinstance(error, TwilioServiceException) else error.msg)
+        for secret in self._secrets:
+            message = message.replace(secret, "…")
+        code = error.code if isinstance(error.code, int) else error.status
+        return TwilioRefusedError(code, storable_text(message, MESSAGE_LENGTH_MAX))
 
 
 def _require_an_answer(status: int, headers: Mapping[str, str], text: str) -> None:

@@ -12,6 +12,8 @@ from dev.simulators.twilio.accounts import Account, account_path
 from dev.simulators.twilio.errors import TwilioError, not_found
 from dev.simulators.twilio.state import SimulatorState
 
+ACCESS_DENIED = 20003
+
 SUBRESOURCES = {
     "addresses": "Addresses",
     "applications": "Applications",
@@ -113,5 +115,6 @@ def _error(error: TwilioError) -> web.Response:
 
 
 def _refuse(refusal: Refusal) -> web.Response:
-    problem = "Refused by a fault that is set."
-    return _error(TwilioError(int(refusal.code), refusal.status, problem))
+    code = int(refusal.code) if refusal.code.isdecimal() else ACCESS_DENIED
+    problem = f"Refused by a fault that is set: {refusal.code}"
+    return _error(TwilioError(code, refusal.status, problem))

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from dev.simulators.faults import (
+    Echo,
     Fault,
     Hang,
     LostAnswer,
@@ -140,6 +141,14 @@ async def test_wrong_credentials_are_a_refusal(twilio: TwilioSimulator) -> None:
         await accounts.fetch_status(ONE)
     await accounts.close()
     assert refused.value.code == 20003
+
+
+async def test_a_refusal_that_quotes_the_credentials_is_told_without_them(
+    accounts: TwilioRestAccounts, twilio: TwilioSimulator
+) -> None:
+    twilio.fail(Echo(400))
+    with pytest.raises(TwilioRefusedError, match=r"is set: Basic …$"):
+        await accounts.fetch_status(ONE)
 
 
 async def test_nobody_there_is_unavailable() -> None:
