@@ -5,7 +5,6 @@ import re
 import sys
 from collections.abc import Mapping
 from typing import Annotated, Literal, NoReturn, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -25,6 +24,16 @@ ADDRESS = re.compile(r"(?:[^\s:\[\]=,/]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}")
 API_BASE = (
     r"^(?:https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?"
     r"|http://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?)/?$"
+)
+
+# Stricter than the driver, which quotes what it does not understand: after a sign that should have
+# been encoded, that is a part of the password.
+DATABASE_SERVER = r"(?:[^:/?#@,\[\]]*|\[[0-9a-fA-F:]+\])(?::[1-9][0-9]{0,4})?"
+DATABASE_PARAMETER = r"[a-z_]+=[^?#@&]+"
+DATABASE_URL = re.compile(
+    r"postgres(?:ql)?://(?:[^:/?#@\[\]]+(?::[^/?#@\[\]]*)?@)?"
+    rf"{DATABASE_SERVER}(?:,{DATABASE_SERVER})*(?:/[^/?#@]*)?"
+    rf"(?:\?{DATABASE_PARAMETER}(?:&{DATABASE_PARAMETER})*)?"
 )
 
 
@@ -51,15 +60,12 @@ def _parse_json(value: object) -> object:
         raise ValueError("expected JSON") from error
 
 
-def _require_postgres_url(value: SecretStr) -> SecretStr:
-    """Without quoting the URL: it holds a password."""
-    try:
-        parts = urlsplit(value.get_secret_value())
-        usable = parts.scheme in ("postgresql", "postgres") and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ValueError("expected postgresql://user:password@host:port/database")
+def require_database_url(value: SecretStr) -> SecretStr:
+    """Refuse what is none, without quoting it: it holds a password."""
+    if not DATABASE_URL.fullmatch(value.get_secret_value()):
+        raise ValueError(
+            "expected postgresql://user:password@host:port/database, with signs in it like %40"
+        )
     return value
 
 
@@ -85,7 +91,7 @@ ApiBase = Annotated[str, Field(pattern=API_BASE)]
 CommaSeparated = BeforeValidator(_split_list)
 CommaSeparatedSecrets = Annotated[tuple[SecretStr, ...], NoDecode, CommaSeparated]
 CommaSeparatedKeys = Annotated[CommaSeparatedSecrets, AfterValidator(_require_long)]
-DatabaseUrl = Annotated[SecretStr, AfterValidator(_require_postgres_url)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(require_database_url)]
 EmptyIsNone = BeforeValidator(_none_if_empty)
 FromJson = BeforeValidator(_parse_json)
 Seconds = Annotated[float, Field(gt=0, le=SECONDS_MAX, allow_inf_nan=False)]

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import uvloop
+from pydantic import SecretStr
 
-from libs.config import ServiceSettings, load_settings
+from libs.config import ServiceSettings, load_settings, require_database_url
 from libs.logs import configure_logs
 from libs.migrations import migrate
 from libs.service import Service
@@ -43,11 +44,11 @@ def run_process(
 
 def _owner_url(name: str) -> str:
     setting = f"{name.upper()}_OWNER_DATABASE_URL"
-    url = os.environ.get(setting)
-    if not url:
-        print(f"setting {setting}: Field required", file=sys.stderr)
-        raise SystemExit(2)
-    return url
+    try:
+        return require_database_url(SecretStr(os.environ.get(setting, ""))).get_secret_value()
+    except ValueError as error:
+        print(f"setting {setting}: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 async def _serve(settings: SettingsT, build: Callable[[SettingsT], Awaitable[Service]]) -> bool:

@@ -1,8 +1,14 @@
 """Settings: all problems at once, each by its name, and no secret among them."""
 
-import pytest
+from contextlib import suppress
+from urllib.parse import urlsplit
 
-from libs.config import load_settings
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from libs.config import load_settings, require_database_url
 from services.billing_gateway.config import BillingGatewaySettings
 from services.billing_gateway.domain.crediting import (
     CreditAllowance,
@@ -67,6 +73,9 @@ def test_all_that_is_missing_is_said_at_once(
     ("name", "value"),
     [
         ("BILLING_GATEWAY_DATABASE_URL", "postgresql://gateway:hunter2/x@h:5432/db"),
+        ("BILLING_GATEWAY_DATABASE_URL", "postgresql://gateway:1/hunter2@h:5432/db"),
+        ("BILLING_GATEWAY_DATABASE_URL", "postgresql://gateway:1?hunter2@h:5432/db"),
+        ("BILLING_GATEWAY_DATABASE_URL", "postgresql://gateway:1@hunter2@h:5432/db"),
         ("BILLING_GATEWAY_DATABASE_URL", "mysql://gateway:hunter2@h/db"),
         ("BILLING_GATEWAY_SUBSCRIPTION_OBSERVERS", ""),
         ("BILLING_GATEWAY_SUBSCRIPTION_OBSERVERS", "a=h:1,a=h:2"),
@@ -131,3 +140,25 @@ def test_an_api_on_this_machine_may_be_in_clear(monkeypatch: pytest.MonkeyPatch)
     here = "http://127.0.0.1:54331"
     settings = load(monkeypatch, STRIPE_API_BASE=here, PAYPAL_API_BASE=here)
     assert (settings.stripe_api_base, settings.paypal_api_base) == (here, here)
+
+
+@given(st.text("/?#@:[]%&=,1a", min_size=1))
+def test_no_part_of_a_databases_password_is_taken_for_another_part(password: str) -> None:
+    """The driver would quote a host, a port or a parameter that it does not understand."""
+    url = f"postgresql://gateway:{password}@127.0.0.1:5432/db"
+    with suppress(ValueError):
+        require_database_url(SecretStr(url))
+        parts = urlsplit(url)
+        assert (parts.password, parts.netloc.rpartition("@")[2]) == (password, "127.0.0.1:5432")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql:///db?host=/run/postgresql&sslmode=require",
+        "postgres://gateway@[::1]:5432/db",
+        "postgresql://gateway:a%40b:c@one:5432,two:5432/db?target_session_attrs=primary",
+    ],
+)
+def test_addresses_of_databases_that_are_taken(url: str) -> None:
+    assert require_database_url(SecretStr(url)).get_secret_value() == url
