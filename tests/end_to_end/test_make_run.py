@@ -6,19 +6,19 @@ import select
 import signal
 import socket
 import sys
-from asyncio.subprocess import PIPE, STDOUT, Process, create_subprocess_exec
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from asyncio.subprocess import Process
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import pytest
 from dotenv import dotenv_values
 
-from dev.stack.running_stack import RunningStack, read_running_stack
+from dev.stack.running_stack import RunningStack
 from dev.stack.simulators import paypal_root_file
 from libs.rpc.client import open_channel
-from tests.support.services import free_address
+from tests.support.make_run import environment_in, launch, make_run, run, running_in
 from tollgate.wallet.v1 import wallet_service_pb2, wallet_service_pb2_grpc
 
 pytestmark = [
@@ -28,27 +28,12 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, as Linux has it"),
 ]
 
-CHECKOUT = Path(__file__).parents[2]
-LAST_LINE = "Ctrl-C stops everything."
 BALANCE_MICROS_AFTER_DEMO = 67_485_000
 
-ADDRESS_SETTINGS = (
-    *("WALLET_LISTEN_ADDRESS", "WALLET_METRICS_ADDRESS"),
-    *("CAMPAIGN_LISTEN_ADDRESS", "CAMPAIGN_METRICS_ADDRESS"),
-    *("TELEPHONY_LISTEN_ADDRESS", "TELEPHONY_METRICS_ADDRESS"),
-    *("BILLING_GATEWAY_LISTEN_ADDRESS", "BILLING_GATEWAY_METRICS_ADDRESS"),
-    "BILLING_GATEWAY_HTTP_ADDRESS",
-)
-PORT_SETTINGS = (
-    "TOLLGATE_POSTGRES_PORT",
-    *("TOLLGATE_TWILIO_SIMULATOR_PORT", "TOLLGATE_PAYPAL_SIMULATOR_PORT"),
-    "TOLLGATE_STRIPE_SIMULATOR_PORT",
-)
 SECRETS = {
     *("BILLING_GATEWAY_CLAIM_KEYS", "WALLET_CHAIN_KEYS"),
     *("PAYPAL_CLIENT_SECRET", "STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRETS", "TWILIO_AUTH_TOKEN"),
 }
-MACHINE_SETTINGS = ("PATH", "PYTHONPATH", "HOME", "LANG", "TMPDIR")
 
 START_CHILD = """
 import asyncio, os, sys
@@ -75,48 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def environment(folder: Path) -> dict[str, str]:
     """Ports that nobody has, and nothing of the checkout's own."""
-    return {
-        **{name: os.environ[name] for name in MACHINE_SETTINGS if name in os.environ},
-        **{name: free_address() for name in ADDRESS_SETTINGS},
-        **{name: free_address().rpartition(":")[2] for name in PORT_SETTINGS},
-        "TOLLGATE_DATA_DIRECTORY": str(folder / "data"),
-        "TOLLGATE_ENV_FILE": str(folder / ".env"),
-    }
-
-
-async def launch(environment: Mapping[str, str], *arguments: str) -> Process:
-    return await create_subprocess_exec(
-        *(sys.executable, *arguments), cwd=CHECKOUT, env=environment, stdout=PIPE, stderr=STDOUT
-    )
-
-
-async def run(environment: Mapping[str, str], *arguments: str) -> tuple[int | None, str]:
-    """The exit code, and what was shown."""
-    process = await launch(environment, *arguments)
-    shown, _ = await process.communicate()
-    return process.returncode, shown.decode()
-
-
-async def read_until(process: Process, last_line: str) -> str:
-    assert process.stdout is not None
-    shown = ""
-    async for line in process.stdout:
-        shown += line.decode()
-        if last_line in shown:
-            return shown
-    raise AssertionError(f"ended instead of showing {last_line!r}:\n{shown}")
-
-
-@asynccontextmanager
-async def make_run(environment: Mapping[str, str]) -> AsyncIterator[tuple[Process, str]]:
-    """A stack that is up, and what it has shown."""
-    process = await launch(environment, "-m", "dev.stack")
-    try:
-        yield process, await read_until(process, LAST_LINE)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+    return environment_in(folder)
 
 
 async def end(process: Process, provoke: Callable[[], None]) -> tuple[int | None, str]:
@@ -141,12 +85,6 @@ def descendants(process_id: int) -> list[int]:
         for child in (thread / "children").read_text().split()
     ]
     return children + [each for child in children for each in descendants(child)]
-
-
-def running_in(folder: Path) -> RunningStack:
-    running = read_running_stack(folder / "data")
-    assert running is not None
-    return running
 
 
 def secrets_told(folder: Path, shown: str, process_id: int) -> list[str]:

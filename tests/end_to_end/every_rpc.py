@@ -1,0 +1,96 @@
+"""Every rpc that running services have, asked with whatever of its fields has a known value."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import grpc
+from google.protobuf import json_format
+from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
+from google.protobuf.descriptor_pool import Default
+from google.protobuf.message_factory import GetMessageClass
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+    ProtoReflectionDescriptorDatabase,
+)
+
+from tollgate.options.v1 import rules_pb2
+
+TIMEOUT_SECONDS = 30.0
+NUMBERS = count()
+
+# By their names in JSON.
+Values = Mapping[str, Any]
+
+
+@dataclass
+class Asked:
+    """What was asked, how it ended, and everything that came back."""
+
+    ends: set[tuple[str, grpc.StatusCode]] = field(default_factory=set)
+    told: list[str] = field(default_factory=list)
+
+    def ended(self, *, well: bool) -> set[str]:
+        """Return the rpcs that were answered at least once, or refused."""
+        return {name for name, code in self.ends if (code is grpc.StatusCode.OK) is well}
+
+
+def methods_at(address: str) -> list[MethodDescriptor]:
+    """Return every rpc of Tollgate's that is served there, of whatever service."""
+    with grpc.insecure_channel(address) as channel:
+        names = ProtoReflectionDescriptorDatabase(channel).get_services()
+    services = [Default().FindServiceByName(name) for name in names if name.startswith("tollgate.")]
+    return [method for service in services for method in service.methods]
+
+
+async def ask(
+    asked: Asked,
+    address: str,
+    methods: Iterable[MethodDescriptor],
+    values: Values,
+    *,
+    only_required: bool = False,
+) -> None:
+    """Ask each rpc, one after the other, and keep what comes back."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        for method in methods:
+            filled = _fill(method, values, only_required=only_required)
+            code, told = await _ask_one(channel, method, filled)
+            asked.ends.add((method.full_name, code))
+            asked.told.append(f"{method.full_name}: {told}")
+
+
+def _fill(method: MethodDescriptor, values: Values, *, only_required: bool) -> dict[str, Any]:
+    # No command has the reference of another, but where a test wants it so.
+    known = {"referenceId": f"of-a-test-{next(NUMBERS)}", **values}
+    return {
+        each.json_name: known[each.json_name]
+        for each in method.input_type.fields
+        if each.json_name in known and (_is_required(each) or not only_required)
+    }
+
+
+def _is_required(each: FieldDescriptor) -> bool:
+    rules = each.GetOptions().Extensions[rules_pb2.rules]
+    return bool(rules.required or rules.HasField("minimum"))
+
+
+async def _ask_one(
+    channel: grpc.aio.Channel, method: MethodDescriptor, values: dict[str, Any]
+) -> tuple[grpc.StatusCode, str]:
+    request = json_format.ParseDict(values, GetMessageClass(method.input_type)())
+    answer = GetMessageClass(method.output_type)
+    make = channel.unary_stream if method.server_streaming else channel.unary_unary
+    path = f"/{method.containing_service.full_name}/{method.name}"
+    rpc: Any = make(
+        path,
+        request_serializer=type(request).SerializeToString,
+        response_deserializer=answer.FromString,
+    )
+    call = rpc(request, timeout=TIMEOUT_SECONDS)
+    try:
+        answers = [each async for each in call] if method.server_streaming else [await call]
+    except grpc.aio.AioRpcError as error:
+        return error.code(), f"{error!r} {error.initial_metadata()} {error.trailing_metadata()}"
+    metadata = [await call.initial_metadata(), await call.trailing_metadata()]
+    return await call.code(), f"{answers} {metadata}"

@@ -1,0 +1,264 @@
+"""No secret of any service's stands in a log line, an error, a metric, an answer or a table."""
+
+import asyncio
+import base64
+import json
+import re
+import secrets
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from dev.demo.organization import BRAND_ID, CURRENCY_CODE
+from dev.stack.services import SETTINGS_TYPES, setting_names
+from dev.stripe_simulator import Customer, signature_header, to_body, top_up_event
+from libs.config import ServiceSettings
+from tests.end_to_end.every_rpc import Values
+from tests.end_to_end.stage import Stage
+from tests.support.make_run import environment_in, make_run, run, running_in
+from tests.support.waiting import eventually
+
+pytestmark = [
+    pytest.mark.database,
+    # The whole stack starts, the whole story is told, and providers are asked in vain for long.
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(sys.platform != "linux", reason="`make run` ends its processes by Linux"),
+]
+
+BYTES = 24
+ACCOUNT_SID = "AC" + "0" * 32
+PAYPAL_CLIENT_ID = "client-of-a-test"
+PAYPAL_TOKEN = re.compile(r"A21AA[\w-]{40,}")
+DATABASE_PASSWORDS = {
+    f"{service.upper()}_DATABASE_URL": (
+        f"{service.upper()}_DATABASE_PASSWORD",
+        f"{service.upper()}_OWNER_DATABASE_PASSWORD",
+    )
+    for service in SETTINGS_TYPES
+}
+# Several at once, comma-separated: a new one and an old one.
+KEYS = ("WALLET_CHAIN_KEYS", "BILLING_GATEWAY_CLAIM_KEYS", "STRIPE_WEBHOOK_SECRETS")
+OF_PROVIDERS = ("TWILIO_AUTH_TOKEN", "PAYPAL_CLIENT_SECRET", "STRIPE_API_KEY")
+
+# All that is said, and what waits for a provider soon again.
+SETTINGS = {
+    "LOG_LEVEL": "DEBUG",
+    "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
+    "PAYPAL_CLIENT_ID": PAYPAL_CLIENT_ID,
+    "BILLING_GATEWAY_LOOK_INTERVAL_SECONDS": "1",
+    "TELEPHONY_TWILIO_REFUSED_BACK_OFF_MAX_SECONDS": "0.5",
+}
+
+# Each of these asks a provider.
+ASKING = (
+    *("CreateTopUp", "CreateSubscription", "CancelSubscription"),
+    *("ReactivateSubscription", "SyncSubscription"),
+)
+STATUSES = (400, 401, 403, 404, 409, 422, 500, 503)
+# What is left of the headers that Stripe and Twilio quote; of PayPal nothing is.
+QUOTED = ("Bearer …", "Basic …", '"paypal_refused"')
+OPEN_ORDER = """
+SELECT checkout_id FROM checkouts
+WHERE provider = 'PAYPAL' AND kind = 'TOP_UP' AND state = 'OPEN'
+"""
+# Why what is done in the background was in vain.
+IN_VAIN = {
+    "an order is captured": ("billing_gateway", "SELECT max(last_error) FROM checkouts"),
+    "a subscription is looked at": ("billing_gateway", "SELECT max(look_error) FROM subscriptions"),
+    "a subaccount is suspended": ("telephony", "SELECT max(last_error) FROM subaccounts"),
+}
+IDS = {
+    "providerSubscriptionId": "SELECT max(subscription_id) FROM subscriptions",
+    "paymentId": "SELECT max(payment_id) FROM payments",
+    "eventId": "SELECT max(event_id) FROM webhook_events",
+}
+OF_ONE = " WHERE organization_id = $1 AND provider = $2"
+SUBACCOUNT = "SELECT max(account_sid) FROM subaccounts WHERE organization_id = $1"
+
+
+def plant() -> dict[str, str]:
+    """A value for every secret that any service is told of."""
+
+    def new_secret() -> str:
+        return secrets.token_hex(BYTES)
+
+    passwords = [name for names in DATABASE_PASSWORDS.values() for name in names]
+    planted = {name: new_secret() for name in (*passwords, *OF_PROVIDERS)}
+    return planted | {name: f"{new_secret()},{new_secret()}" for name in KEYS}
+
+
+def secret_settings(settings_type: type[ServiceSettings]) -> set[str]:
+    """The settings that are secrets by their type."""
+    names = setting_names(settings_type)
+    fields = settings_type.model_fields.items()
+    return {names[field] for field, info in fields if "SecretStr" in str(info.annotation)}
+
+
+def forms_of(planted: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What each secret would be known by: either half of it, or the header that it is sent in."""
+    for name, value in planted.items():
+        for secret in value.split(","):
+            yield name, secret[: len(secret) // 2]
+            yield name, secret[len(secret) // 2 :]
+    for user, name in (
+        (ACCOUNT_SID, "TWILIO_AUTH_TOKEN"),
+        (PAYPAL_CLIENT_ID, "PAYPAL_CLIENT_SECRET"),
+    ):
+        yield name, base64.b64encode(f"{user}:{planted[name]}".encode()).decode()[-BYTES:]
+
+
+def told_of(planted: Mapping[str, str], text: str) -> set[str]:
+    """The names of the secrets in a text: they themselves must not be told here either."""
+    return {name for name, form in forms_of(planted) if form in text}
+
+
+def subaccounts_tokens(folder: Path) -> dict[str, str]:
+    """The tokens that Twilio has shown telephony."""
+    accounts = json.loads((folder / "data" / "twilio_accounts.json").read_text())
+    found = re.findall(r'"auth_token": ?"(\w+)"', json.dumps(accounts))
+    return {f"auth token {number}": token for number, token in enumerate(found)}
+
+
+async def known_values(stage: Stage, organization_id: str, provider: str) -> dict[str, Any]:
+    """What is known of an organization and one of its providers, by the names of fields."""
+    ids = {
+        name: await stage.look_up("billing_gateway", query + OF_ONE, organization_id, provider)
+        for name, query in IDS.items()
+    }
+    return {
+        **ids,
+        "organizationId": organization_id,
+        "provider": f"PROVIDER_{provider}",
+        "accountSid": await stage.look_up("telephony", SUBACCOUNT, organization_id),
+        "brandId": BRAND_ID,
+        "currencyCode": CURRENCY_CODE,
+        "amountMicros": 10_000_000,
+        "planId": "P-BASIC" if provider == "PAYPAL" else "price_basic",
+        "returnUrl": "https://example.com/done",
+        "cancelUrl": "https://example.com/back",
+        "atPeriodEnd": True,
+        "until": (datetime.now(UTC) + timedelta(days=1)).isoformat(),
+        "note": "a note",
+        "actor": "ann",
+        "ledgerCurrencyCode": CURRENCY_CODE,
+        "revision": 1,
+        "state": 3,
+    }
+
+
+def malformed(values: Values) -> Values:
+    """The same, but that no text is one that is taken."""
+    texts = values.keys() - {"provider", "until", "atPeriodEnd", "state", "revision"}
+    bad = dict.fromkeys((*texts, "referenceId", "pageToken"), "\0")
+    return {**values, **bad, "amountMicros": -1}
+
+
+async def fail_in_the_background(stage: Stage, values: Values) -> None:
+    """Let an approved order, a subscription and a subaccount wait for providers that refuse."""
+    await stage.ask_these("billing_gateway", ["CreateTopUp"], values)
+    order_id = await stage.look_up("billing_gateway", OPEN_ORDER)
+    await stage.let_providers_echo(401)
+    await stage.let_happen("paypal", "approve_order", order_id=order_id)
+    await stage.ask_these("telephony", ["SuspendSubaccounts"], values)
+
+    async def still_well() -> list[str]:
+        return [what for what, query in IN_VAIN.items() if not await stage.look_up(*query)]
+
+    await eventually(still_well, lambda found: not found, 60.0)
+
+
+async def deliver_badly(stage: Stage, stripe_secrets: list[str]) -> None:
+    """Deliver what is not signed, or wrongly; and what each secret has signed."""
+    body = to_body(top_up_event(Customer("org-of-nobody"), 2_500, datetime.now(UTC)))
+    paypal = {f"PAYPAL-{name}": "x" for name in ("TRANSMISSION-ID", "CERT-URL", "AUTH-ALGO")}
+    for provider, headers, status in (
+        ("stripe", {}, 400),
+        ("stripe", {"Stripe-Signature": signature_header(body, "another")}, 400),
+        ("paypal", {}, 400),
+        ("paypal", paypal, 400),
+        ("nobody", {}, 404),
+        *(
+            ("stripe", {"Stripe-Signature": signature_header(body, each)}, 200)
+            for each in stripe_secrets
+        ),
+    ):
+        assert await stage.deliver(provider, body, headers) == status
+
+
+async def knock_everywhere(stage: Stage, organization_id: str, stripe_secrets: list[str]) -> None:
+    """Ask for everything, well and badly, while providers work and while they do not."""
+    known = [await known_values(stage, organization_id, each) for each in ("PAYPAL", "STRIPE")]
+    for values in known:
+        await stage.ask_all(values)
+        await stage.ask_all(malformed(values))
+        await stage.ask_all(values | {"organizationId": "org-of-nobody"})
+    await fail_in_the_background(stage, known[0])
+    for status, tokens_too in (*((status, False) for status in STATUSES), (401, True)):
+        await stage.let_providers_echo(status, tokens_too=tokens_too)
+        vain = (stage.ask_these("billing_gateway", ASKING, it) for it in known)
+        await asyncio.gather(*vain)
+        await stage.read_tables()
+    await stage.let_providers_work()
+    for values in known:
+        await stage.ask_all(values, only_required=True)
+    await deliver_badly(stage, stripe_secrets)
+    await stage.read_metrics()
+    await stage.read_tables()
+
+
+async def test_no_secret_is_logged_counted_or_told(tmp_path: Path) -> None:
+    planted = plant()
+    environment = {**environment_in(tmp_path), **SETTINGS, **planted}
+    async with make_run(environment) as (process, table), aiohttp.ClientSession() as http:
+        exit_code, story = await run(environment, "-m", "dev.demo")
+        assert exit_code == 0, story
+        [organization_id] = re.findall(r"organization (\S+)", story)
+        stage = Stage(environment, running_in(tmp_path), http)
+        stripe_secrets = planted["STRIPE_WEBHOOK_SECRETS"].split(",")
+        await knock_everywhere(stage, organization_id, stripe_secrets)
+        process.terminate()
+        assert process.stdout is not None
+        goodbye = (await process.stdout.read()).decode()
+
+    logs = [file.read_text() for file in (tmp_path / "data" / "logs").iterdir()]
+    everything = "\n".join([table, story, goodbye, *logs, *stage.asked.told])
+    for service in ("billing_gateway", "telephony"):
+        served = {method.full_name for method in stage.methods[service]}
+        assert served - stage.asked.ended(well=True) == set()
+        assert served - stage.asked.ended(well=False) == set()
+    assert all(each in everything for each in QUOTED)
+    tokens = subaccounts_tokens(tmp_path)
+    assert len(tokens) >= 2
+    assert told_of(planted | tokens, everything) == set()
+    assert len(PAYPAL_TOKEN.findall(everything)) == 0
+
+
+def test_every_secret_setting_is_planted() -> None:
+    secret = set().union(*map(secret_settings, SETTINGS_TYPES.values()))
+    assert secret == {*DATABASE_PASSWORDS, *KEYS, *OF_PROVIDERS}
+
+
+@pytest.mark.parametrize("service", SETTINGS_TYPES)
+async def test_no_setting_that_is_refused_is_quoted(service: str, tmp_path: Path) -> None:
+    canary = secrets.token_hex(BYTES // 2)
+    names = setting_names(SETTINGS_TYPES[service]).values()
+    environment = environment_in(tmp_path) | dict.fromkeys(names, f"{canary}\u2620")
+    exit_code, shown = await run(environment, "-m", f"services.{service}")
+    assert exit_code == 2
+    assert shown.count("setting ") > len(names) / 2
+    assert shown.count(canary) == 0
+
+
+async def test_no_address_of_a_database_that_is_refused_is_quoted(tmp_path: Path) -> None:
+    canary = secrets.token_hex(BYTES // 2)
+    for address in (f"{canary}/x@127.0.0.1/wallet", f"x@127.0.0.1/wallet?{canary}"):
+        url = f"postgresql://wallet_owner:{address}"
+        environment = environment_in(tmp_path) | {"WALLET_OWNER_DATABASE_URL": url}
+        exit_code, shown = await run(environment, "-m", "services.wallet", "migrate")
+        assert exit_code == 2
+        assert shown.count(canary) == 0
