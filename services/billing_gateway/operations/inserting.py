@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from libs.database import Database
+from libs.database import Database, DatabaseUnavailableError
 from libs.errors import DomainError, OverloadedError
 from libs.logs import get_logger
 from services.billing_gateway.storage import inbox
@@ -15,6 +15,9 @@ RIDERS_WAITING_MAX = 4096
 # Two keep both PostgreSQL and this process at work.
 INSERTS_AT_ONCE = 2
 RETRY_AFTER_SECONDS = 1.0
+# A database that hangs is given up later than that, and who waits for others waits twice as long:
+# by then the provider has gone.
+ANSWER_SECONDS_MAX = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,11 @@ class Inserting:
             raise OverloadedError(
                 "too many deliveries wait to be stored", RETRY_AFTER_SECONDS
             ) from None
-        await rider.stored
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                await rider.stored
+        except TimeoutError:
+            raise DatabaseUnavailableError from None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Insert until stop is set; the doors are closed then, and nobody waits."""
