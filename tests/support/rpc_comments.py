@@ -1,21 +1,29 @@
-"""What the protos of the wallet say of each rpc: its errors, and examples that can be sent."""
+"""What the protos say of each rpc: its errors, and examples that can be sent."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from google.protobuf import json_format
-from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from tollgate.billing_gateway.v1 import (
+    billing_gateway_service_pb2,
+    subscription_observer_service_pb2,
+)
 from tollgate.wallet.v1 import wallet_observer_service_pb2, wallet_service_pb2
 
-WALLET_PROTOS = Path(__file__).parents[2] / "protos" / "tollgate" / "wallet" / "v1"
-SERVICES = (
+PROTOS = Path(__file__).parents[2] / "protos"
+WALLET = (
     wallet_service_pb2.DESCRIPTOR.services_by_name["WalletService"],
     wallet_observer_service_pb2.DESCRIPTOR.services_by_name["WalletObserverService"],
+)
+BILLING_GATEWAY = (
+    billing_gateway_service_pb2.DESCRIPTOR.services_by_name["BillingGatewayService"],
+    subscription_observer_service_pb2.DESCRIPTOR.services_by_name["SubscriptionObserverService"],
 )
 RPC = re.compile(r"(?P<comment>(?: *//.*\n)*) *rpc (?P<name>\w+)\(")
 ERRORS = re.compile(r"Errors: (.*?)(?= Example: |$)")
@@ -48,13 +56,16 @@ class RpcComment(NamedTuple):
         return json_format.Parse(example, GetMessageClass(self.method.input_type)())
 
 
-def read_rpc_comments() -> Iterator[RpcComment]:
-    """Return all rpcs of the wallet's protos, as they stand there from top to bottom."""
-    for service in SERVICES:
-        path = WALLET_PROTOS / Path(service.file.name).name
-        found = {m["name"]: m["comment"] for m in RPC.finditer(path.read_text())}
+def read_rpc_comments(services: Sequence[ServiceDescriptor]) -> Iterator[RpcComment]:
+    """Return all rpcs of services, as they stand in their protos from top to bottom."""
+    for service in services:
+        found = {m["name"]: m["comment"] for m in RPC.finditer(_text_of(service))}
         for name, comment in found.items():
             text = " ".join(
                 line.strip().removeprefix("//").strip() for line in comment.splitlines()
             )
             yield RpcComment(service.methods_by_name[name], text)
+
+
+def _text_of(service: ServiceDescriptor) -> str:
+    return (PROTOS / service.file.name).read_text()

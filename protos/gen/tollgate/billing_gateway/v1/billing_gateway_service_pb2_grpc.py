@@ -29,10 +29,16 @@ if _version_not_supported:
 
 
 class BillingGatewayServiceStub:
-    """BillingGatewayService knows what the payment providers have told, and asks them. Every rpc may answer
-    INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry). Those that ask a provider may also answer
-    PROVIDER_UNAVAILABLE (safe to retry with the same reference) and, where the settings have no credentials
-    for it or it refuses, INVALID_STATE with its reason.
+    """BillingGatewayService knows what the payment providers have told, and asks them.
+
+    Any rpc may answer INVALID_ARGUMENT (a field breaks the rule beside it; BadRequest names it) and
+    DATABASE_UNAVAILABLE (try again, with the same reference). What else an rpc may answer stands after
+    `Errors`. Of those that ask a provider, PROVIDER_UNAVAILABLE says that it did not answer (what it did is
+    open; try again, with the same reference), and INVALID_STATE that the settings have no credentials for it,
+    or that it refused, with its reason.
+
+    The examples are requests, and one story from the first to the last, if the providers know what it names:
+    grpcurl -plaintext -d '<example>' localhost:50054 tollgate.billing_gateway.v1.BillingGatewayService/<rpc>
     """
 
     def __init__(self, channel):
@@ -124,19 +130,26 @@ class BillingGatewayServiceStub:
 
 
 class BillingGatewayServiceServicer:
-    """BillingGatewayService knows what the payment providers have told, and asks them. Every rpc may answer
-    INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry). Those that ask a provider may also answer
-    PROVIDER_UNAVAILABLE (safe to retry with the same reference) and, where the settings have no credentials
-    for it or it refuses, INVALID_STATE with its reason.
+    """BillingGatewayService knows what the payment providers have told, and asks them.
+
+    Any rpc may answer INVALID_ARGUMENT (a field breaks the rule beside it; BadRequest names it) and
+    DATABASE_UNAVAILABLE (try again, with the same reference). What else an rpc may answer stands after
+    `Errors`. Of those that ask a provider, PROVIDER_UNAVAILABLE says that it did not answer (what it did is
+    open; try again, with the same reference), and INVALID_STATE that the settings have no credentials for it,
+    or that it refused, with its reason.
+
+    The examples are requests, and one story from the first to the last, if the providers know what it names:
+    grpcurl -plaintext -d '<example>' localhost:50054 tollgate.billing_gateway.v1.BillingGatewayService/<rpc>
     """
 
     def LinkSubscription(self, request, context):
         """LinkSubscription says whose a provider's subscription and customer are, and settles the events that
-        were parked for them. With a currency_code it also opens the wallet, if there is none
-        (CURRENCY_MISMATCH if it stands in another; SERVICE_UNAVAILABLE if the wallet cannot be asked).
-        Idempotent; another organization's subscription or customer: ALREADY_LINKED; another customer than
-        the subscription's: REFERENCE_CONFLICT.
-        Example: {"organizationId": "org-1", "provider": "PROVIDER_PAYPAL", "providerSubscriptionId": "I-1"}
+        were parked for them. With a currency_code it also opens the wallet, if there is none. Idempotent.
+        Errors: ALREADY_LINKED (another organization's subscription or customer); REFERENCE_CONFLICT (another
+        customer than the subscription's); CURRENCY_MISMATCH (the wallet stands in another currency);
+        SERVICE_UNAVAILABLE (the wallet cannot be asked).
+        Example: {"organizationId": "org-1", "provider": "PROVIDER_PAYPAL", "providerSubscriptionId": "I-1",
+        "currencyCode": "USD"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -144,8 +157,10 @@ class BillingGatewayServiceServicer:
 
     def CreateSubscription(self, request, context):
         """CreateSubscription makes a subscription at the provider and answers where its customer approves it.
-        Idempotent by reference_id: the same content is answered as the first time, other content is
-        REFERENCE_CONFLICT. A reference whose command the provider refused may be used again.
+        Idempotent by reference_id: the same content is answered as the first time. A reference whose command
+        the provider refused may be used again, with any content.
+        Errors: REFERENCE_CONFLICT (other content; metadata differingFields); PROVIDER_UNAVAILABLE;
+        INVALID_STATE.
         Example: {"organizationId": "org-1", "provider": "PROVIDER_STRIPE", "planId": "price_1",
         "referenceId": "subscribe-1", "returnUrl": "https://example.com/done",
         "cancelUrl": "https://example.com/back"}
@@ -156,8 +171,9 @@ class BillingGatewayServiceServicer:
 
     def CancelSubscription(self, request, context):
         """CancelSubscription ends a subscription at the provider, now or with what is paid. Idempotent: already
-        CANCELED is OK. None of the organization: SUBSCRIPTION_NOT_FOUND; several and none named:
-        INVALID_ARGUMENT.
+        CANCELED is OK.
+        Errors: SUBSCRIPTION_NOT_FOUND; INVALID_ARGUMENT (several are not CANCELED, and none is named);
+        PROVIDER_UNAVAILABLE; INVALID_STATE.
         Example: {"organizationId": "org-1", "atPeriodEnd": true, "note": "moves away", "actor": "ann"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -166,7 +182,9 @@ class BillingGatewayServiceServicer:
 
     def ReactivateSubscription(self, request, context):
         """ReactivateSubscription lets a SUSPENDED subscription run again at the provider. Idempotent: ACTIVE and
-        TRIALING are OK. In any other state: INVALID_STATE; CANCELED never comes back.
+        TRIALING are OK.
+        Errors: SUBSCRIPTION_NOT_FOUND; INVALID_ARGUMENT (several are not CANCELED, and none is named);
+        PROVIDER_UNAVAILABLE; INVALID_STATE (in any other state too; metadata state).
         Example: {"organizationId": "org-1", "note": "paid by bank transfer", "actor": "ann"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -175,6 +193,7 @@ class BillingGatewayServiceServicer:
 
     def SyncSubscription(self, request, context):
         """SyncSubscription asks the provider how subscriptions stand now, and believes it. Idempotent.
+        Errors: SUBSCRIPTION_NOT_FOUND; PROVIDER_UNAVAILABLE; INVALID_STATE.
         Example: {"organizationId": "org-1"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -182,7 +201,8 @@ class BillingGatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetSubscription(self, request, context):
-        """GetSubscription answers the organization's subscriptions and its level, or SUBSCRIPTION_NOT_FOUND.
+        """GetSubscription answers the organization's subscriptions and its level.
+        Errors: SUBSCRIPTION_NOT_FOUND.
         Example: {"organizationId": "org-1"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -191,6 +211,7 @@ class BillingGatewayServiceServicer:
 
     def ListSubscriptions(self, request, context):
         """ListSubscriptions lists subscriptions, newest first.
+        Errors: INVALID_ARGUMENT (a page_token that was made up).
         Example: {"state": "SUBSCRIPTION_STATE_PAST_DUE", "goodStanding": false}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -200,6 +221,7 @@ class BillingGatewayServiceServicer:
     def GrantGrace(self, request, context):
         """GrantGrace lets an organization send in spite of its subscription, until a time. All observers of the
         level follow. The latest call counts. Idempotent.
+        Errors: INVALID_ARGUMENT (until is more than 366 days ahead).
         Example: {"organizationId": "org-1", "until": "2026-12-01T00:00:00Z", "note": "ticket-7", "actor": "ann"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -208,6 +230,7 @@ class BillingGatewayServiceServicer:
 
     def ListSubscriptionChanges(self, request, context):
         """ListSubscriptionChanges lists what changed in the standing of organizations and why, newest first.
+        Errors: INVALID_ARGUMENT (a page_token that was made up).
         Example: {"organizationId": "org-1"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -217,8 +240,9 @@ class BillingGatewayServiceServicer:
     def CreateTopUp(self, request, context):
         """CreateTopUp makes a PayPal order or a Stripe Checkout session, and answers where it is paid. The wallet
         is credited when the provider says that it was. Idempotent by reference_id, as CreateSubscription is.
-        An amount or currency that the provider does not take: INVALID_ARGUMENT. A currency other than the
-        wallet's: CURRENCY_MISMATCH.
+        Errors: INVALID_ARGUMENT (an amount or a currency that the provider does not take); CURRENCY_MISMATCH
+        (the wallet stands in another); REFERENCE_CONFLICT (other content; metadata differingFields);
+        PROVIDER_UNAVAILABLE; INVALID_STATE.
         Example: {"organizationId": "org-1", "provider": "PROVIDER_PAYPAL", "amountMicros": "25000000",
         "currencyCode": "USD", "referenceId": "top-up-1", "returnUrl": "https://example.com/done",
         "cancelUrl": "https://example.com/back"}
@@ -228,8 +252,9 @@ class BillingGatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetPayment(self, request, context):
-        """GetPayment answers what became of a payment ("I paid, where is my money?"), or PAYMENT_NOT_FOUND. Any
-        object of the provider that belongs to it will do, with the provider's prefix.
+        """GetPayment answers what became of a payment ("I paid, where is my money?"). Any object of the provider
+        that belongs to it will do, with the provider's prefix.
+        Errors: PAYMENT_NOT_FOUND.
         Example: {"provider": "PROVIDER_STRIPE", "paymentId": "stripe:pi_1"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -238,6 +263,7 @@ class BillingGatewayServiceServicer:
 
     def ListPayments(self, request, context):
         """ListPayments lists payments, newest first.
+        Errors: INVALID_ARGUMENT (a page_token that was made up).
         Example: {"state": "PAYMENT_STATE_PARKED"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -245,8 +271,8 @@ class BillingGatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AssignPayment(self, request, context):
-        """AssignPayment says whose a payment is that was PARKED, and credits it. Idempotent; unknown:
-        PAYMENT_NOT_FOUND; another organization's: ALREADY_LINKED.
+        """AssignPayment says whose a payment is that was PARKED, and credits it. Idempotent.
+        Errors: PAYMENT_NOT_FOUND; ALREADY_LINKED (it is another organization's).
         Example: {"provider": "PROVIDER_PAYPAL", "paymentId": "paypal:39W39499W4454115Y",
         "organizationId": "org-1", "note": "ticket-7", "actor": "ann"}
         """
@@ -256,6 +282,7 @@ class BillingGatewayServiceServicer:
 
     def ListWebhookEvents(self, request, context):
         """ListWebhookEvents lists events, newest first.
+        Errors: INVALID_ARGUMENT (a page_token that was made up).
         Example: {"state": "WEBHOOK_EVENT_STATE_DEAD"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -263,7 +290,8 @@ class BillingGatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetWebhookEvent(self, request, context):
-        """GetWebhookEvent answers one event with its raw body while that is kept, or EVENT_NOT_FOUND.
+        """GetWebhookEvent answers one event with its raw body while that is kept.
+        Errors: EVENT_NOT_FOUND.
         Example: {"provider": "PROVIDER_STRIPE", "eventId": "evt_1"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -272,8 +300,9 @@ class BillingGatewayServiceServicer:
 
     def ReplayWebhookEvents(self, request, context):
         """ReplayWebhookEvents settles events again, by the same path as the first time: what has had its effect
-        has no second one. One event that is not known: EVENT_NOT_FOUND; one whose body was given up:
-        EVENT_BODY_EXPIRED.
+        has no second one.
+        Errors: of one event, EVENT_NOT_FOUND; EVENT_BODY_EXPIRED (its body was given up); INVALID_ARGUMENT (no
+        provider, or another filter, with the event_id).
         Example: {"state": "WEBHOOK_EVENT_STATE_PARKED"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -372,10 +401,16 @@ def add_BillingGatewayServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class BillingGatewayService:
-    """BillingGatewayService knows what the payment providers have told, and asks them. Every rpc may answer
-    INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry). Those that ask a provider may also answer
-    PROVIDER_UNAVAILABLE (safe to retry with the same reference) and, where the settings have no credentials
-    for it or it refuses, INVALID_STATE with its reason.
+    """BillingGatewayService knows what the payment providers have told, and asks them.
+
+    Any rpc may answer INVALID_ARGUMENT (a field breaks the rule beside it; BadRequest names it) and
+    DATABASE_UNAVAILABLE (try again, with the same reference). What else an rpc may answer stands after
+    `Errors`. Of those that ask a provider, PROVIDER_UNAVAILABLE says that it did not answer (what it did is
+    open; try again, with the same reference), and INVALID_STATE that the settings have no credentials for it,
+    or that it refused, with its reason.
+
+    The examples are requests, and one story from the first to the last, if the providers know what it names:
+    grpcurl -plaintext -d '<example>' localhost:50054 tollgate.billing_gateway.v1.BillingGatewayService/<rpc>
     """
 
     @staticmethod

@@ -27,7 +27,8 @@ if _version_not_supported:
 
 class SubscriptionObserverServiceStub:
     """SubscriptionObserverService is implemented by whoever must know whether organizations are in good
-    standing. The billing gateway calls it until the observer has acknowledged the current revision.
+    standing. The billing gateway calls it until the observer has acknowledged the current revision. Any call
+    may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
     """
 
     def __init__(self, channel):
@@ -45,12 +46,16 @@ class SubscriptionObserverServiceStub:
 
 class SubscriptionObserverServiceServicer:
     """SubscriptionObserverService is implemented by whoever must know whether organizations are in good
-    standing. The billing gateway calls it until the observer has acknowledged the current revision.
+    standing. The billing gateway calls it until the observer has acknowledged the current revision. Any call
+    may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
     """
 
     def ReportSubscription(self, request, context):
         """ReportSubscription says how the organization stands at a revision. It is taken if it is newer than what
-        the observer holds. The same revision with other content: REFERENCE_CONFLICT, and an alarm.
+        the observer holds. Idempotent.
+        Errors: REFERENCE_CONFLICT (the same revision with other content; an alarm).
+        Example: {"organizationId": "org-1", "revision": "7", "state": "SUBSCRIPTION_STATE_ACTIVE",
+        "goodStanding": true, "goodUntil": "2026-12-01T00:00:00Z"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -74,7 +79,8 @@ def add_SubscriptionObserverServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class SubscriptionObserverService:
     """SubscriptionObserverService is implemented by whoever must know whether organizations are in good
-    standing. The billing gateway calls it until the observer has acknowledged the current revision.
+    standing. The billing gateway calls it until the observer has acknowledged the current revision. Any call
+    may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
     """
 
     @staticmethod

@@ -14,18 +14,23 @@ GRPC_VERSION: str
 
 class SubscriptionObserverServiceStub:
     """SubscriptionObserverService is implemented by whoever must know whether organizations are in good
-    standing. The billing gateway calls it until the observer has acknowledged the current revision.
+    standing. The billing gateway calls it until the observer has acknowledged the current revision. Any call
+    may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ReportSubscription: _aio.UnaryUnaryMultiCallable[_subscription_observer_service_pb2.ReportSubscriptionRequest, _subscription_observer_service_pb2.ReportSubscriptionResponse]
     """ReportSubscription says how the organization stands at a revision. It is taken if it is newer than what
-    the observer holds. The same revision with other content: REFERENCE_CONFLICT, and an alarm.
+    the observer holds. Idempotent.
+    Errors: REFERENCE_CONFLICT (the same revision with other content; an alarm).
+    Example: {"organizationId": "org-1", "revision": "7", "state": "SUBSCRIPTION_STATE_ACTIVE",
+              "goodStanding": true, "goodUntil": "2026-12-01T00:00:00Z"}
     """
 
 class SubscriptionObserverServiceServicer(metaclass=_abc_1.ABCMeta):
     """SubscriptionObserverService is implemented by whoever must know whether organizations are in good
-    standing. The billing gateway calls it until the observer has acknowledged the current revision.
+    standing. The billing gateway calls it until the observer has acknowledged the current revision. Any call
+    may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
     """
 
     @_abc_1.abstractmethod
@@ -35,7 +40,10 @@ class SubscriptionObserverServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_subscription_observer_service_pb2.ReportSubscriptionRequest, _abc.Awaitable[_subscription_observer_service_pb2.ReportSubscriptionResponse]],
     ) -> _abc.Awaitable[_subscription_observer_service_pb2.ReportSubscriptionResponse]:
         """ReportSubscription says how the organization stands at a revision. It is taken if it is newer than what
-        the observer holds. The same revision with other content: REFERENCE_CONFLICT, and an alarm.
+        the observer holds. Idempotent.
+        Errors: REFERENCE_CONFLICT (the same revision with other content; an alarm).
+        Example: {"organizationId": "org-1", "revision": "7", "state": "SUBSCRIPTION_STATE_ACTIVE",
+                  "goodStanding": true, "goodUntil": "2026-12-01T00:00:00Z"}
         """
 
 def add_SubscriptionObserverServiceServicer_to_server(servicer: SubscriptionObserverServiceServicer, server: _aio.Server) -> None: ...

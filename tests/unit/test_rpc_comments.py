@@ -1,4 +1,4 @@
-"""The protos tell whoever calls the wallet what to send, in which units, and what may come back."""
+"""The protos tell a caller what to send, in which units, and what may come back."""
 
 import re
 from pathlib import Path
@@ -7,9 +7,21 @@ import pytest
 
 from libs.errors import ErrorReason
 from libs.rpc.rules import check_request
-from tests.support.rpc_comments import SERVICES, WALLET_PROTOS, RpcComment, read_rpc_comments
+from tests.support.rpc_comments import (
+    BILLING_GATEWAY,
+    PROTOS,
+    WALLET,
+    RpcComment,
+    read_rpc_comments,
+)
 
-RPCS = {comment.name: comment for comment in read_rpc_comments()}
+SERVICES = (*WALLET, *BILLING_GATEWAY)
+RPCS = {comment.name: comment for comment in read_rpc_comments(SERVICES)}
+FILES = sorted(
+    path
+    for package in ("wallet", "billing_gateway")
+    for path in (PROTOS / "tollgate" / package / "v1").glob("*.proto")
+)
 
 
 def test_every_rpc_has_its_comment() -> None:
@@ -28,7 +40,7 @@ def test_every_rpc_has_examples_that_break_no_rule(rpc: RpcComment) -> None:
         check_request(rpc.request(example))
 
 
-@pytest.mark.parametrize("path", sorted(WALLET_PROTOS.glob("*.proto")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_every_file_with_amounts_says_what_they_are(path: Path) -> None:
     text = path.read_text()
     header = text.partition("syntax =")[0]
