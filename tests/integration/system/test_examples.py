@@ -3,29 +3,11 @@
 Once as an operator sends them, with grpcurl, and once through the generated code.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any
 
-import grpc
-import pytest
-from google.protobuf import json_format
-from google.protobuf.message import Message
-from google.protobuf.message_factory import GetMessageClass
-
-from tests.support.grpcurl import grpcurl, needs_grpcurl
-from tests.support.rpc_comments import SERVICES, RpcComment, read_rpc_comments
+from tests.support.examples import Send, every_way, require_answer
+from tests.support.rpc_comments import WALLET, read_rpc_comments
 from tests.support.stack import Stack
-from tollgate.wallet.v1.wallet_observer_service_pb2_grpc import WalletObserverServiceStub
-from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
-
-# Sends an example to an address; answers all messages that come back.
-Send: TypeAlias = Callable[[str, RpcComment, str], Awaitable[list[Message]]]
-
-HOSTS = {"WalletService": "wallet", "WalletObserverService": "campaign"}
-STUBS: dict[str, Any] = {
-    "WalletService": WalletServiceStub,
-    "WalletObserverService": WalletObserverServiceStub,
-}
 
 # What the last message of each answer says, in the order of the examples; None where it is silent.
 ANSWERS: list[tuple[str, Any]] = [
@@ -158,39 +140,13 @@ ANSWERS: list[tuple[str, Any]] = [
 ]
 
 
-async def by_grpcurl(address: str, rpc: RpcComment, example: str) -> list[Message]:
-    service = rpc.method.containing_service.full_name
-    printed = await grpcurl("-d", example, address, f"{service}/{rpc.name}")
-    assert printed.code == 0, printed.errors
-    answer = GetMessageClass(rpc.method.output_type)
-    return [json_format.ParseDict(message, answer()) for message in printed.messages]
-
-
-async def by_stub(address: str, rpc: RpcComment, example: str) -> list[Message]:
-    request = rpc.request(example)
-    async with grpc.aio.insecure_channel(address) as channel:
-        call = getattr(STUBS[rpc.method.containing_service.name](channel), rpc.name)(request)
-        return [m async for m in call] if rpc.method.server_streaming else [await call]
-
-
-def told(expected: Any, answer: Any) -> Any:
-    """Return what an answer says of all that is expected of it."""
-    if isinstance(expected, dict) and isinstance(answer, dict):
-        return {name: told(value, answer.get(name)) for name, value in expected.items()}
-    if isinstance(expected, list) and isinstance(answer, list) and len(expected) == len(answer):
-        return [told(*pair) for pair in zip(expected, answer, strict=True)]
-    return answer
-
-
-@pytest.mark.parametrize("send", [pytest.param(by_grpcurl, marks=needs_grpcurl), by_stub])
+@every_way
 async def test_every_example_is_answered_as_the_story_goes(
     stopped_stack: Stack, send: Send
 ) -> None:
     await stopped_stack.start("wallet", "campaign")
-    story = [(rpc, example) for rpc in read_rpc_comments() for example in rpc.examples]
+    story = [(rpc, example) for rpc in read_rpc_comments(WALLET) for example in rpc.examples]
     assert [rpc.name for rpc, _ in story] == [name for name, _ in ANSWERS]
     for (rpc, example), (_, expected) in zip(story, ANSWERS, strict=True):
-        address = stopped_stack.addresses[HOSTS[rpc.method.containing_service.name]]
-        *_, answer = await send(address, rpc, example)
-        assert told(expected, json_format.MessageToDict(answer)) == expected, rpc.name
-    assert {name for name, _ in ANSWERS} == {m.name for each in SERVICES for m in each.methods}
+        await require_answer(send, stopped_stack.addresses, rpc, example, expected)
+    assert {name for name, _ in ANSWERS} == {m.name for each in WALLET for m in each.methods}
