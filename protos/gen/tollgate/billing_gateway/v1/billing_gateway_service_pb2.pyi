@@ -124,7 +124,7 @@ class GetSubscriptionResponse(_message.Message):
     LEVEL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def deciding_subscription(self) -> _subscription_pb2.Subscription:
-        """deciding_subscription gives the organization its state."""
+        """deciding_subscription gives the organization its state; unset if it has none."""
 
     @_builtins.property
     def subscriptions(self) -> _containers.RepeatedCompositeFieldContainer[_subscription_pb2.Subscription]:

@@ -214,7 +214,7 @@ class Payment(_message.Message):
 
     @_builtins.property
     def paid_time(self) -> _timestamp_pb2.Timestamp:
-        """paid_time by the provider."""
+        """paid_time by the provider; unset until it was paid."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:

@@ -207,7 +207,7 @@ class OrganizationLevel(_message.Message):
     revision: _builtins.int
     """revision of the level."""
     state: Global___SubscriptionState.ValueType
-    """state of the deciding subscription."""
+    """state of the deciding subscription; PENDING if there is none."""
     good_standing: _builtins.bool
     """good_standing now: any subscription is, or an operator's grace lasts, and good_until has not passed."""
     @_builtins.property
@@ -277,7 +277,7 @@ class SubscriptionChange(_message.Message):
     """good_standing of the organization after it."""
     @_builtins.property
     def good_until(self) -> _timestamp_pb2.Timestamp:
-        """good_until of the organization after it."""
+        """good_until of the organization after it; unset if there is none."""
 
     @_builtins.property
     def change_time(self) -> _timestamp_pb2.Timestamp:

@@ -118,8 +118,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "DATABASE_UNAVAILABLE", "domain": "tollgate"}
     """
     ERROR_REASON_PROVIDER_UNAVAILABLE: _ErrorReason.ValueType  # 17
-    """ERROR_REASON_PROVIDER_UNAVAILABLE (UNAVAILABLE): PayPal, Stripe or Twilio did not answer; try again.
-    Example: {"reason": "PROVIDER_UNAVAILABLE", "domain": "tollgate", "metadata": {"provider": "TWILIO"}}
+    """ERROR_REASON_PROVIDER_UNAVAILABLE (UNAVAILABLE): PayPal or Stripe did not answer; try again with the
+    same reference.
+    Example: {"reason": "PROVIDER_UNAVAILABLE", "domain": "tollgate"}
     """
     ERROR_REASON_SERVICE_UNAVAILABLE: _ErrorReason.ValueType  # 18
     """ERROR_REASON_SERVICE_UNAVAILABLE (UNAVAILABLE): another service of Tollgate, which this command needs,
@@ -229,8 +230,9 @@ ERROR_REASON_DATABASE_UNAVAILABLE: ErrorReason.ValueType  # 16
 Example: {"reason": "DATABASE_UNAVAILABLE", "domain": "tollgate"}
 """
 ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 17
-"""ERROR_REASON_PROVIDER_UNAVAILABLE (UNAVAILABLE): PayPal, Stripe or Twilio did not answer; try again.
-Example: {"reason": "PROVIDER_UNAVAILABLE", "domain": "tollgate", "metadata": {"provider": "TWILIO"}}
+"""ERROR_REASON_PROVIDER_UNAVAILABLE (UNAVAILABLE): PayPal or Stripe did not answer; try again with the
+same reference.
+Example: {"reason": "PROVIDER_UNAVAILABLE", "domain": "tollgate"}
 """
 ERROR_REASON_SERVICE_UNAVAILABLE: ErrorReason.ValueType  # 18
 """ERROR_REASON_SERVICE_UNAVAILABLE (UNAVAILABLE): another service of Tollgate, which this command needs,
