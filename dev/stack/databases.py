@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import asyncpg
+from pydantic import SecretStr
 
 from dev.service_databases import (
     SERVICES,
@@ -20,6 +21,7 @@ from dev.stack.settings import (
     password_settings,
     services_without_database,
 )
+from libs.config import require_database_url
 from libs.migrations import MigrationChangedError, migrate
 
 UNUSABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, MigrationChangedError)
@@ -50,8 +52,9 @@ async def migrate_databases(environment: Mapping[str, str]) -> None:
 
 async def _migrate(service: str, owner_url: str) -> None:
     try:
+        require_database_url(SecretStr(owner_url))
         await migrate(owner_url, _migrations_of(service))
-    except UNUSABLE as error:
+    except (*UNUSABLE, ValueError) as error:
         raise StackError(f"The database of {service} cannot be migrated: {error}") from error
 
 

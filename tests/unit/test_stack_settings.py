@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dev.stack.databases import migrate_databases
 from dev.stack.doors import plan_doors, refuse_taken_doors
 from dev.stack.errors import StackError
 from dev.stack.services import (
@@ -168,3 +169,13 @@ def test_a_setting_that_cannot_be_read_is_named(name: str, value: str) -> None:
     given = {name: value}
     with pytest.raises(StackError, match=f"setting {name}: "):
         plan_doors(read_settings(given), given)
+
+
+async def test_an_owners_address_that_cannot_be_read_is_not_quoted() -> None:
+    wrong = {
+        f"{service}_OWNER_DATABASE_URL": "postgresql://owner:hunter2/x@db.example/x"
+        for service in ("WALLET", "CAMPAIGN", "TELEPHONY", "BILLING_GATEWAY")
+    }
+    with pytest.raises(StackError, match="cannot be migrated: expected postgresql://") as refused:
+        await migrate_databases(wrong)
+    assert "hunter2" not in str(refused.value)
