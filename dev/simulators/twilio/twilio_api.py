@@ -75,7 +75,7 @@ class TwilioApi:
     def _authenticate(self, request: web.Request) -> None:
         given = request.headers.get(hdrs.AUTHORIZATION, "")
         if not hmac.compare_digest(given.encode(), self._authorization):
-            raise TwilioError(20003, HTTPStatus.UNAUTHORIZED, "Authenticate")
+            raise TwilioError(ACCESS_DENIED, HTTPStatus.UNAUTHORIZED, "Authenticate")
 
     def _apply(self, request: web.Request, form: dict[str, str]) -> Account:
         accounts, sid = self._state.accounts, request.match_info["sid"]
