@@ -53,8 +53,7 @@ class Stage:
         if not tokens_too:
             await self._set_fault("paypal", {"kind": "latency", "milliseconds": 0}, "token")
         for name in self._running.simulator_urls:
-            field = "http_status" if name == "twilio" else "status"
-            await self._set_fault(name, {"kind": "echo", field: status})
+            await self._set_fault(name, {"kind": "echo", "status": status})
 
     async def let_providers_work(self) -> None:
         """From now on no provider fails."""
