@@ -55,9 +55,18 @@ def _split_addresses(value: object) -> object:
 
 def _parse_json(value: object) -> object:
     try:
-        return json.loads(value) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        return json.loads(value, object_pairs_hook=_to_object)
     except ValueError as error:
-        raise ValueError("expected JSON") from error
+        raise ValueError("expected JSON without a name that is given twice") from error
+
+
+def _to_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name is given twice")
+    return found
 
 
 def require_database_url(value: SecretStr) -> SecretStr:

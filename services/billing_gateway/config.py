@@ -1,5 +1,6 @@
 """The gateway's settings."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -26,6 +27,7 @@ from libs.config import (
     NamedAddresses,
     Seconds,
 )
+from libs.ids import ID
 from services.billing_gateway.domain.crediting import (
     CreditAllowance,
     CreditAmountPaid,
@@ -34,8 +36,14 @@ from services.billing_gateway.domain.crediting import (
 )
 
 SecondsOrNone = Annotated[float, Field(ge=0, le=SECONDS_MAX)]
+PlanId = Annotated[str, Field(pattern=f"^{ID.pattern}$")]
+PayPalClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]*$")]
 PayPalWebhookId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 FraudType = Annotated[str, Field(pattern=r"^[a-z_]{1,64}$")]
+
+# Whoever can guess a secret can forge payments: a value in quotes, or of another kind, is none.
+STRIPE_WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_-]+")
+STRIPE_API_KEY = re.compile(r"(?:(?:sk|rk)_(?:(live|test)_)?[A-Za-z0-9_]+)?")
 
 SIMULATED_EVENTS_WEBHOOK_ID = "WEBHOOK_ID"
 
@@ -81,14 +89,14 @@ class BillingGatewaySettings(AnnouncingSettings):
     body_retention_seconds: Seconds = 7_776_000.0
     parked_alarm_seconds: Seconds = 3600.0
     provider_timeout_seconds: Seconds = 10.0
-    plan_credits: Annotated[dict[str, PlanSetting], NoDecode, FromJson] = Field(
+    plan_credits: Annotated[dict[PlanId, PlanSetting], NoDecode, FromJson] = Field(
         default_factory=dict
     )
     inbox_concurrency: Annotated[int, Field(ge=1, le=64)] = 4
     paypal_environment: Literal["sandbox", "live"] = Field(
         default="live", validation_alias="PAYPAL_ENVIRONMENT"
     )
-    paypal_client_id: str = Field(default="", validation_alias="PAYPAL_CLIENT_ID")
+    paypal_client_id: PayPalClientId = Field(default="", validation_alias="PAYPAL_CLIENT_ID")
     paypal_client_secret: SecretStr = Field(
         default=SecretStr(""), validation_alias="PAYPAL_CLIENT_SECRET"
     )
@@ -140,7 +148,21 @@ class BillingGatewaySettings(AnnouncingSettings):
     ) -> tuple[SecretStr, ...]:
         if not secrets and info.data.get("paypal_webhook_ids") == ():
             raise ValueError("expected them, or PAYPAL_WEBHOOK_IDS: no provider could be heard")
+        if not all(STRIPE_WEBHOOK_SECRET.fullmatch(each) for each in reveal(secrets)):
+            raise ValueError("expected whsec_…, as Stripe shows them")
         return secrets
+
+    @field_validator("stripe_api_key")
+    @classmethod
+    def _require_key_of_mode(cls, key: SecretStr, info: ValidationInfo) -> SecretStr:
+        """With a key of the other mode, what was paid by a test card would be credited as money."""
+        form = STRIPE_API_KEY.fullmatch(key.get_secret_value())
+        if form is None:
+            raise ValueError("expected sk_… or rk_…, as Stripe shows it")
+        is_live = info.data.get("stripe_livemode")
+        if form[1] and is_live is not None and (form[1] == "live") is not is_live:
+            raise ValueError(f"a {form[1]} key, but STRIPE_LIVEMODE is {str(is_live).lower()}")
+        return key
 
     @property
     def plans(self) -> dict[str, PlanCredit]:

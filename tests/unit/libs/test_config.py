@@ -83,10 +83,19 @@ def test_all_that_is_missing_is_said_at_once(
         ("BILLING_GATEWAY_LISTEN_ADDRESS", "nonsense"),
         ("BILLING_GATEWAY_PLAN_CREDITS", "{bad"),
         ("BILLING_GATEWAY_PLAN_CREDITS", '{"pro": {"allowance_micros": -1}}'),
+        ("BILLING_GATEWAY_PLAN_CREDITS", '{"pro": "nothing", "pro": "amount_paid"}'),
+        ("BILLING_GATEWAY_PLAN_CREDITS", '{"pro plan": "nothing"}'),
         ("BILLING_GATEWAY_PERIOD_SLACK_SECONDS", "inf"),
         ("BILLING_GATEWAY_PERIOD_SLACK_SECONDS", "-1"),
         ("STRIPE_SIGNATURE_TOLERANCE_SECONDS", "1e15"),
         ("STRIPE_WEBHOOK_SECRETS", " , "),
+        ("STRIPE_WEBHOOK_SECRETS", '""'),
+        ("STRIPE_WEBHOOK_SECRETS", '"whsec_hunter2"'),
+        ("STRIPE_WEBHOOK_SECRETS", "whsec_good,whsec_"),
+        ("STRIPE_WEBHOOK_SECRETS", "sk_live_hunter2"),
+        ("STRIPE_API_KEY", " sk_live_hunter2"),
+        ("STRIPE_API_KEY", "whsec_hunter2"),
+        ("STRIPE_API_KEY", "sk_live_hunter2\nX: y"),
         ("STRIPE_API_BASE", "http://stripe.example"),
         ("STRIPE_BLOCKING_FRAUD_TYPES", "Lost!"),
         ("PAYPAL_API_BASE", "http://paypal.example"),
@@ -117,6 +126,35 @@ def test_paypal_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.paypal_environment == "live"
     assert settings.paypal_api_base is None
     assert "hunter2" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "livemode"),
+    [("sk", "test", "true"), ("rk", "test", "true"), ("sk", "live", "false")],
+)
+def test_a_key_of_stripes_other_mode_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    kind: str,
+    mode: str,
+    livemode: str,
+) -> None:
+    """Its answers would tell of payments by test cards, or have real money taken by a test."""
+    key = f"{kind}_{mode}_hunter2"
+    assert problems(monkeypatch, capsys, STRIPE_API_KEY=key, STRIPE_LIVEMODE=livemode) == [
+        "STRIPE_API_KEY"
+    ]
+    expected = "false" if livemode == "true" else "true"
+    settings = load(monkeypatch, STRIPE_API_KEY=key, STRIPE_LIVEMODE=expected)
+    assert settings.stripe_api_key.get_secret_value() == key
+
+
+@pytest.mark.parametrize("client_id", [" ", "a:b", "\u20ac"])
+def test_a_client_id_that_cannot_be_sent_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], client_id: str
+) -> None:
+    found = problems(monkeypatch, capsys, **{**PAYPAL, "PAYPAL_CLIENT_ID": client_id})
+    assert found == ["PAYPAL_CLIENT_ID"]
 
 
 @pytest.mark.parametrize("missing", ["PAYPAL_CLIENT_ID", "PAYPAL_CLIENT_SECRET"])
