@@ -1,6 +1,8 @@
 """The gateway's HTTP side: what providers deliver, and whether the gateway is well."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -16,10 +18,17 @@ from services.billing_gateway.ports import CannotVerifyError, DeliveryRefusedErr
 
 BODY_BYTES_MAX = 256 * 1024
 BODY_SECONDS_MAX = 10.0
+# Of all that are under way: anybody can send a body, and whose it is shows only at its end.
+BODIES_BYTES_MAX = 64 * 1024 * 1024
+RETRY_AFTER_SECONDS = 1.0
 
 
 class BodyTooLargeError(Exception):
     """The body is longer than any honest one."""
+
+
+class BodyIncompleteError(Exception):
+    """Whoever sent the body hung up, or sent what is no HTTP."""
 
 
 class Webhooks:
@@ -27,6 +36,7 @@ class Webhooks:
 
     def __init__(self, intake: Intake, metrics: ServiceMetrics) -> None:
         self._intake = intake
+        self._held_bytes = 0
         self._answers = Counter(
             "tollgate_webhook_deliveries",
             "Deliveries answered, by provider and HTTP status.",
@@ -54,14 +64,14 @@ class Webhooks:
 
     async def _receive(self, provider: Provider, request: web.Request) -> tuple[int, str]:
         try:
-            body = await asyncio.wait_for(_read_body(request), BODY_SECONDS_MAX)
-            await self._intake.receive(provider, request.headers, body)
+            async with self._body_of(request) as body:
+                await self._intake.receive(provider, request.headers, body)
         except BodyTooLargeError:
             return 413, f"a body is at most {BODY_BYTES_MAX} bytes"
         except TimeoutError:
             return 408, f"a body is to be sent within {BODY_SECONDS_MAX:g} seconds"
-        except web.RequestPayloadError:
-            return 400, "the body is malformed"
+        except BodyIncompleteError:
+            return 400, "the body is malformed or incomplete"
         except DeliveryRefusedError as refused:
             get_logger().warning("webhook_refused", provider=provider, error=str(refused))
             return 400, str(refused)
@@ -76,20 +86,34 @@ class Webhooks:
             return 503, "not stored; send it again"
         return 200, ""
 
+    @asynccontextmanager
+    async def _body_of(self, request: web.Request) -> AsyncIterator[bytes]:
+        """Read a body, and hold it for as long as it is needed."""
+        body = bytearray()
+        try:
+            async with asyncio.timeout(BODY_SECONDS_MAX):
+                await self._read(request, body)
+            yield bytes(body)
+        finally:
+            self._held_bytes -= len(body)
+
+    async def _read(self, request: web.Request, body: bytearray) -> None:
+        if (request.content_length or 0) > BODY_BYTES_MAX:
+            raise BodyTooLargeError
+        try:
+            async for chunk in request.content.iter_any():
+                body += chunk
+                self._held_bytes += len(chunk)
+                if len(body) > BODY_BYTES_MAX:
+                    raise BodyTooLargeError
+                if self._held_bytes > BODIES_BYTES_MAX:
+                    raise OverloadedError("too many bodies at once", RETRY_AFTER_SECONDS)
+        except (web.RequestPayloadError, ConnectionError) as error:
+            raise BodyIncompleteError from error
+
     async def _answer_health(self, _: web.Request) -> web.Response:
         return web.Response(text="alive")
 
     async def _answer_readiness(self, _: web.Request) -> web.Response:
         ready = await self._intake.is_database_there()
         return web.Response(text="ready" if ready else "no database", status=200 if ready else 503)
-
-
-async def _read_body(request: web.Request) -> bytes:
-    if (request.content_length or 0) > BODY_BYTES_MAX:
-        raise BodyTooLargeError
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise BodyTooLargeError
-    return bytes(body)

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from dev.stripe_simulator import Customer, signature_header, to_body, top_up_event
+from services.billing_gateway import webhooks
 from tests.integration.billing_gateway.requests import (
     DEAD,
     DONE,
@@ -21,6 +22,7 @@ from tests.integration.billing_gateway.requests import (
     settled,
 )
 from tests.support.errors import refusal
+from tests.support.services import free_address
 from tests.support.sights import wallet_of
 from tests.support.stack import STRIPE_SECRET, Stack, now
 from tests.support.waiting import eventually
@@ -242,6 +244,49 @@ async def test_a_body_in_pieces_without_a_length_is_bounded_too(stack: Stack) ->
         # The gateway answered and hung up while we were still sending.
         return
     assert status == 413
+
+
+async def begin_to_send(stack: Stack, sent: bytes) -> asyncio.StreamWriter:
+    """Send the beginning of a delivery of the size that is allowed at most, and no more."""
+    host, _, port = stack.addresses["http"].rpartition(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"POST /webhooks/stripe HTTP/1.1\r\nHost: t\r\nContent-Length: 262144\r\n\r\n")
+    writer.write(sent)
+    await writer.drain()
+    return writer
+
+
+async def test_strangers_bodies_are_held_within_a_bound_of_all_together(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "BODIES_BYTES_MAX", 1024 * 1024)
+    event = top_up_event(CUSTOMER, 2_500, now())
+    strangers = [await begin_to_send(stack, b" " * 262_143) for _ in range(8)]
+    await eventually(lambda: stack.deliver(event), lambda status: status == 503)
+
+    for stranger in strangers:
+        stranger.close()
+
+    await eventually(lambda: stack.deliver(event), lambda status: status == 200)
+
+
+async def test_who_hangs_up_in_the_middle_is_no_failure_of_ours(
+    stopped_stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metrics_address = free_address()
+    stopped_stack.gateway_settings = {"metrics_address": metrics_address}
+    await stopped_stack.start("wallet", "billing_gateway")
+
+    async def metrics() -> str:
+        async with stopped_stack.http.get(f"http://{metrics_address}/metrics") as answer:
+            return await answer.text()
+
+    stranger = await begin_to_send(stopped_stack, b"{")
+    stranger.close()
+
+    await eventually(metrics, lambda told: 'deliveries_total{provider="STRIPE"' in told)
+    assert 'deliveries_total{provider="STRIPE",status="400"} 1.0' in await metrics()
+    assert "webhook_failed" not in capsys.readouterr().out
 
 
 async def test_only_posts_to_known_paths_are_deliveries(stack: Stack) -> None:
