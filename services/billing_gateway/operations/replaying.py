@@ -46,15 +46,17 @@ class Replaying:
         """Walk from the newest to the oldest: what comes meanwhile is newer, and not walked."""
         replayed_count, before, more = 0, NEWEST, True
         while more:
-            count, before, more = await self._database.transact(self._replay_some, wanted, before)
+            count, before, more = await self._database.transact(
+                self._replay_some, wanted, before, replayed_count
+            )
             replayed_count += count
             self._wake_settling()
         return replayed_count
 
     async def _replay_some(
-        self, connection: Connection, wanted: EventFilter, before: Place
+        self, connection: Connection, wanted: EventFilter, before: Place, after_count: int
     ) -> tuple[int, Place, bool]:
         found = await events.list_events(connection, wanted, before, EVENTS_PER_TRANSACTION)
         if not found:
             return 0, before, False
-        return await inbox.replay(connection, found), place_of(found[-1]), True
+        return await inbox.replay(connection, found, after_count), place_of(found[-1]), True

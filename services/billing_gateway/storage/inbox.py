@@ -157,19 +157,33 @@ async def name_organization(
     await connection.execute(NAME_ORGANIZATION, provider, event_ids, organization_id)
 
 
+# One after the other, so that who is delivered meanwhile does not wait behind all of them. What
+# waits already does not wait longer.
 REPLAY = """
 UPDATE webhook_events AS event
-SET state = 'RECEIVED', attempt_count = 0, next_attempt_time = now()
-FROM unnest($1::text[], $2::text[]) AS wanted (provider, event_id)
+SET state = 'RECEIVED', attempt_count = 0,
+    next_attempt_time = least(
+        now() + make_interval(secs => (wanted.number + $3) / $4::float8),
+        CASE WHEN event.state = 'RECEIVED' THEN event.next_attempt_time END
+    )
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted (provider, event_id, number)
 WHERE event.provider = wanted.provider AND event.event_id = wanted.event_id
   AND event.body IS NOT NULL
 """
+REPLAYED_PER_SECOND = 100.0
 
 
-async def replay(connection: Connection, events: Sequence[WebhookEvent]) -> int:
-    """Let events be handled again; return how many have a body to be handled by."""
+async def replay(
+    connection: Connection, events: Sequence[WebhookEvent], after_count: int = 0
+) -> int:
+    """Let events be handled again, after so many others; return how many have a body for that."""
     tag = await connection.execute(
-        REPLAY, [each.provider for each in events], [each.event_id for each in events]
+        REPLAY,
+        [each.provider for each in events],
+        [each.event_id for each in events],
+        # The first of them is due at once.
+        after_count - 1,
+        REPLAYED_PER_SECOND,
     )
     return int(tag.rpartition(" ")[2])
 

@@ -4,17 +4,23 @@ from dataclasses import replace
 from datetime import datetime
 
 import asyncpg
+from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from libs.database import Database
 from services.billing_gateway.domain.observations import (
     Claim,
     PaymentPaid,
     Translation,
 )
 from services.billing_gateway.domain.values import (
+    EventState,
     PaymentObject,
     Provider,
 )
+from services.billing_gateway.storage import inbox
+from services.billing_gateway.storage.inbox import Delivery
+from tests.conftest import MakeDatabase
 from tests.integration.billing_gateway.requests import (
     DEAD,
     DONE,
@@ -108,6 +114,46 @@ async def test_whatever_is_replayed_has_no_second_effect(fake_stack: Stack) -> N
 
     await reaches(fake_stack, DONE=5, IGNORED=1, PARKED=1, DEAD=1)
     assert await wallet_of(fake_stack, "org-1") == seen
+
+
+COPIES = """
+INSERT INTO webhook_events (provider, event_id, event_type, body, state, last_error)
+SELECT provider, 'evt_copy_' || number, event_type, body, 'IGNORED', ''
+FROM webhook_events, generate_series(1, 3000) AS number
+"""
+
+
+async def test_what_is_delivered_during_a_replay_of_many_does_not_wait_for_it(
+    fake_stack: Stack,
+) -> None:
+    await fake_stack.deliver_fake(Provider.STRIPE, "evt_ignored")
+    await reaches(fake_stack, IGNORED=1)
+    await execute(fake_stack.databases["billing_gateway"], COPIES)
+    assert await replay(fake_stack) == 3001
+
+    await fake_stack.deliver_fake(Provider.STRIPE, "evt_new", top_up("new"))
+    [settled] = await eventually(
+        lambda: events_of(fake_stack, organization_id="org-1"), lambda found: found != []
+    )
+
+    assert settled.state == DONE
+    assert await events_of(fake_stack, state=RECEIVED, page_size=1) != []
+
+
+async def test_what_waits_already_is_not_put_off_by_a_replay_of_many(
+    make_database: MakeDatabase,
+) -> None:
+    url = (await make_database("billing_gateway")).url
+    database = await Database.connect(SecretStr(url), 1, "test")
+    delivery = Delivery(Provider.STRIPE, "evt_1", "told", b"{}", EventState.RECEIVED, "")
+    await database.run(inbox.insert, [delivery])
+    waiting = await database.transact(inbox.claim_next, [])
+    assert waiting is not None
+
+    await database.transact(inbox.replay, [waiting.event], 1_000_000)
+
+    assert await database.transact(inbox.claim_next, []) == waiting
+    await database.close()
 
 
 async def test_a_replay_takes_what_its_filter_finds(fake_stack: Stack) -> None:

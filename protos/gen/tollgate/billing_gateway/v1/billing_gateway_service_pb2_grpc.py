@@ -300,7 +300,7 @@ class BillingGatewayServiceServicer:
 
     def ReplayWebhookEvents(self, request, context):
         """ReplayWebhookEvents settles events again, by the same path as the first time: what has had its effect
-        has no second one.
+        has no second one. Of many, a hundred a second, so that what is delivered meanwhile does not wait.
         Errors: of one event, EVENT_NOT_FOUND; EVENT_BODY_EXPIRED (its body was given up); INVALID_ARGUMENT (no
         provider, or another filter, with the event_id).
         Example: {"state": "WEBHOOK_EVENT_STATE_PARKED"}

@@ -129,7 +129,7 @@ class BillingGatewayServiceStub:
     """
     ReplayWebhookEvents: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_events_pb2.ReplayWebhookEventsRequest, _billing_gateway_service_events_pb2.ReplayWebhookEventsResponse]
     """ReplayWebhookEvents settles events again, by the same path as the first time: what has had its effect
-    has no second one.
+    has no second one. Of many, a hundred a second, so that what is delivered meanwhile does not wait.
     Errors: of one event, EVENT_NOT_FOUND; EVENT_BODY_EXPIRED (its body was given up); INVALID_ARGUMENT (no
     provider, or another filter, with the event_id).
     Example: {"state": "WEBHOOK_EVENT_STATE_PARKED"}
@@ -341,7 +341,7 @@ class BillingGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_billing_gateway_service_events_pb2.ReplayWebhookEventsRequest, _abc.Awaitable[_billing_gateway_service_events_pb2.ReplayWebhookEventsResponse]],
     ) -> _abc.Awaitable[_billing_gateway_service_events_pb2.ReplayWebhookEventsResponse]:
         """ReplayWebhookEvents settles events again, by the same path as the first time: what has had its effect
-        has no second one.
+        has no second one. Of many, a hundred a second, so that what is delivered meanwhile does not wait.
         Errors: of one event, EVENT_NOT_FOUND; EVENT_BODY_EXPIRED (its body was given up); INVALID_ARGUMENT (no
         provider, or another filter, with the event_id).
         Example: {"state": "WEBHOOK_EVENT_STATE_PARKED"}
