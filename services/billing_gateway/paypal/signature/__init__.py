@@ -19,7 +19,9 @@ from services.billing_gateway.paypal.signature.certificates import Certificates,
 from services.billing_gateway.paypal.signature.headers import Transmission, read_transmission
 from services.billing_gateway.ports import DeliveryRefusedError, Headers
 
-# An old transmission does no harm, since an event is known by its id for ever; it is only unusual.
+# PayPal tries for three days. A checksum of 32 bits can be met by another body, so that whoever has
+# seen a transmission, such as in a log, could use its signature for what was never sent.
+AGE_MAX = timedelta(days=4)
 USUAL_AGE = timedelta(minutes=10)
 
 
@@ -39,7 +41,10 @@ class Signatures:
         key = await self._certificates.public_key(transmission.certificate_url, now)
         if not any(_is_signed(transmission, body, key, each) for each in self._webhook_ids):
             raise DeliveryRefusedError("PayPal did not sign this for a webhook of ours")
-        if abs(now - transmission.time) > USUAL_AGE:
+        age = abs(now - transmission.time)
+        if age > AGE_MAX:
+            raise DeliveryRefusedError("PayPal signed this too long ago, or in the future")
+        if age > USUAL_AGE:
             get_logger().info(
                 "paypal_transmission_is_old",
                 transmission_id=transmission.transmission_id,

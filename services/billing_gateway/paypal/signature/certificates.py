@@ -57,11 +57,11 @@ class TrustedKey:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why there was no key lately, and until when nobody asks again."""
+    """Why there was no key, and when; for a moment nobody asks again."""
 
     error_type: type[DeliveryRefusedError] | type[CannotVerifyError]
     message: str
-    until: datetime
+    time: datetime
 
 
 class Certificates:
@@ -96,7 +96,7 @@ class Certificates:
         if known is not None and now < known.until:
             return known.key
         failure = self._failures.get(url)
-        if failure is not None and now < failure.until:
+        if failure is not None and abs(now - failure.time) < FAILURE_KEPT:
             raise failure.error_type(failure.message)
         return None
 
@@ -107,14 +107,15 @@ class Certificates:
                 served = await self._trust.source.fetch(url)
             trusted = trust_chain(read_certificates(served), self._trust, now)
         except (DeliveryRefusedError, CannotVerifyError) as error:
-            _keep(self._failures, url, Failure(type(error), str(error), now + FAILURE_KEPT))
+            _keep(self._failures, url, Failure(type(error), str(error), now))
             raise
         _keep(self._keys, url, trusted)
         return trusted.key
 
     def _spend_fetch(self, now: datetime) -> None:
         times = self._fetch_times
-        if len(times) == FETCHES_MAX and now - times[0] < FETCHES_PERIOD:
+        # A clock that is set back must not make a moment last for as long as that.
+        if len(times) == FETCHES_MAX and abs(now - times[0]) < FETCHES_PERIOD:
             raise CannotVerifyError("too many certificates are asked for")
         times.append(now)
 

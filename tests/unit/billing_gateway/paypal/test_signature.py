@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -249,6 +250,52 @@ async def test_nobody_makes_us_call_paypal_without_end(chain: SigningChain) -> N
     with pytest.raises(CannotVerifyError, match="too many"):
         await certificates.public_key(URL, NOW)
     await certificates.public_key(URL, NOW + timedelta(minutes=1))
+
+
+async def test_a_clock_that_is_set_back_makes_nobody_wait(chain: SigningChain) -> None:
+    urls = [f"{URL}-{number}" for number in range(FETCHES_MAX)]
+    source = FakeSource(dict.fromkeys(urls, CannotVerifyError("nothing there")))
+    certificates = Certificates(trust_of(chain, source))
+    for url in urls:
+        with pytest.raises(CannotVerifyError):
+            await certificates.public_key(url, NOW)
+    source.served = {urls[0]: chain.served_pem}
+    await certificates.public_key(urls[0], NOW - timedelta(hours=1))
+
+
+def forge(like: bytes) -> bytes:
+    """Return other JSON with the checksum of this, by which characters of a filler are changed."""
+    start, length = b'{"id": "WH-2", "amount": 9999.00, "filler": "', 64
+    fillers = [bytes(ord("b" if at == each else "a") for at in range(length)) for each in range(65)]
+    sums = [zlib.crc32(start + filler + b'"}') for filler in fillers]
+    basis: dict[int, tuple[int, set[int]]] = {}
+
+    def reduce(value: int) -> tuple[int, set[int]]:
+        used: set[int] = set()
+        while value and value.bit_length() in basis:
+            found, members = basis[value.bit_length()]
+            value, used = value ^ found, used ^ members
+        return value, used
+
+    for place, changed_sum in enumerate(sums[:length]):
+        value, used = reduce(changed_sum ^ sums[length])
+        if value:
+            basis[value.bit_length()] = value, used ^ {place}
+    left, places = reduce(zlib.crc32(like) ^ sums[length])
+    assert left == 0
+    return start + bytes(ord("b" if at in places else "a") for at in range(length)) + b'"}'
+
+
+async def test_a_signature_that_was_seen_long_ago_is_good_for_nothing(chain: SigningChain) -> None:
+    """For a while it is good for a forged body as well: PayPal signs a checksum only."""
+    headers = signed_headers(chain, BODY)
+    signatures = signatures_of(chain)
+    for body in (BODY, forge(BODY)):
+        for now in (NOW, NOW + timedelta(days=3, hours=12)):
+            await signatures.verify(headers, body, now)
+        for now in (NOW + timedelta(days=4), NOW - timedelta(days=5)):
+            with pytest.raises(DeliveryRefusedError, match="too long ago"):
+                await signatures.verify(headers, body, now)
 
 
 def test_the_checksum_is_unsigned_and_decimal() -> None:
