@@ -35,6 +35,8 @@ from services.billing_gateway.domain.crediting import (
     PlanCredit,
 )
 
+# Three times that is a call with its retries, for which others wait: no longer than for a lease.
+ProviderSeconds = Annotated[float, Field(gt=0, le=20)]
 SecondsOrNone = Annotated[float, Field(ge=0, le=SECONDS_MAX)]
 PlanId = Annotated[str, Field(pattern=f"^{ID.pattern}$")]
 PayPalClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]*$")]
@@ -88,7 +90,7 @@ class BillingGatewaySettings(AnnouncingSettings):
     checkout_look_seconds: Seconds = 900.0
     body_retention_seconds: Seconds = 7_776_000.0
     parked_alarm_seconds: Seconds = 3600.0
-    provider_timeout_seconds: Seconds = 10.0
+    provider_timeout_seconds: ProviderSeconds = 10.0
     plan_credits: Annotated[dict[PlanId, PlanSetting], NoDecode, FromJson] = Field(
         default_factory=dict
     )

@@ -87,6 +87,8 @@ def test_all_that_is_missing_is_said_at_once(
         ("BILLING_GATEWAY_PLAN_CREDITS", '{"pro plan": "nothing"}'),
         ("BILLING_GATEWAY_PERIOD_SLACK_SECONDS", "inf"),
         ("BILLING_GATEWAY_PERIOD_SLACK_SECONDS", "-1"),
+        ("BILLING_GATEWAY_PROVIDER_TIMEOUT_SECONDS", "21"),
+        ("BILLING_GATEWAY_PROVIDER_TIMEOUT_SECONDS", "nan"),
         ("STRIPE_SIGNATURE_TOLERANCE_SECONDS", "1e15"),
         ("STRIPE_WEBHOOK_SECRETS", " , "),
         ("STRIPE_WEBHOOK_SECRETS", '""'),
