@@ -77,6 +77,7 @@ class Database:
         self._pool = pool
         # Of its own, so that a full pool does not look like a dead database.
         self._health_pool = health_pool
+        self._look: asyncio.Task[bool] | None = None
 
     @classmethod
     async def connect(
@@ -157,7 +158,16 @@ class Database:
         return await self._with_retries(attempt)
 
     async def is_there(self) -> bool:
-        """Tell whether the database answers now."""
+        """Tell whether the database answers now.
+
+        Who asks while somebody else does hears the same answer: so many that ask at once must not
+        look like a dead database either.
+        """
+        if self._look is None or self._look.done():
+            self._look = asyncio.create_task(self._look_whether_it_is_there())
+        return await asyncio.shield(self._look)
+
+    async def _look_whether_it_is_there(self) -> bool:
         try:
             async with _connection_of(self._health_pool) as connection:
                 await connection.execute("SELECT 1", timeout=ACQUIRE_TIMEOUT_SECONDS)

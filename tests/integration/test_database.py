@@ -120,3 +120,17 @@ async def test_a_value_that_cannot_be_encoded_is_no_trouble_of_the_database(
     with pytest.raises(asyncpg.DataError):
         await database.run(send)
     assert tries == 1
+
+
+async def test_many_who_ask_whether_it_is_there_do_not_make_it_look_dead(connect: Connect) -> None:
+    """As when a stranger asks an open door for its readiness, again and again."""
+    database = await connect()
+    answers = await asyncio.gather(*(database.is_there() for _ in range(50_000)))
+    assert all(answers)
+
+
+async def test_whether_it_is_there_is_asked_anew_each_time(connect: Connect) -> None:
+    database = await connect()
+    assert await database.is_there()
+    await database.close()
+    assert not await database.is_there()
