@@ -72,6 +72,8 @@ class Checkouts:
         if created.checkout.state is not CheckoutState.WANTED:
             return created
         made = await self._make(provider, created.checkout)
+        if content.kind is CheckoutKind.TOP_UP:
+            await self._open_wallet(organization_id, content.currency_code)
         checkout, recorded = await self.database.transact(self._write_answer, created, made)
         self.recording.wake(recorded)
         return replace(created, checkout=checkout)
@@ -91,6 +93,15 @@ class Checkouts:
                 f"the wallet stands in {wallet_currency_code}",
                 walletCurrencyCode=wallet_currency_code or "",
                 requestedCurrencyCode=currency_code,
+            )
+
+    async def _open_wallet(self, organization_id: str, currency_code: str) -> None:
+        """Let the money have a wallet to go to, now that the provider has taken its currency."""
+        try:
+            await self.wallet.create_wallet(organization_id, currency_code)
+        except DomainError as error:
+            get_logger().warning(
+                "wallet_not_opened", organization_id=organization_id, reason=error.reason
             )
 
     async def _write_wish(self, connection: Connection, wish: Checkout) -> Created:

@@ -245,6 +245,15 @@ class TestWithAWallet:
         assert paypal.calls == []
         assert (await create_top_up(fake_stack, currency_code="EUR")).checkout_url
 
+    async def test_a_top_up_opens_the_wallet_in_its_currency(
+        self, fake_stack: Stack, paypal: FakeProvider
+    ) -> None:
+        paypal.refusals["create_top_up"] = AmountRefusedError("a currency that it does not take")
+        await refusal(create_top_up(fake_stack, currency_code="JPY"))
+        del paypal.refusals["create_top_up"]
+        await create_top_up(fake_stack, currency_code="EUR")
+        assert (await wallet_of(fake_stack, "org-1")).currency_code == "EUR"
+
     async def test_a_paid_top_up_is_in_the_wallet(
         self, fake_stack: Stack, paypal: FakeProvider
     ) -> None:

@@ -239,7 +239,8 @@ class BillingGatewayServiceServicer:
 
     def CreateTopUp(self, request, context):
         """CreateTopUp makes a PayPal order or a Stripe Checkout session, and answers where it is paid. The wallet
-        is credited when the provider says that it was. Idempotent by reference_id, as CreateSubscription is.
+        is credited when the provider says that it was; one that is not there is opened in this currency.
+        Idempotent by reference_id, as CreateSubscription is.
         Errors: INVALID_ARGUMENT (an amount or a currency that the provider does not take); CURRENCY_MISMATCH
         (the wallet stands in another); REFERENCE_CONFLICT (other content; metadata differingFields);
         PROVIDER_UNAVAILABLE; INVALID_STATE.

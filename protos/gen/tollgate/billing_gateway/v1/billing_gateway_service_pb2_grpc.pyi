@@ -92,7 +92,8 @@ class BillingGatewayServiceStub:
     """
     CreateTopUp: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_payments_pb2.CreateTopUpRequest, _billing_gateway_service_payments_pb2.CreateTopUpResponse]
     """CreateTopUp makes a PayPal order or a Stripe Checkout session, and answers where it is paid. The wallet
-    is credited when the provider says that it was. Idempotent by reference_id, as CreateSubscription is.
+    is credited when the provider says that it was; one that is not there is opened in this currency.
+    Idempotent by reference_id, as CreateSubscription is.
     Errors: INVALID_ARGUMENT (an amount or a currency that the provider does not take); CURRENCY_MISMATCH
     (the wallet stands in another); REFERENCE_CONFLICT (other content; metadata differingFields);
     PROVIDER_UNAVAILABLE; INVALID_STATE.
@@ -268,7 +269,8 @@ class BillingGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_billing_gateway_service_payments_pb2.CreateTopUpRequest, _abc.Awaitable[_billing_gateway_service_payments_pb2.CreateTopUpResponse]],
     ) -> _abc.Awaitable[_billing_gateway_service_payments_pb2.CreateTopUpResponse]:
         """CreateTopUp makes a PayPal order or a Stripe Checkout session, and answers where it is paid. The wallet
-        is credited when the provider says that it was. Idempotent by reference_id, as CreateSubscription is.
+        is credited when the provider says that it was; one that is not there is opened in this currency.
+        Idempotent by reference_id, as CreateSubscription is.
         Errors: INVALID_ARGUMENT (an amount or a currency that the provider does not take); CURRENCY_MISMATCH
         (the wallet stands in another); REFERENCE_CONFLICT (other content; metadata differingFields);
         PROVIDER_UNAVAILABLE; INVALID_STATE.
