@@ -1,0 +1,1 @@
+"""A gateway that dies at a step of its work, and how it is brought back."""
