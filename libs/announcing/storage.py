@@ -11,13 +11,14 @@ from libs.text import storable_text
 ERROR_LENGTH_MAX = 500
 NOT_TOLD = Delivery(acknowledged_revision=0, last_error="")
 
+# What is due sooner stays so: a sweep at a start puts off nothing that a crash left behind.
 MARK = """
 INSERT INTO announcements (organization_id, level, key, observer, revision, due_time)
 SELECT $1, $2, $3, observer, $4, now() + make_interval(secs => $6)
 FROM unnest($5::text[]) AS observer
 ON CONFLICT (organization_id, level, key, observer) DO UPDATE
 SET revision = greatest(announcements.revision, EXCLUDED.revision),
-    due_time = EXCLUDED.due_time,
+    due_time = least(announcements.due_time, EXCLUDED.due_time),
     attempt_count = 0
 """
 
