@@ -12,6 +12,7 @@ from libs.announcing.ports import LevelKey
 from libs.errors import ErrorReason
 from services.billing_gateway.domain.crediting import CreditAllowance
 from services.billing_gateway.domain.observations import (
+    Claim,
     Observation,
     PaymentPaid,
     PlanLine,
@@ -253,6 +254,22 @@ async def test_only_what_nobody_knows_is_asked_about_and_only_until_it_is_known(
     await money.tell("evt_3", paid("pi_3=0", organization_id=""))
     assert [row["payment_id"] for row in await money.fetch(due)] == ["stripe:ch_1"]
     await money.tell("evt_4", linked("ch_1", "pi_2"))
+    assert await money.fetch(due) == []
+
+
+@pytest.mark.parametrize("taken", [refund("pi_1", "re_1", 1), refunded_in_all("pi_1", 1)])
+async def test_what_is_taken_back_of_a_payment_that_nobody_paid_is_asked_about_whosever_it_is(
+    money: Money, taken: Observation
+) -> None:
+    """Its customer says whose an intent is, and nothing but invoice_payment.paid what it paid."""
+    due = "SELECT payment_id FROM payments WHERE resolve_due_time > now()"
+    await money.tell("evt_1", paid("in_1=0"))
+    await money.tell("evt_2", replace(progressed("pi_1"), claim=Claim("org-1")))
+    assert await money.fetch(due) == []
+    await money.tell("evt_3", taken)
+    assert [row["payment_id"] for row in await money.fetch(due)] == ["stripe:pi_1"]
+    await money.tell("resolve", linked("in_1", "pi_1"))
+    assert (await money.payment("in_1")).payment.standing == PaymentStanding(1)
     assert await money.fetch(due) == []
 
 

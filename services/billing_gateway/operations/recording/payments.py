@@ -74,7 +74,7 @@ class PaymentRecording:
         payment, is_news = _as_it_stands(flow, undecided.problem)
         flow.payment = payment
         if flow.is_changed:
-            await write(connection, flow, is_strange=self._is_strange(payment))
+            await write(connection, flow, is_strange=self._is_strange(flow))
         if flow.got_owner and payment.organization_id is not None:
             await inbox.name_organization(
                 connection, payment.provider, payment.event_ids, payment.organization_id
@@ -88,10 +88,17 @@ class PaymentRecording:
             news_of=frozenset(flow.objects) if flow.got_owner else frozenset(),
         )
 
-    def _is_strange(self, payment: Payment) -> bool:
-        """Of what is neither paid nor anybody's only the provider knows what it belongs to."""
-        is_known = payment.paid_micros is not None or payment.organization_id is not None
-        return not is_known and payment.provider in self._askable
+    def _is_strange(self, flow: Flow) -> bool:
+        """Of what is neither paid nor anybody's only the provider knows what it belongs to.
+
+        So it is with what was never paid and is refunded or disputed, whosever it is: its money is
+        that of an object which no event has named with it.
+        """
+        payment = flow.payment
+        is_taken_back = flow.components or payment.refunded_in_all_micros
+        is_known = payment.organization_id is not None and not is_taken_back
+        is_open = payment.paid_micros is None and not is_known
+        return is_open and payment.provider in self._askable
 
 
 @dataclass(frozen=True)
