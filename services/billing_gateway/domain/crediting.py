@@ -1,7 +1,7 @@
 """What a payment credits: decided once, when it is paid and its owner is known."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias, assert_never
 
@@ -70,15 +70,26 @@ def decide_credit(
     """
     if not observed.subscription_id:
         return Credit("", observed.paid_micros)
-    named = {line.plan_id for line in observed.lines if line.plan_id}
-    plan_ids = sorted(named or {subscription_plan_id})
-    listed = [plan_id for plan_id in plan_ids if plan_id in plans]
-    if len({plans[plan_id] for plan_id in listed}) > 1:
-        raise _undecided(f"its plans credit differently: {', '.join(listed)}")
+    plan_ids = _plans_paid_for(observed) or [subscription_plan_id]
     if plans and plan_ids == [""]:
         raise _undecided("its plan is not known")
-    plan_id = listed[0] if listed else plan_ids[0]
-    plan = plans.get(plan_id, CreditAmountPaid())
+    listed = [plan_id for plan_id in plan_ids if plan_id in plans]
+    first, *others = [
+        _credit_of(observed, plan_id, plans.get(plan_id, CreditAmountPaid()))
+        for plan_id in listed or plan_ids[:1]
+    ]
+    if any(replace(each, plan_id=first.plan_id) != first for each in others):
+        raise _undecided(f"its plans credit differently: {', '.join(listed)}")
+    return first
+
+
+def _plans_paid_for(observed: PaymentPaid) -> list[str]:
+    """Return the plans that are renewed, if any is: others were left in the period before."""
+    renewed = {line.plan_id for line in observed.lines if line.renewed_period_start_time}
+    return sorted((renewed or {line.plan_id for line in observed.lines}) - {""})
+
+
+def _credit_of(observed: PaymentPaid, plan_id: str, plan: PlanCredit) -> Credit:
     match plan:
         case CreditAmountPaid():
             return Credit(plan_id, observed.paid_micros)

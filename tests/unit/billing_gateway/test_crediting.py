@@ -39,6 +39,7 @@ PLANS: dict[str, PlanCredit] = {
     "paid": CreditAmountPaid(),
     "pro": CreditAllowance(50_000_000, "USD"),
     "free": CreditNothing(),
+    "pro-plus": CreditAllowance(90_000_000, "USD"),
 }
 
 
@@ -65,6 +66,30 @@ def test_the_plan_decides(plan_id: str, credited: int) -> None:
 )
 def test_a_listed_plan_decides_whichever_line_it_stands_on(lines: tuple[PlanLine, ...]) -> None:
     assert decide_credit(invoice(*lines), PLANS, "") == Credit("free", 0)
+
+
+@pytest.mark.parametrize(
+    ("renewed", "credit"),
+    [
+        ("pro-plus", Credit("pro-plus", 90_000_000, START)),
+        ("paid", Credit("paid", PAID)),
+        ("unlisted", Credit("unlisted", PAID)),
+    ],
+)
+def test_a_renewal_after_a_change_of_plan_is_credited_by_the_new_plan(
+    renewed: str, credit: Credit
+) -> None:
+    """Stripe's next invoice has prorations of both plans, unless it is told otherwise."""
+    left, taken = PlanLine("pro", None), PlanLine(renewed, None)
+    told = invoice(left, taken, PlanLine(renewed, START))
+    assert decide_credit(told, PLANS, "") == credit
+
+
+def test_a_change_of_plan_that_is_paid_at_once_is_no_renewal_of_either() -> None:
+    told = invoice(PlanLine("pro", None), PlanLine("pro-plus", None))
+    assert decide_credit(told, PLANS, "").micros == 0
+    with pytest.raises(DomainError, match="credit differently"):
+        decide_credit(invoice(PlanLine("pro", None), PlanLine("paid", None)), PLANS, "")
 
 
 def test_without_a_plan_on_its_lines_the_subscriptions_own_decides() -> None:
