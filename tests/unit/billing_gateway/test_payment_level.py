@@ -182,6 +182,10 @@ def test_a_refund_and_a_dispute_of_the_whole_take_it_once() -> None:
         (dispute("WON", withdrawal_count=1), 0, 0),
         (dispute("LOST", withdrawal_count=1), PAID, 0),
         (dispute("ENDED"), 0, 0),
+        (dispute(micros=4, withdrawal_count=1), 4, 0),
+        (dispute(micros=4), 0, 4),
+        # No money has moved for a warning.
+        (component(ComponentKind.WARNING, ComponentState.OPEN, currency_code=""), 0, 0),
     ],
 )
 def test_a_disputes_money_is_at_risk_until_it_is_taken_out(
