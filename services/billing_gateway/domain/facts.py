@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -15,6 +15,8 @@ from services.billing_gateway.domain.observations import (
 
 # At one instant an event is newer than what the provider answered when it was asked.
 LOOK_RANK = -1
+# So long a provider's answers may lag behind its events.
+LAG_MAX = timedelta(minutes=15)
 
 # Of two contradictions of one instant the more restrictive is believed.
 RESTRICTIVENESS = {
@@ -127,13 +129,39 @@ class StatePoint:
 def state_points(facts: Sequence[SubscriptionFact]) -> list[StatePoint]:
     """Return every moment of which a state is known, in order."""
     points = []
-    for fact in facts:
+    for fact in believed(facts):
         if fact.state is None:
             continue
         points.append(StatePoint(fact.provider_time, fact.rank, fact, fact.state))
         if fact.confirmed_time is not None:
             points.append(StatePoint(fact.confirmed_time, LOOK_RANK, fact, fact.state))
     return sorted(points, key=lambda point: point.order)
+
+
+def believed(facts: Sequence[SubscriptionFact]) -> list[SubscriptionFact]:
+    """Return the facts, answers that lagged behind as what they are: of the time they date."""
+    return [_as_dated(fact) if is_outdated(fact, facts) else fact for fact in facts]
+
+
+def is_outdated(answered: SubscriptionFact, facts: Sequence[SubscriptionFact]) -> bool:
+    """Tell whether an answer dates its state before another one that had come by then.
+
+    A provider that says so for long enough is believed all the same.
+    """
+    asked = answered.confirmed_time
+    if asked is None or answered.details_time == answered.provider_time:
+        return False
+    return any(
+        fact.state not in (None, answered.state)
+        and answered.provider_time < fact.provider_time < asked < fact.provider_time + LAG_MAX
+        for fact in facts
+    )
+
+
+def _as_dated(answered: SubscriptionFact) -> SubscriptionFact:
+    is_answer = answered.rank == LOOK_RANK
+    details_time = answered.provider_time if is_answer else answered.details_time
+    return replace(answered, confirmed_time=None, details_time=details_time)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from services.billing_gateway.domain.facts import (
     FactKind,
     StatePoint,
     SubscriptionFact,
+    believed,
     state_points,
 )
 from services.billing_gateway.domain.values import GOOD_STATES, Subscription
@@ -22,9 +23,9 @@ from services.billing_gateway.domain.values import GOOD_STATES, Subscription
 PROVISIONAL_PERIOD = timedelta(days=1)
 
 
-def stand(link: Subscription, facts: Iterable[SubscriptionFact], grace: timedelta) -> Subscription:
+def stand(link: Subscription, facts: Sequence[SubscriptionFact], grace: timedelta) -> Subscription:
     """Return the subscription as it follows from everything that was told of it."""
-    known = sorted(facts, key=_details_order)
+    known = sorted(believed(facts), key=_details_order)
     points = state_points(known)
     told = _standing_point(points)
     state = told.state if told else SubscriptionState.PENDING

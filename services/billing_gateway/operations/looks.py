@@ -15,6 +15,7 @@ from libs.database import Connection, Database, DatabaseUnavailableError
 from libs.errors import DomainError
 from libs.logs import get_logger
 from libs.workers import back_off_seconds
+from services.billing_gateway.domain.facts import LAG_MAX
 from services.billing_gateway.domain.looking import next_look
 from services.billing_gateway.domain.values import ChangeCause, Provider
 from services.billing_gateway.operations.asking import BY_ITSELF, Asking, Occasion, source_of
@@ -87,25 +88,27 @@ class Looks:
             wait = _back_off(lease)
             await self.database.run(looks.postpone_look, lease, wait, str(error))
         except (ProviderError, DomainError) as error:
-            await self.database.transact(self._finish_look, lease, str(error))
+            await self.database.transact(self._finish_look, lease, self.interval, str(error))
         else:
             self.recording.wake(recorded)
 
     async def _record_look(self, connection: Connection, lease: Lease, answer: Answer) -> Recorded:
         source = source_of("look", lease.provider, answer, BY_ITSELF)
         recorded = await self.recording.record(connection, source, answer.observations, wait=True)
-        await self._finish_look(connection, lease, recorded.problem)
+        # A doubt that is to wait longer than the lease has not moved the due time.
+        interval = min(LAG_MAX, self.interval) if recorded.looks_due else self.interval
+        await self._finish_look(connection, lease, interval, recorded.problem)
         return recorded
 
-    async def _finish_look(self, connection: Connection, lease: Lease, problem: str) -> None:
+    async def _finish_look(
+        self, connection: Connection, lease: Lease, interval: timedelta, problem: str
+    ) -> None:
         found = await subscriptions.find(connection, lease.provider, lease.subject_id)
         if found is None:
             return
         now = await organizations.read_clock(connection)
         jitter = random.uniform(0.5, 1.0)
-        await looks.finish_look(
-            connection, lease, next_look(found, now, self.interval, jitter), problem
-        )
+        await looks.finish_look(connection, lease, next_look(found, now, interval, jitter), problem)
         if found.heard_time is None:
             # Payments may have waited for the plan that this was to tell.
             await inbox.unpark(connection, lease.provider, [lease.subject_id])

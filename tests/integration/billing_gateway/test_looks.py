@@ -152,6 +152,32 @@ async def test_two_answers_of_one_second_are_both_heard_and_the_next_one_decides
     assert paypal.count("fetch_subscription") == 3
 
 
+async def test_an_answer_that_lags_behind_the_events_opens_nothing_and_is_asked_for_again(
+    paypal_stack: Stack, paypal: FakeProvider
+) -> None:
+    began, suspended = now() - timedelta(minutes=10), now() - timedelta(minutes=1)
+    await tell(paypal_stack, "WH-1", is_(ACTIVE, began))
+    behind = is_(ACTIVE, began, details_time=now(), confirmed=True)
+    paypal.answer("I-1", behind, provider_time=now())
+    await tell(paypal_stack, "WH-2", is_(SUSPENDED, suspended, wants_look=True))
+
+    async def next_due() -> timedelta:
+        [row] = await query(paypal_stack, DUE)
+        waiting: timedelta = row["wait"]
+        return waiting
+
+    # Half an interval at the least, by its jitter, but far from a day.
+    quarter = timedelta(minutes=15)
+    await eventually(next_due, lambda due: quarter / 3 < due <= quarter)
+    assert paypal.count("fetch_subscription") == 1
+    await state_reaches(paypal_stack, SUSPENDED)
+    since = is_(SUSPENDED, suspended, details_time=now(), confirmed=True)
+    paypal.answer("I-1", since, provider_time=now())
+    await query(paypal_stack, "UPDATE subscriptions SET look_due_time = now()")
+    await eventually(lambda: is_at_rest(paypal_stack), bool)
+    await state_reaches(paypal_stack, SUSPENDED)
+
+
 async def test_while_the_provider_is_away_what_is_known_stands_and_then_it_is_asked(
     paypal_stack: Stack, paypal: FakeProvider
 ) -> None:

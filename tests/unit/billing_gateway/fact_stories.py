@@ -114,6 +114,7 @@ any_fact = st.one_of(
         source_id=st.integers(0, 99).map(lambda number: f"evt-{number}"),
     ),
     st.builds(looked_fact, minutes, states),
+    st.builds(looked_fact, minutes.map(lambda until: 9 + until), states, since_minutes=minutes),
     st.builds(failure, minutes, moves_state=st.booleans()),
     st.builds(payment, minutes, period_days=periods, moves_state=st.booleans()),
 )

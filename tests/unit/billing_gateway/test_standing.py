@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.levels import SubscriptionState
-from services.billing_gateway.domain.facts import FactKind, SubscriptionFact
+from services.billing_gateway.domain.facts import LAG_MAX, FactKind, SubscriptionFact
 from services.billing_gateway.domain.standing import (
     PROVISIONAL_PERIOD,
     deciding_subscription,
@@ -180,8 +180,28 @@ def test_at_one_instant_an_event_is_newer_than_an_answer() -> None:
 
 def test_an_answer_counts_at_the_time_of_the_question() -> None:
     late = state_fact(7, SUSPENDED)
-    assert told(looked_fact(9, ACTIVE, since_minutes=3), late).state is ACTIVE
+    assert told(looked_fact(9, ACTIVE), late).state is ACTIVE
+    assert told(looked_fact(9, ACTIVE, since_minutes=8), late).state is ACTIVE
     assert told(looked_fact(6, ACTIVE, since_minutes=3), late).state is SUSPENDED
+
+
+def test_an_answer_that_dates_its_state_before_what_came_since_counts_as_of_its_date() -> None:
+    """PayPal may answer from a copy that has not heard yet."""
+    before, since = state_fact(1, ACTIVE, period_days=2), state_fact(7, SUSPENDED)
+    for state, heard in ((ACTIVE, SUSPENDED), (SUSPENDED, ACTIVE)):
+        behind = looked_fact(9, state, since_minutes=3)
+        subscription = told(before, replace(since, state=heard, period_end_time=at(99)), behind)
+        assert (subscription.state, subscription.current_period_end_time) == (heard, at(99))
+    confirmed = replace(before, details_time=at(2), confirmed_time=at(9))
+    assert told(confirmed, since).state is SUSPENDED
+    assert told(confirmed, replace(since, state=ACTIVE)).current_period_end_time == at(2 * 24 * 60)
+
+
+def test_what_a_provider_says_for_long_is_believed_however_it_is_dated() -> None:
+    since = state_fact(7, SUSPENDED)
+    minutes = 7 + int(LAG_MAX.total_seconds()) // 60
+    assert told(since, looked_fact(minutes - 1, ACTIVE, since_minutes=3)).state is SUSPENDED
+    assert told(since, looked_fact(minutes, ACTIVE, since_minutes=3)).state is ACTIVE
 
 
 def test_a_failure_is_not_forgotten_by_an_answer_that_says_active() -> None:

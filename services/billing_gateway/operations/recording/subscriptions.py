@@ -9,6 +9,7 @@ from typing import TypeAlias
 from libs.database import Connection
 from libs.errors import DomainError, ErrorReason
 from services.billing_gateway.domain.facts import (
+    LAG_MAX,
     Confirmed,
     FactKind,
     NewFact,
@@ -16,6 +17,7 @@ from services.billing_gateway.domain.facts import (
     SubscriptionFact,
     SubscriptionTold,
     facts_of,
+    is_outdated,
     merge_fact,
     with_merge,
 )
@@ -58,7 +60,8 @@ class Heard:
 
     facts: tuple[SubscriptionFact, ...]
     news: tuple[NewFact | Confirmed, ...]
-    is_doubtful: bool
+    # In how long the provider is to be asked, if there is a doubt.
+    doubt: timedelta | None
 
     @property
     def has_new_facts(self) -> bool:
@@ -118,7 +121,7 @@ class SubscriptionRecording:
         customer_id = next((each.customer_id for each in words if each.customer_id), "")
         row = replace(row, learnt_customer_id=row.learnt_customer_id or customer_id)
         after = stand(row, heard.facts, self._timing.grace)
-        if after == known and not heard.news and not heard.is_doubtful:
+        if after == known and not heard.news and heard.doubt is None:
             return PartRecorded()
         due_time = self._look_due_time(after, heard, organization.now)
         await subscriptions.save(connection, after, due_time, is_heard=heard.has_state)
@@ -126,7 +129,7 @@ class SubscriptionRecording:
         is_news = after != known or heard.has_new_facts
         return PartRecorded(
             changes=self._changes(source, known, after, organization.now),
-            looks_due=heard.is_doubtful,
+            looks_due=heard.doubt is not None,
             news_of=frozenset(each for word in words for each in word.object_ids if is_news),
         )
 
@@ -137,22 +140,23 @@ class SubscriptionRecording:
         known: Sequence[SubscriptionFact],
     ) -> Heard:
         """Merge what is told into what is known. What was asked for leaves no doubt open."""
-        facts_now, news, is_doubtful = list(known), list[NewFact | Confirmed](), False
+        facts_now, news, doubts = list(known), list[NewFact | Confirmed](), list[timedelta]()
         for word in words:
             if isinstance(word, SubscriptionClaimed):
                 continue
             if not is_usable(word, source.receive_time):
                 self._require_askable(source.provider, word)
-                is_doubtful |= source.cause is ChangeCause.EVENT
+                if source.cause is ChangeCause.EVENT:
+                    doubts.append(LOOK_DELAY)
                 continue
             for fact in facts_of(word, source.source_id):
                 merge = merge_fact(facts_now, fact)
                 if isinstance(merge, NothingNew):
                     continue
-                is_doubtful |= _raises_doubt(source, word, facts_now, fact)
+                doubts += _doubts(source, word, facts_now, fact)
                 facts_now = with_merge(facts_now, merge)
                 news.append(merge)
-        return Heard(tuple(facts_now), tuple(news), is_doubtful)
+        return Heard(tuple(facts_now), tuple(news), min(doubts, default=None))
 
     def _require_askable(self, provider: Provider, word: SubscriptionTold) -> None:
         if provider not in self._askable:
@@ -166,9 +170,9 @@ class SubscriptionRecording:
     ) -> datetime | None:
         jitter = random.uniform(0.5, 1.0)
         due_time = next_look(subscription, now, self._timing.look_interval, jitter)
-        if due_time is None or not heard.is_doubtful:
+        if due_time is None or heard.doubt is None:
             return due_time
-        return now + LOOK_DELAY
+        return now + heard.doubt
 
     def _changes(
         self, source: Source, known: Subscription | None, after: Subscription, now: datetime
@@ -193,16 +197,18 @@ class SubscriptionRecording:
         return subscription.state, subscription.ends_with_its_period, good_standing
 
 
-def _raises_doubt(
+def _doubts(
     source: Source,
     word: SubscriptionTold,
     known: Sequence[SubscriptionFact],
     fact: SubscriptionFact,
-) -> bool:
+) -> list[timedelta]:
     if source.cause is not ChangeCause.EVENT:
-        return splits_an_instant(known, fact)
+        if is_outdated(fact, known):
+            return [LAG_MAX]
+        return [LOOK_DELAY] if splits_an_instant(known, fact) else []
     wants_look = isinstance(word, SubscriptionObserved) and word.wants_look
-    return wants_look or raises_doubt(known, fact)
+    return [LOOK_DELAY] if wants_look or raises_doubt(known, fact) else []
 
 
 async def _write(
