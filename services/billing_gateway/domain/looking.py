@@ -1,4 +1,4 @@
-"""When the provider is asked how a subscription stands: on doubt, and every now and then."""
+"""When the provider is asked: on doubt, every now and then, and to end what is to end."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -21,6 +21,11 @@ LOOK_DELAY = timedelta(seconds=2)
 PERIOD_END_DELAY = timedelta(minutes=15)
 # PayPal tells of a subscription that was just activated that its period ends now.
 SHORT_PERIOD = timedelta(days=1)
+# So much before the paid period ends it is ended where the provider cannot wait by itself: after
+# the end the next period would be paid.
+CANCEL_AHEAD = timedelta(hours=1)
+CANCEL_AGAIN_MIN = timedelta(minutes=1)
+CANCEL_AGAIN_MAX = timedelta(hours=6)
 
 
 def is_usable(observation: SubscriptionTold, receive_time: datetime) -> bool:
@@ -83,3 +88,16 @@ def next_look(
     if end is not None and end + PERIOD_END_DELAY > now:
         due_times.append(end + PERIOD_END_DELAY)
     return min(due_times)
+
+
+def next_cancel(subscription: Subscription, now: datetime) -> datetime:
+    """Return when to end again what the provider would not end.
+
+    That is before the next paid period ends, if it has come to that, or else after as long as it
+    has been due.
+    """
+    end = subscription.current_period_end_time
+    overdue = now - (end - CANCEL_AHEAD) if end else CANCEL_AGAIN_MAX
+    if overdue < timedelta(0):
+        return now - overdue
+    return now + min(max(overdue, CANCEL_AGAIN_MIN), CANCEL_AGAIN_MAX)

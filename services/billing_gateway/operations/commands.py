@@ -11,6 +11,7 @@ from datetime import timedelta
 from libs.database import Connection, Database
 from libs.errors import DomainError, ErrorReason, invalid_field
 from libs.levels import SubscriptionState
+from services.billing_gateway.domain.looking import CANCEL_AHEAD
 from services.billing_gateway.domain.values import (
     GOOD_STATES,
     ChangeCause,
@@ -23,9 +24,6 @@ from services.billing_gateway.operations.looks import Looks
 from services.billing_gateway.ports import ProviderError, ProviderRefusedError
 from services.billing_gateway.storage import changes, organizations, subscriptions
 
-# So much before the paid period ends it is ended where the provider cannot wait by itself: after
-# the end the next period would be paid.
-CANCEL_AHEAD = timedelta(hours=1)
 # Who breaks off between the command and its look is looked after by then.
 LOOK_AFTER = timedelta(minutes=1)
 CANCELED = SubscriptionState.CANCELED

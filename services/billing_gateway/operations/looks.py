@@ -13,10 +13,11 @@ from typing import TypeAlias
 
 from libs.database import Connection, Database, DatabaseUnavailableError
 from libs.errors import DomainError
+from libs.levels import SubscriptionState
 from libs.logs import get_logger
 from libs.workers import back_off_seconds
 from services.billing_gateway.domain.facts import LAG_MAX
-from services.billing_gateway.domain.looking import next_look
+from services.billing_gateway.domain.looking import next_cancel, next_look
 from services.billing_gateway.domain.values import ChangeCause, Provider
 from services.billing_gateway.operations.asking import BY_ITSELF, Asking, Occasion, source_of
 from services.billing_gateway.operations.recording_port import Recorded, Recording
@@ -131,9 +132,14 @@ class Looks:
 
     async def _cancel(self, lease: Lease) -> None:
         """End a subscription; once that is known, nothing of it is due any more."""
-        provider = self.asking.require(lease.provider)
         try:
-            await provider.cancel_subscription(
+            await self._end(lease)
+        finally:
+            await self.database.transact(self._put_cancel_off, lease)
+
+    async def _end(self, lease: Lease) -> None:
+        try:
+            await self.asking.require(lease.provider).cancel_subscription(
                 lease.subject_id, at_period_end=False, note=lease.note
             )
         except ProviderRefusedError as error:
@@ -143,6 +149,12 @@ class Looks:
             )
         occasion = Occasion(ChangeCause.CANCEL, lease.actor, lease.note)
         await self.look_now(lease.provider, lease.subject_id, occasion)
+
+    async def _put_cancel_off(self, connection: Connection, lease: Lease) -> None:
+        found = await subscriptions.find(connection, lease.provider, lease.subject_id)
+        if found is not None and found.state is not SubscriptionState.CANCELED:
+            now = await organizations.read_clock(connection)
+            await looks.postpone_cancel(connection, lease, next_cancel(found, now))
 
     async def _record(
         self, what: str, provider: Provider, answer: Answer, occasion: Occasion

@@ -117,6 +117,19 @@ async def claim_cancels(
     return [_to_lease(row) for row in rows]
 
 
+POSTPONE_CANCEL = """
+UPDATE subscriptions SET cancel_due_time = $4
+WHERE provider = $1 AND subscription_id = $2 AND cancel_due_time = $3
+"""
+
+
+async def postpone_cancel(connection: Connection, lease: Lease, due_time: datetime) -> None:
+    """Note when the gateway tries again to end what is not ended."""
+    await connection.execute(
+        POSTPONE_CANCEL, lease.provider, lease.subject_id, lease.lease_time, due_time
+    )
+
+
 CLAIM_RESOLVES = """
 UPDATE payments
 SET resolve_due_time = now() + make_interval(secs => $3),

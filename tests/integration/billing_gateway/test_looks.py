@@ -332,6 +332,29 @@ async def test_what_had_ended_before_the_gateway_could_end_it_has_ended(
     await state_reaches(paypal_stack, CANCELED)
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_what_the_provider_will_not_end_it_is_not_asked_to_end_all_the_time(
+    paypal_stack: Stack, paypal: FakeProvider, *, is_known: bool
+) -> None:
+    over = now() - timedelta(hours=2)
+    await tell(paypal_stack, "WH-1", is_(ACTIVE, at(5), period_end=over))
+    await eventually(lambda: is_at_rest(paypal_stack), bool)
+    paypal.refusals["cancel_subscription"] = ProviderRefusedError("it must not be ended")
+    if is_known:
+        paypal.answer("I-1", is_(ACTIVE, at(5), period_end=over, confirmed=True))
+    await query(paypal_stack, "UPDATE subscriptions SET cancel_due_time = now()")
+
+    async def next_due() -> timedelta:
+        [row] = await query(
+            paypal_stack, "SELECT cancel_due_time - now() AS wait FROM subscriptions"
+        )
+        waiting: timedelta = row["wait"]
+        return waiting
+
+    await eventually(next_due, lambda wait: timedelta(hours=2) < wait < timedelta(hours=4))
+    assert paypal.count("cancel_subscription") == 1
+
+
 async def test_an_object_that_the_provider_does_not_know_is_asked_about_again_later(
     paypal_stack: Stack, paypal: FakeProvider
 ) -> None:

@@ -10,9 +10,13 @@ from hypothesis import strategies as st
 from libs.levels import SubscriptionState
 from services.billing_gateway.domain.facts import SubscriptionFact
 from services.billing_gateway.domain.looking import (
+    CANCEL_AGAIN_MAX,
+    CANCEL_AGAIN_MIN,
+    CANCEL_AHEAD,
     FUTURE_MAX,
     PERIOD_END_DELAY,
     is_usable,
+    next_cancel,
     next_look,
     raises_doubt,
     splits_an_instant,
@@ -110,3 +114,18 @@ def test_the_next_look_is_an_interval_away_or_when_the_period_has_ended(
 
 def test_what_has_ended_is_not_looked_at() -> None:
     assert next_look(stand(LINK, [state_fact(1, CANCELED)], GRACE), START, DAY, 1.0) is None
+
+
+def test_what_the_provider_would_not_end_it_is_asked_to_end_ever_more_rarely() -> None:
+    subscription = stand(LINK, [state_fact(1, ACTIVE)], GRACE)
+    due = START + 30 * DAY - CANCEL_AHEAD
+    for overdue, wait in (
+        (timedelta(0), CANCEL_AGAIN_MIN),
+        (timedelta(hours=2), timedelta(hours=2)),
+        (9 * DAY, CANCEL_AGAIN_MAX),
+    ):
+        assert next_cancel(subscription, due + overdue) == due + overdue + wait
+    # It was paid for another period in the meantime.
+    assert next_cancel(subscription, due - 7 * DAY) == due
+    unknown = stand(LINK, [state_fact(1, ACTIVE, period_days=None)], GRACE)
+    assert next_cancel(unknown, START) == START + CANCEL_AGAIN_MAX
