@@ -315,4 +315,6 @@ def test_an_attempt_that_failed_is_told_as_long_as_nothing_is_paid() -> None:
     progress = ProgressTold(PaymentProgress.FAILED, START, 1)
     unpaid = replace(PAYMENT, paid_micros=None, credited_micros=None, progress=progress)
     assert state_of(unpaid, []) is PaymentState.FAILED
+    pending = replace(progress, progress=PaymentProgress.PENDING)
+    assert state_of(replace(unpaid, progress=pending), []) is PaymentState.PENDING
     assert state_of(replace(PAYMENT, progress=progress), []) is PaymentState.PAID

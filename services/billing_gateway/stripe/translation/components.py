@@ -110,14 +110,13 @@ def _amount(transaction: JsonObject) -> int:
 
 
 def observe_warning(told: Told) -> tuple[Observation, ...]:
-    """A card's issuer suspects fraud; no money has moved."""
-    warning = told.object
-    return _component(
-        told,
-        ComponentKind.WARNING,
-        ComponentState.ENDED if warning.get("actionable") is False else ComponentState.OPEN,
-        blocks_spending=optional_word(warning, "fraud_type") in told.blocking_fraud_types,
-    )
+    """A card's issuer suspects fraud; no money has moved.
+
+    That it is not actionable any more ends nothing: Stripe says so as soon as it is disputed.
+    """
+    fraud_type = optional_word(told.object, "fraud_type")
+    blocks = fraud_type in told.blocking_fraud_types
+    return _component(told, ComponentKind.WARNING, ComponentState.OPEN, blocks_spending=blocks)
 
 
 def _component(

@@ -153,6 +153,7 @@ def test_a_warning_blocks_as_the_settings_say(
     )
 
 
-def test_a_warning_that_asks_for_nothing_any_more_is_over() -> None:
+def test_a_warning_is_not_over_because_it_is_disputed() -> None:
+    """How the dispute ends, or a refund, ends it: what is told of those says so."""
     told = event("radar.early_fraud_warning.updated", replace(WARNING, actionable=False))
-    assert component(told).state is ComponentState.ENDED
+    assert component(told).state is ComponentState.OPEN
