@@ -159,7 +159,7 @@ class PaymentProvider(Protocol):
         ...
 
     async def resolve(self, object_id: str) -> Answer:
-        """Return what is known of an object of a payment: PaymentLinked, and what it tells."""
+        """Return to which payment an object belongs, and never that one is paid."""
         ...
 
     @property

@@ -19,11 +19,6 @@ from services.billing_gateway.paypal.translation.components import (
     read_refund_state,
     refunded_id,
 )
-from services.billing_gateway.paypal.translation.payments import (
-    read_capture,
-    read_progress,
-    read_sale,
-)
 from services.billing_gateway.paypal.translation.subscriptions import read_subscription
 from services.billing_gateway.ports import Answer, ProviderUnavailableError
 from services.billing_gateway.reading import JsonObject, UnreadableError, required_id
@@ -66,12 +61,12 @@ class Folder:
     read: Read
 
 
-def _capture(capture: JsonObject, answer_time: datetime) -> tuple[Observation, ...]:
-    return read_capture(capture, read_progress(capture), answer_time)
+def _tell_nothing(_payment: JsonObject, _answer_time: datetime) -> tuple[Observation, ...]:
+    """Tell nothing of a payment: that comes with its own event, or never concerned Tollgate.
 
-
-def _sale(sale: JsonObject, answer_time: datetime) -> tuple[Observation, ...]:
-    return read_sale(sale, read_progress(sale), answer_time)
+    What was paid for a subscription before it was linked has been credited elsewhere.
+    """
+    return ()
 
 
 def _refund(refund: JsonObject, answer_time: datetime) -> tuple[Observation, ...]:
@@ -86,8 +81,8 @@ def _refund(refund: JsonObject, answer_time: datetime) -> tuple[Observation, ...
 
 # An id does not tell what it is of; what is asked about mostly lies in the first.
 FOLDERS = (
-    Folder("get_capture", "/v2/payments/captures", _capture),
+    Folder("get_capture", "/v2/payments/captures", _tell_nothing),
     Folder("get_refund", "/v2/payments/refunds", _refund),
-    Folder("get_sale", "/v1/payments/sale", _sale),
+    Folder("get_sale", "/v1/payments/sale", _tell_nothing),
     Folder("get_sale_refund", "/v1/payments/refund", _refund),
 )

@@ -150,7 +150,7 @@ class PayPalProvider:
         return to_answer(await self._get_subscription(subscription_id), read_subscription)
 
     async def resolve(self, object_id: str) -> Answer:
-        """Return what is known of a capture, a sale or a refund of either."""
+        """Return of which payment a refund or a reversal is; of a payment nothing is told."""
         for folder in FOLDERS:
             path = _path(folder.path, object_id)
             try:

@@ -49,6 +49,21 @@ def test_an_invoice_is_read_in_its_new_and_its_old_shape() -> None:
     assert observed(event("invoice.paid", INVOICE, shape=Shape.OLD)) == (PAID, RENEWED)
 
 
+@pytest.mark.parametrize("shape", Shape)
+def test_the_first_period_is_bought_as_the_later_ones_are(shape: Shape) -> None:
+    for reason in ("subscription_create", "subscription_cycle"):
+        told = event("invoice.paid", replace(INVOICE, billing_reason=reason), shape=shape)
+        assert observed(told) == (PAID, RENEWED)
+
+
+def test_an_invoice_may_say_itself_whose_it_is() -> None:
+    parent = {"type": "subscription_details", "subscription_details": {"subscription": "sub_1"}}
+    metadata = {"organization_id": "org-9"}
+    paid, renewed = observed(event("invoice.paid", INVOICE, parent=parent, metadata=metadata))
+    assert paid == replace(PAID, claim=Claim("org-9"))
+    assert renewed == replace(RENEWED, claim=Claim("org-9"))
+
+
 def test_an_old_invoice_names_its_payment() -> None:
     old = replace(INVOICE, intent_id="pi_1", charge_id="ch_1")
     paid, _ = observed(event("invoice.paid", old, shape=Shape.OLD))
