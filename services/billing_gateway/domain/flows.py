@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from libs.errors import DomainError, ErrorReason
 from services.billing_gateway.domain.observations import (
@@ -77,8 +78,7 @@ def absorb(survivor: Payment, absorbed: Payment) -> Payment:
         # Paid comes first in the order of staying, so both are.
         _require_same(survivor, absorbed)
     both = _with_names(both, absorbed.subscription_id, absorbed.customer_id)
-    total = absorbed.refunded_in_all_micros
-    return _with_total(both, total, absorbed.currency_code) if total else both
+    return _with_total(both, _total_of(absorbed))
 
 
 def tell_paid(payment: Payment, told: PaymentPaid) -> Payment:
@@ -94,8 +94,7 @@ def tell_paid(payment: Payment, told: PaymentPaid) -> Payment:
     if payment.paid_micros is not None:
         _require_same(payment, paid)
         return replace(payment, customer_id=paid.customer_id)
-    total = payment.refunded_in_all_micros
-    return _with_total(paid, total, payment.currency_code) if total else paid
+    return _with_total(paid, _total_of(payment))
 
 
 def tell_progress(payment: Payment, told: PaymentProgressed) -> Payment:
@@ -110,21 +109,40 @@ def tell_progress(payment: Payment, told: PaymentProgressed) -> Payment:
 
 
 def tell_refunded_in_all(payment: Payment, told: RefundedInAll) -> Payment:
-    """Return the payment with the provider's running total, which never falls."""
-    return _with_total(payment, told.amount_micros, told.currency_code)
+    """Return the payment with the provider's running total; the last one stands."""
+    total = _Total(told.provider_time, told.amount_micros, told.currency_code)
+    return _with_total(payment, total)
 
 
-def _with_total(payment: Payment, amount_micros: int, currency_code: str) -> Payment:
-    """A total in another currency than what was paid counts for all of it."""
-    if payment.paid_micros is not None:
-        if currency_code != payment.currency_code:
-            amount_micros = payment.paid_micros
-        amount_micros = max(amount_micros, payment.refunded_in_all_micros)
-        return replace(payment, refunded_in_all_micros=amount_micros)
-    amount_micros, currency_code = max(
-        (amount_micros, currency_code), (payment.refunded_in_all_micros, payment.currency_code)
+class _Total(NamedTuple):
+    """A running total; of one instant the larger one comes later."""
+
+    time: datetime
+    amount_micros: int
+    currency_code: str
+
+
+def _total_of(payment: Payment) -> _Total | None:
+    if payment.refunded_in_all_time is None:
+        return None
+    return _Total(
+        payment.refunded_in_all_time, payment.refunded_in_all_micros, payment.currency_code
     )
-    return replace(payment, refunded_in_all_micros=amount_micros, currency_code=currency_code)
+
+
+def _with_total(payment: Payment, told: _Total | None) -> Payment:
+    """A total in another currency than what was paid counts for all of it."""
+    if told is None:
+        return payment
+    if payment.paid_micros is not None and told.currency_code != payment.currency_code:
+        told = told._replace(amount_micros=payment.paid_micros, currency_code=payment.currency_code)
+    last = max(told, _total_of(payment) or told)
+    return replace(
+        payment,
+        refunded_in_all_time=last.time,
+        refunded_in_all_micros=last.amount_micros,
+        currency_code=last.currency_code,
+    )
 
 
 def _with_names(payment: Payment, subscription_id: str, customer_id: str) -> Payment:

@@ -209,11 +209,12 @@ class ComponentObserved:
 
 @dataclass(frozen=True, slots=True)
 class RefundedInAll:
-    """So much of a payment is refunded by now, by the provider's running total."""
+    """So much of a payment was refunded at that time, by the provider's running total."""
 
     objects: tuple[PaymentObject, ...]
     amount_micros: int
     currency_code: str
+    provider_time: datetime
 
     @property
     def object_ids(self) -> tuple[str, ...]:

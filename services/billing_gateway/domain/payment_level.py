@@ -58,12 +58,20 @@ def state_of(payment: Payment, components: Sequence[Component]) -> PaymentState:
 
 
 def _refunded(payment: Payment, components: Sequence[Component]) -> int:
-    """The running total counts refunds that are under way, and those that failed before it fell."""
+    """The running total counts refunds that are under way, and those that failed since."""
     refunds = [each for each in components if each.kind is ComponentKind.REFUND]
     succeeded = [each for each in refunds if each.state is ComponentState.SUCCEEDED]
-    others = [each for each in refunds if each.state is not ComponentState.SUCCEEDED]
-    in_all = payment.refunded_in_all_micros - _sum(payment, others)
+    counted = [each for each in refunds if _is_in_total(payment, each)]
+    in_all = payment.refunded_in_all_micros - _sum(payment, counted)
     return max(_sum(payment, succeeded), in_all)
+
+
+def _is_in_total(payment: Payment, refund: Component) -> bool:
+    """Tell whether the running total has a refund in it that has taken nothing."""
+    total_time, failed_time = payment.refunded_in_all_time, refund.provider_time
+    if refund.state is not ComponentState.FAILED or total_time is None or failed_time is None:
+        return refund.state is not ComponentState.SUCCEEDED
+    return failed_time >= total_time
 
 
 def _sum(payment: Payment, components: Iterable[Component]) -> int:

@@ -211,8 +211,9 @@ class Payment:
     progress: ProgressTold | None = None
     # For good, as PayPal's DENIED: what was credited before is reversed in full.
     has_failed: bool = False
-    # The provider's running total, where it tells one.
+    # The provider's running total, where it tells one, and when that was so.
     refunded_in_all_micros: int = 0
+    refunded_in_all_time: datetime | None = None
     standing: PaymentStanding = PaymentStanding()
     state: PaymentState = PaymentState.PENDING
     problem: str = ""

@@ -38,10 +38,11 @@ INSERT INTO payments (
     provider, payment_id, organization_id, subscription_id, customer_id, plan_id, currency_code,
     paid_micros, paid_time, credited_micros, allowance_period_start_time, progress, progress_time,
     progress_rank, has_failed, refunded_in_all_micros, reversed_micros, at_risk_micros,
-    blocks_spending, state, problem, revision, event_ids, create_time, resolve_due_time
+    blocks_spending, state, problem, revision, event_ids, create_time, refunded_in_all_time,
+    resolve_due_time
 ) VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-    $22, $23, $24, now() + make_interval(secs => $25)
+    $22, $23, $24, $25, now() + make_interval(secs => $26)
 )
 ON CONFLICT (provider, payment_id) DO UPDATE
 SET organization_id = EXCLUDED.organization_id, subscription_id = EXCLUDED.subscription_id,
@@ -52,6 +53,7 @@ SET organization_id = EXCLUDED.organization_id, subscription_id = EXCLUDED.subsc
     progress = EXCLUDED.progress, progress_time = EXCLUDED.progress_time,
     progress_rank = EXCLUDED.progress_rank, has_failed = EXCLUDED.has_failed,
     refunded_in_all_micros = EXCLUDED.refunded_in_all_micros,
+    refunded_in_all_time = EXCLUDED.refunded_in_all_time,
     reversed_micros = EXCLUDED.reversed_micros, at_risk_micros = EXCLUDED.at_risk_micros,
     blocks_spending = EXCLUDED.blocks_spending, state = EXCLUDED.state,
     problem = EXCLUDED.problem, revision = EXCLUDED.revision, event_ids = EXCLUDED.event_ids,
@@ -92,6 +94,7 @@ async def save(connection: Connection, payment: Payment, *, is_strange: bool) ->
         payment.revision,
         list(payment.event_ids),
         payment.create_time,
+        payment.refunded_in_all_time,
         RESOLVE_DELAY_SECONDS if is_strange else None,
     )
 
@@ -199,6 +202,7 @@ def to_payment(row: Record) -> Payment:
         progress=_to_progress(row),
         has_failed=row["has_failed"],
         refunded_in_all_micros=row["refunded_in_all_micros"],
+        refunded_in_all_time=row["refunded_in_all_time"],
         standing=PaymentStanding(
             row["reversed_micros"], row["at_risk_micros"], row["blocks_spending"]
         ),

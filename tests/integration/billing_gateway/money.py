@@ -243,7 +243,7 @@ def dispute(
 
 def refunded_in_all(of: str, micros: int) -> RefundedInAll:
     """Tell a running total."""
-    return RefundedInAll(objects(of), micros, "USD")
+    return RefundedInAll(objects(of), micros, "USD", START)
 
 
 def _component(

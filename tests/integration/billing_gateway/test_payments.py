@@ -223,6 +223,18 @@ async def test_a_payment_that_fails_for_good_is_reversed_in_full(money: Money) -
     assert payment.revision == 2
 
 
+async def test_a_refund_that_failed_before_the_last_running_total_is_not_taken_off_it(
+    money: Money,
+) -> None:
+    await money.tell("evt_1", paid("pi_1=0"), refunded_in_all("pi_1", 5))
+    await money.tell("evt_2", refund("pi_1", "re_1", 5, "FAILED"))
+    assert (await money.payment("pi_1")).payment.standing == PaymentStanding()
+    again = replace(refunded_in_all("pi_1", 5), provider_time=START + timedelta(days=1))
+    await money.tell("evt_3", again)
+    await money.tell("evt_2", refund("pi_1", "re_1", 5, "FAILED"), refunded_in_all("pi_1", 5))
+    assert (await money.payment("pi_1")).payment.standing == PaymentStanding(5)
+
+
 async def test_a_periods_allowance_is_credited_once_to_twenty_invoices_at_once(
     money: Money,
 ) -> None:

@@ -65,6 +65,7 @@ def stories(draw: st.DrawFn) -> list[Told]:
         objects=st.just(PAID.objects),
         amount_micros=st.integers(1, 3),
         currency_code=st.just(draw(st.sampled_from(["USD", "EUR"]))),
+        provider_time=FEW.map(lambda seconds: START + timedelta(seconds=seconds)),
     )
     return draw(st.lists(st.just(PAID) | PROGRESSED | totals, min_size=1, max_size=6))
 
@@ -143,7 +144,7 @@ def test_a_second_story_about_a_payment_is_refused(change: dict[str, object]) ->
 
 
 def test_a_total_in_another_currency_counts_for_all_that_was_paid() -> None:
-    total = RefundedInAll(PAID.objects, 1, "EUR")
+    total = RefundedInAll(PAID.objects, 1, "EUR", START)
     for payment in (
         tell_refunded_in_all(tell_paid(UNKNOWN, PAID), total),
         tell_paid(tell_refunded_in_all(UNKNOWN, total), PAID),

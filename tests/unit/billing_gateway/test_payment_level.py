@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from functools import reduce
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -211,23 +210,27 @@ def test_the_running_total_adds_nothing_to_the_refunds_that_it_counts(
     payment = replace(PAYMENT, paid_micros=paid, credited_micros=paid)
     steps = [0] * len(planned)
     states: list[Component] = []
-    totals = [0]
+    totals = [(START, 0)]
     while any(step <= last for step, (_, last) in zip(steps, planned, strict=True)):
         going = [n for n, (_, last) in enumerate(planned) if steps[n] <= last]
         chosen = data.draw(st.sampled_from(going))
         amount = planned[chosen][0]
         state = ComponentState(REFUND_STEPS[steps[chosen]])
-        states.append(replace(refund(amount), component_id=f"re_{chosen}", state=state))
+        time = START + timedelta(seconds=len(states))
+        told_state = replace(refund(amount), component_id=f"re_{chosen}", state=state)
+        states.append(replace(told_state, provider_time=time))
         steps[chosen] += 1
         now = {each.component_id: each for each in states}
         failed = ComponentState.FAILED
-        totals.append(sum(each.amount_micros for each in now.values() if each.state is not failed))
+        total = sum(each.amount_micros for each in now.values() if each.state is not failed)
+        totals.append((time, total))
     told = data.draw(st.permutations(states))
     by_id: dict[str, Component] = {}
     for each in told:
         by_id[each.component_id] = join(by_id.get(each.component_id), each)
     heard = data.draw(st.lists(st.sampled_from(totals)))
-    with_total = replace(payment, refunded_in_all_micros=reduce(max, heard, 0))
+    last_time, total = max(heard, default=(None, 0))
+    with_total = replace(payment, refunded_in_all_micros=total, refunded_in_all_time=last_time)
     alone = standing_of(payment, list(by_id.values()))
     assert standing_of(with_total, list(by_id.values())) == alone
 
@@ -237,6 +240,32 @@ def test_a_running_total_alone_is_what_was_refunded() -> None:
     payment = replace(PAYMENT, refunded_in_all_micros=2_500_000)
     assert standing_of(payment, []).reversed_micros == 2_500_000
     assert standing_of(payment, [refund(1_500_000, "FAILED")]).reversed_micros == 1_000_000
+
+
+@given(st.lists(st.tuples(st.integers(1, 20), st.none() | st.integers(0, 4)), min_size=1))
+def test_an_older_account_tells_totals_and_what_failed_and_that_is_all_it_takes(
+    planned: list[tuple[int, int | None]],
+) -> None:
+    """Refunds of two minutes' distance, some of which fail so many refunds later."""
+    failures, total, kept = [], 0, 0
+    last_time = START + timedelta(minutes=2 * len(planned))
+    for number, (amount, fails_after) in enumerate(planned, 1):
+        if fails_after is None:
+            kept, total = kept + amount, total + amount
+            continue
+        time = START + timedelta(minutes=2 * (number + fails_after) + 1)
+        failed = refund(amount, "FAILED")
+        failures.append(replace(failed, component_id=f"re_{number}", provider_time=time))
+        total += amount if time > last_time else 0
+    paid = sum(amount for amount, _ in planned)
+    payment = replace(
+        PAYMENT,
+        paid_micros=paid,
+        credited_micros=paid,
+        refunded_in_all_micros=total,
+        refunded_in_all_time=last_time,
+    )
+    assert standing_of(payment, failures).reversed_micros == kept
 
 
 def test_what_is_told_in_another_currency_counts_for_all_of_it() -> None:

@@ -78,7 +78,7 @@ def observe_refunded_charge(told: Told) -> tuple[Observation, ...]:
         # Named until 2025-03.
         (optional_id(charge, "invoice"), INVOICE),
     )
-    return (RefundedInAll(objects, amount_micros, currency_code),)
+    return (RefundedInAll(objects, amount_micros, currency_code, told.money_time),)
 
 
 def observe_dispute(told: Told) -> tuple[Observation, ...]:

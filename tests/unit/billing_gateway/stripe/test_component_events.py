@@ -78,10 +78,10 @@ def test_a_refund_of_no_payment_is_no_concern_of_ours() -> None:
 
 def test_a_charge_tells_its_running_total() -> None:
     objects = (PaymentObject("ch_1", 3), PaymentObject("pi_1", 1))
-    assert only(event("charge.refunded", CHARGE)) == RefundedInAll(objects, 10_000_000, "USD")
+    assert only(event("charge.refunded", CHARGE)) == RefundedInAll(objects, 10_000_000, "USD", NOW)
     old = replace(CHARGE, invoice_id="in_1")
     found = only(event("charge.refunded", old, shape=Shape.OLD))
-    assert found == RefundedInAll((*objects, PaymentObject("in_1", 2)), 10_000_000, "USD")
+    assert found == RefundedInAll((*objects, PaymentObject("in_1", 2)), 10_000_000, "USD", NOW)
 
 
 @pytest.mark.parametrize(
