@@ -116,6 +116,9 @@ def test_an_allowance_is_given_for_a_renewal_only() -> None:
     renewal = invoice(PlanLine("pro", later), PlanLine("pro", START), PlanLine("pro", None))
     assert decide_credit(renewal, PLANS, "") == Credit("pro", 50_000_000, START)
     assert decide_credit(invoice(PlanLine("pro", None)), PLANS, "") == Credit("pro", 0)
+    # The period is the plan's own, and not that of what else stands on the invoice.
+    with_add_on = invoice(PlanLine("add-on", START), PlanLine("pro", later))
+    assert decide_credit(with_add_on, PLANS, "") == Credit("pro", 50_000_000, later)
 
 
 def test_an_allowance_in_another_currency_is_refused() -> None:
