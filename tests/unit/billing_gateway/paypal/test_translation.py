@@ -276,6 +276,7 @@ def component(told: JsonObject) -> tuple[tuple[PaymentObject, ...], Component]:
     ("event_type", "status", "state"),
     [
         ("PAYMENT.CAPTURE.REFUNDED", "COMPLETED", ComponentState.SUCCEEDED),
+        ("PAYMENT.CAPTURE.REFUNDED", "FAILED", ComponentState.FAILED),
         ("PAYMENT.CAPTURE.REFUNDED", "PENDING", ComponentState.PENDING),
         ("PAYMENT.CAPTURE.REFUNDED", "A_STATE_OF_THE_FUTURE", ComponentState.SUCCEEDED),
         ("PAYMENT.REFUND.PENDING", "PENDING", ComponentState.PENDING),
