@@ -375,6 +375,16 @@ def test_a_resolved_dispute_ends_and_its_money_is_waited_for(
     assert part.money_due_time == due
 
 
+def test_a_dispute_that_is_told_again_after_its_end_is_not_open() -> None:
+    outcome = {"outcome_code": "RESOLVED_BUYER_FAVOUR"}
+    resolved = {**DISPUTED, "status": "RESOLVED", "dispute_outcome": outcome}
+    part = component(event("CUSTOMER.DISPUTE.UPDATED", resolved))[1]
+    assert (part.state, part.blocks_spending) == (ComponentState.ENDED, False)
+    reopened = {**resolved, "status": "UNDER_REVIEW"}
+    part = component(event("CUSTOMER.DISPUTE.UPDATED", reopened))[1]
+    assert (part.state, part.money_due_time) == (ComponentState.OPEN, None)
+
+
 def test_a_dispute_may_be_about_several_payments() -> None:
     transactions = [
         {"seller_transaction_id": each} for each in ("C1", "C2", "C1", None, "\u0000", 7)
