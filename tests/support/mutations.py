@@ -44,6 +44,7 @@ UNITS = (1, 0, 999, 2_499, 2_501, 700_000, 999_999_999, 10**18)
 CURRENCIES = ("USD", "EUR", "JPY", "HUF", "KWD", "ISK", "XXX")
 
 WORD = re.compile(r"[A-Za-z_.-]+")
+ID = re.compile(r"[A-Za-z]{0,6}[-_]?(?=[A-Za-z_]*[0-9])[A-Za-z0-9_]{9,}")
 NUMBER = re.compile(r"-?[0-9]*\.?[0-9]+")
 AMOUNT_KEY = re.compile(r"value|total|amount\w*")
 CURRENCY_KEY = re.compile(r"currency(_code)?")
@@ -244,6 +245,16 @@ def _claim_for_another(lie: Lie) -> None:
     lie.put(_named(CLAIM_KEY), lambda _: lie.rng.choice(lie.hands.names))
 
 
+def _tell_of_strangers(lie: Lie) -> None:
+    """Everything is unknown, and is claimed for an organization that there is."""
+    name = lie.rng.choice(lie.hands.names)
+    for container, key in list(places(lie.told)):
+        if isinstance(key, str) and CLAIM_KEY.fullmatch(key):
+            container[key] = name
+        elif isinstance(container[key], str) and ID.fullmatch(container[key]):
+            container[key] += "x"
+
+
 def _take_from_another(lie: Lie) -> None:
     """Another event's id, amount, state, time, or proof, in the place of its own."""
     other = lie.rng.choice(lie.others)
@@ -298,6 +309,7 @@ LIE: Changes = (
     _tell_another_currency,
     _move_the_time,
     _claim_for_another,
+    _tell_of_strangers,
     _take_from_another,
     _take_from_another,
     _take_from_another,

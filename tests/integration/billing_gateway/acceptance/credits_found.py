@@ -7,12 +7,12 @@ from typing import Any
 import asyncpg
 
 from services.billing_gateway.domain.values import Provider
-from tests.integration.billing_gateway.acceptance.credits_told import (
+from tests.integration.billing_gateway.subscriptions_told import query
+from tests.support.credits_told import (
     Delivery,
     Success,
     success_of,
 )
-from tests.integration.billing_gateway.subscriptions_told import query
 from tests.support.sights import wallet_of
 from tests.support.stack import Stack
 from tollgate.wallet.v1.wallet_service_ledger_pb2 import VerifyLedgerRequest
