@@ -41,6 +41,7 @@ WEIRD: tuple[Any, ...] = (
 # Some of these are amounts in one currency and none in another.
 AMOUNTS = ("0.01", ".5", "1", "0", "24.99", "25.01", "25.010", "7000.00", "0.001", "9999999.99")
 UNITS = (1, 0, 999, 2_499, 2_501, 700_000, 999_999_999, 10**18)
+STATES = ("unpaid", "paid", "open", "failed", "succeeded", "PENDING", "COMPLETED", "DECLINED")
 CURRENCIES = ("USD", "EUR", "JPY", "HUF", "KWD", "ISK", "XXX")
 
 WORD = re.compile(r"[A-Za-z_.-]+")
@@ -49,6 +50,7 @@ NUMBER = re.compile(r"-?[0-9]*\.?[0-9]+")
 AMOUNT_KEY = re.compile(r"value|total|amount\w*")
 CURRENCY_KEY = re.compile(r"currency(_code)?")
 CLAIM_KEY = re.compile(r"custom(_id)?|client_reference_id|organization_id")
+STATE_KEY = re.compile(r"status|state|payment_status")
 TIME_KEY = re.compile(r"created|start|end|time|\w+_(time|date|start|end|at)")
 READ_KEY = re.compile(
     "|".join(each.pattern for each in (AMOUNT_KEY, CURRENCY_KEY, CLAIM_KEY, TIME_KEY))
@@ -251,6 +253,18 @@ def _claim_for_another(lie: Lie) -> None:
     lie.put(_named(CLAIM_KEY), lambda _: lie.rng.choice(lie.hands.names))
 
 
+def _tell_of_another(lie: Lie) -> None:
+    """The same of a payment, a session or a subscription of its own."""
+    number = lie.rng.randrange(10**9)
+    for container, key in list(places(lie.told)):
+        if key in ("id", "payment_intent") and isinstance(container[key], str):
+            container[key] += str(number)
+
+
+def _say_how_it_stands(lie: Lie) -> None:
+    lie.put(_named(STATE_KEY), lambda _: lie.rng.choice(STATES))
+
+
 def _tell_of_strangers(lie: Lie) -> None:
     """Everything is unknown, and is claimed for an organization that there is."""
     name = lie.rng.choice(lie.hands.names)
@@ -315,7 +329,10 @@ LIE: Changes = (
     _tell_another_currency,
     _move_the_time,
     _claim_for_another,
+    _tell_of_another,
+    _tell_of_another,
     _tell_of_strangers,
+    _say_how_it_stands,
     _take_from_another,
     _take_from_another,
     _take_from_another,

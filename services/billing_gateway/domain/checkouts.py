@@ -73,7 +73,7 @@ def _later(known: CheckoutState, told: CheckoutState) -> CheckoutState:
 
 def restore(provider: Provider, told: CheckoutObserved, claim: Claim) -> Checkout | None:
     """Return the checkout of a top-up that only the provider still knows; None if it is none."""
-    if told.amount_micros is None:
+    if told.amount_micros is None or told.amount_micros <= 0:
         return None
     return Checkout(
         organization_id=claim.organization_id,

@@ -3,6 +3,9 @@
 So it is over every wire; what each reader does with it alone stands beside the reader.
 """
 
+import json
+from typing import Any
+
 import pytest
 
 from services.billing_gateway.domain.values import Provider
@@ -80,3 +83,35 @@ async def test_whatever_is_wrong_with_an_event_it_credits_nothing(
     await eventually(
         lambda: wallet_of(believing_stack, "org-1"), lambda it: it.balance_micros == 25_000_000
     )
+
+
+def of_nothing(provider: Provider, told: Any) -> Any:
+    """Make of a checkout another one, of no money, with the same proof of whose it is."""
+    if provider is Provider.PAYPAL:
+        told["resource"]["id"] += "X"
+        told["resource"]["purchase_units"][0]["amount"]["value"] = "-25.00"
+    else:
+        nothing = {"amount_total": 0, "payment_status": "no_payment_required"}
+        checkout = told["data"]["object"]
+        checkout.update(id=f"{checkout['id']}X", payment_intent=None, **nothing)
+    return {**told, "id": "of-nothing"}
+
+
+@pytest.mark.parametrize("provider", Provider)
+async def test_a_checkout_of_nothing_is_not_restored_from_its_proof(
+    believing_stack: Stack, providers: TwoProviders, provider: Provider
+) -> None:
+    organization = Organization("org-1", believing_stack, providers)
+    told = await play(organization, [TOP_UP[provider]])
+    checkout_types = ("CHECKOUT.ORDER.APPROVED", "checkout.session.completed")
+    [good] = [each.event for each in told if each.event.event_type in checkout_types]
+
+    body = json.dumps(of_nothing(provider, json.loads(good.body))).encode()
+    assert await providers.post(provider, body) == 200
+
+    async def events() -> list[tuple[str, str]]:
+        found = await query(believing_stack, "SELECT state, last_error FROM webhook_events")
+        return [tuple(row) for row in found]
+
+    assert await eventually(events, lambda found: found[0][0] != "RECEIVED" or found[0][1] != "")
+    assert await events() == [("DONE", "")]
