@@ -88,6 +88,9 @@ class Hands:
         """Return an event of its own that was made of a real one, and of parts of others."""
         lie = Lie(self, json.loads(json.dumps(told)) | {"id": event_id}, others)
         changes, ways = self.rng.choice(KINDS)
+        if self.rng.random() < 0.5:
+            # Of what is known already most lies are only contradictions.
+            _tell_of_another(lie)
         for _ in range(self.rng.randint(1, 3)):
             self.rng.choice(changes)(lie)
         return self.rng.choice(ways)(self.rng, write(self.rng, lie.told))
@@ -329,9 +332,8 @@ LIE: Changes = (
     _tell_another_currency,
     _move_the_time,
     _claim_for_another,
-    _tell_of_another,
-    _tell_of_another,
     _tell_of_strangers,
+    _say_how_it_stands,
     _say_how_it_stands,
     _take_from_another,
     _take_from_another,
