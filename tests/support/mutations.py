@@ -1,5 +1,6 @@
 """What becomes of a real event in bad hands that can sign: spoilt, or whole and untrue."""
 
+import copy
 import json
 import random
 import re
@@ -119,7 +120,8 @@ class Lie:
         place = self.pick(fits)
         if place is not None:
             container, key = place
-            container[key] = change(container[key])
+            # A copy: what is changed further must be nobody else's.
+            container[key] = copy.deepcopy(change(container[key]))
 
 
 def words_of(events: Sequence[JsonObject]) -> list[str]:
@@ -288,7 +290,7 @@ def _take_from_another(lie: Lie) -> None:
     place = lie.pick(lambda key, _: key in theirs)
     if place is not None:
         container, key = place
-        container[key] = lie.rng.choice(theirs[key])
+        container[key] = copy.deepcopy(lie.rng.choice(theirs[key]))
 
 
 def _spell_otherwise(lie: Lie) -> None:
@@ -304,7 +306,9 @@ def _say_twice(lie: Lie) -> None:
     if place is None:
         return
     container, key = place
-    again = {f"{AGAIN}{key}": lie.rng.choice((*WEIRD, *AMOUNTS, *UNITS, container[key]))}
+    again = copy.deepcopy(
+        {f"{AGAIN}{key}": lie.rng.choice((*WEIRD, *AMOUNTS, *UNITS, container[key]))}
+    )
     known = dict(container)
     container.clear()
     container.update({**again, **known} if lie.rng.random() < 0.5 else {**known, **again})
