@@ -24,7 +24,7 @@ from tests.integration.billing_gateway.acceptance.credits_found import wrong_cre
 from tests.integration.billing_gateway.acceptance.ends import ASK_NOW, end_of, named_alike, quiet
 from tests.integration.billing_gateway.acceptance.stories import WHOLE_STORY, Organization, play
 from tests.support.credits_told import Delivery, success_of
-from tests.support.mutations import Hands, words_of
+from tests.support.mutations import ID, Hands, places, words_of
 from tests.support.sample_events import sample_events
 from tests.support.stack import Stack
 from tests.support.two_providers import Told, TwoProviders
@@ -72,11 +72,15 @@ class Source:
         return Delivery(self.told.provider, self.told.event.body, frozenset({self.organization_id}))
 
 
-# Real events of nobody, where they are there.
-SAMPLES = [
-    Source("", Told(provider, Event("", "", json.dumps(told).encode())))
-    for provider, told in sample_events()
-]
+def strangers(number: int) -> list[Source]:
+    """Return real events of nobody, where they are there; each round has objects of its own."""
+    sources = []
+    for provider, told in sample_events():
+        for container, key in list(places(told)):
+            if isinstance(container[key], str) and ID.fullmatch(container[key]):
+                container[key] += str(number)
+        sources.append(Source("", Told(provider, Event("", "", json.dumps(told).encode()))))
+    return sources
 
 
 @dataclass(frozen=True)
@@ -113,12 +117,13 @@ class Round:
         return await live(self.stack, self.providers, f"org-{self.number}-{name}", shape)
 
     def _change(self, attacked: Sequence[list[Source]], count: int) -> Iterator[Delivery]:
-        everything = [*attacked[0], *attacked[1], *SAMPLES]
+        nobodys = strangers(self.number)
+        everything = [*attacked[0], *attacked[1], *nobodys]
         names = [f"org-{self.number}-{name}" for name in ("a", "b", "bystander")]
         hands = Hands(self.rng, words_of([each.read for each in everything]), names)
         # What one organization's events say may stand in another's, or may not.
         mixed = self.rng.random() < 0.5
-        groups = [*attacked, *attacked, *([SAMPLES] if SAMPLES else [])]
+        groups = [*attacked, *attacked, *([nobodys] if nobodys else [])]
         for number in range(count):
             own = self.rng.choice(groups)
             near = everything if mixed else own
