@@ -36,7 +36,7 @@ def stand(link: Subscription, facts: Sequence[SubscriptionFact], grace: timedelt
         learnt_customer_id=_first_customer(known) or link.learnt_customer_id,
         told_plan_id=_last_plan(known),
         state=SubscriptionState.PAST_DUE if past_due_time else state,
-        provider_time=told.provider_time if told else None,
+        provider_time=past_due_time or (_since(points, told) if told else None),
         current_period_end_time=_period_end(details, known),
         cancel_at_period_end=details.cancel_at_period_end if details else False,
         past_due_time=past_due_time,
@@ -71,6 +71,13 @@ def _standing_point(points: Sequence[StatePoint]) -> StatePoint | None:
     """A canceled subscription never comes back, whatever is told of later."""
     ended = [point for point in points if point.state is SubscriptionState.CANCELED]
     return max(ended or points, key=lambda point: point.order, default=None)
+
+
+def _since(points: Sequence[StatePoint], told: StatePoint) -> datetime:
+    """Return since when it has been in the state that stands, whoever asked how often since."""
+    if told.state is SubscriptionState.CANCELED:
+        return next(point.provider_time for point in points if point.state is told.state)
+    return _run_start(points, frozenset({told.state}))
 
 
 def _past_due_time(
@@ -141,13 +148,13 @@ def see(subscription: Subscription, slack: timedelta, now: datetime) -> SeenSubs
 def deciding_subscription(
     subscriptions: Sequence[Subscription], slack: timedelta, now: datetime
 ) -> Subscription | None:
-    """Return the one that gives good standing for longest, or else the one heard of last."""
+    """Return the one that gives good standing for longest, or else the one that changed last."""
 
     def weight(subscription: Subscription) -> tuple[float, float, str, str]:
-        until, told = good_until(subscription, slack), subscription.provider_time
+        until, since = good_until(subscription, slack), subscription.provider_time
         return (
             until.timestamp() if until and now < until else 0.0,
-            told.timestamp() if told else 0.0,
+            since.timestamp() if since else 0.0,
             subscription.subscription_id,
             subscription.provider,
         )

@@ -156,6 +156,8 @@ def test_a_look_that_tells_the_truth_changes_nothing_wherever_it_comes(
             answers[-1] = replace(answers[-1], source_id=f"look-{minutes}-{len(answers)}")
     plain, looked = told(*story), told(*story, *answers)
     assert (plain.state, plain.past_due_time) == (looked.state, looked.past_due_time)
+    # By it one of several subscriptions decides.
+    assert plain.provider_time == looked.provider_time
 
 
 def test_what_was_said_later_stands_although_it_came_earlier() -> None:
@@ -273,7 +275,9 @@ def test_good_standing_ends_with_the_paid_period_and_its_slack() -> None:
     assert not see(subscription, SLACK, end).good_standing
 
 
-def test_the_subscription_that_is_good_for_longest_decides_or_else_the_one_heard_of_last() -> None:
+def test_the_subscription_that_is_good_for_longest_decides_or_else_the_one_that_changed_last() -> (
+    None
+):
     canceled = replace(told(state_fact(9, CANCELED)), subscription_id="I-9")
     active = told(state_fact(5, ACTIVE))
     level = organization_standing([canceled, active], None, SLACK, START, revision=4).level
