@@ -10,6 +10,7 @@ import pytest
 
 from libs.announcing.ports import LevelKey
 from libs.errors import ErrorReason
+from libs.levels import SubscriptionState
 from services.billing_gateway.domain.crediting import CreditAllowance
 from services.billing_gateway.domain.observations import (
     Claim,
@@ -41,7 +42,9 @@ from tests.integration.billing_gateway.money import (
     refunded_in_all,
     refusal_of,
 )
+from tests.integration.billing_gateway.subscriptions_told import is_
 
+ACTIVE = SubscriptionState.ACTIVE
 PAID = 25_000_000
 PLANS = {"pro": CreditAllowance(50_000_000, "USD")}
 
@@ -244,17 +247,61 @@ async def test_a_periods_allowance_is_credited_once_to_twenty_invoices_at_once(
 
 
 async def test_a_plan_that_nothing_told_is_asked_for_once(money: Money) -> None:
-    unnamed = replace(invoice(1), lines=(PlanLine("", START),))
-    period_end = START + timedelta(days=365)
-    renewed = SubscriptionPaid("sub_1", "", unnamed.claim, START, period_end, moves_state=False)
-    recorded = await money.tell("evt_1", unnamed, renewed)
+    recorded = await money.tell("evt_1", *bought())
     assert (recorded.looks_due, recorded.problem) == (True, "its plan is not known yet")
     due = "SELECT FROM subscriptions WHERE look_due_time <= now()"
     assert len(await money.fetch(due)) == 1
     await money.fetch("UPDATE subscriptions SET heard_time = now(), look_due_time = NULL")
-    recorded = await money.tell("evt_1", unnamed, renewed)
+    recorded = await money.tell("evt_1", *bought())
     assert (recorded.looks_due, recorded.problem) == (False, "its plan is not known yet")
     assert await money.fetch(due) == []
+
+
+def bought() -> tuple[Observation, ...]:
+    """Return what a sale tells that names no plan."""
+    unnamed = replace(invoice(1), lines=(PlanLine("", START),))
+    period_end = START + timedelta(days=365)
+    return unnamed, SubscriptionPaid(
+        "sub_1", "", unnamed.claim, START, period_end, moves_state=False
+    )
+
+
+async def test_where_no_plan_counts_a_payment_names_its_plan_whatever_is_told_first(
+    make_database: MakeDatabase,
+) -> None:
+    told = {"evt_sale": bought(), "evt_plan": (is_(ACTIVE, START, subscription_id="sub_1"),)}
+    for order in (["evt_plan", "evt_sale"], ["evt_sale", "evt_plan", "evt_sale"]):
+        async with open_money(await make_database("billing_gateway")) as money:
+            for event_id in order:
+                await money.tell(event_id, *told[event_id])
+            [seen] = await money.payments()
+            assert (seen.payment.plan_id, seen.payment.credited_micros) == ("basic", PAID)
+
+
+async def test_a_linked_plan_does_not_come_before_one_that_may_yet_be_told(
+    make_database: MakeDatabase,
+) -> None:
+    async with open_money(await make_database("billing_gateway")) as money:
+        await money.tell("evt_1", *bought())
+        await money.fetch("UPDATE subscriptions SET linked_plan_id = 'linked'")
+        recorded = await money.tell("evt_1", *bought())
+        assert recorded.problem == "its plan is not known yet"
+        await money.fetch("UPDATE subscriptions SET heard_time = now()")
+        await money.tell("evt_1", *bought())
+        [seen] = await money.payments()
+        assert (seen.payment.plan_id, seen.payment.credited_micros) == ("linked", PAID)
+
+
+async def test_where_no_plan_counts_nothing_waits_for_one_that_was_asked_for_in_vain(
+    make_database: MakeDatabase,
+) -> None:
+    async with open_money(await make_database("billing_gateway")) as money:
+        recorded = await money.tell("evt_1", *bought())
+        assert (recorded.looks_due, recorded.problem) == (True, "its plan is not known yet")
+        await money.fetch("UPDATE subscriptions SET heard_time = now()")
+        await money.tell("evt_1", *bought())
+        [seen] = await money.payments()
+        assert (seen.payment.plan_id, seen.payment.credited_micros) == ("", PAID)
 
 
 async def test_only_what_nobody_knows_is_asked_about_and_only_until_it_is_known(

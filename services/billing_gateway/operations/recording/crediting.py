@@ -57,7 +57,7 @@ class Crediting:
         if crediting.needs_plan(paid):
             found = await subscriptions.find(connection, provider, subscription_id)
             plan_id = await self._plan_of(connection, found, paid.paid_time)
-            if self._plans and not plan_id:
+            if self._may_yet_tell(found) or (self._plans and not plan_id):
                 return await self._ask_for_plan(connection, found, now)
         credit = crediting.decide_credit(paid, self._plans, plan_id)
         period_start = credit.allowance_period_start_time
@@ -87,16 +87,18 @@ class Crediting:
         self, connection: Connection, subscription: Subscription | None, now: datetime
     ) -> Undecided:
         """The plan comes with what is told of the subscription next; asking is worth it once."""
-        is_look_due = (
-            subscription is not None
-            and subscription.heard_time is None
-            and subscription.provider in self._askable
-        )
+        is_look_due = self._may_yet_tell(subscription)
         if subscription is not None and is_look_due:
             await subscriptions.request_look(
                 connection, subscription.provider, subscription.subscription_id, now
             )
         return Undecided("its plan is not known yet", is_look_due)
+
+    def _may_yet_tell(self, subscription: Subscription | None) -> bool:
+        """Tell whether the provider has not told of the subscription yet, and can be asked."""
+        if subscription is None or subscription.heard_time is not None:
+            return False
+        return subscription.provider in self._askable
 
 
 def _give(flow: Flow, credit: Credit) -> None:
