@@ -107,10 +107,12 @@ class TwoProviders:
     def _settings(self) -> dict[str, Any]:
         return {
             "trust_claimed_organizations": False,
-            # With it a payment waits until its plan is known; without, nothing depends on the plan.
-            "plan_credits": {PLAN: "amount_paid"},
             "claim_keys": (SecretStr(CLAIM_KEY),),
-            "subscription_observers": {"wallet": self._stack.addresses["wallet"]},
+            "subscription_observers": {
+                name: self._stack.addresses[name]
+                for name in ("wallet", "campaign", "telephony")
+                if name in self._stack.databases
+            },
             "stripe_webhook_secrets": tuple(map(SecretStr, STRIPE_WEBHOOK_SECRETS)),
             "stripe_api_key": SecretStr(STRIPE_API_KEY),
             "stripe_api_base": self.stripe.base_url,

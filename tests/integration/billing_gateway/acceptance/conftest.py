@@ -27,8 +27,10 @@ async def providers(stopped_stack: Stack, chain: SigningChain) -> AsyncIterator[
 
 
 @pytest.fixture
-async def believing_stack(stopped_stack: Stack, providers: TwoProviders) -> Stack:
-    """A gateway that believes and asks both, and the wallet."""
+async def believing_stack(
+    stopped_stack: Stack, stack_services: tuple[str, ...], providers: TwoProviders
+) -> Stack:
+    """A gateway that believes and asks both, and the services beside it."""
     assert providers.paypal.base_url
-    await stopped_stack.start("wallet", "billing_gateway")
+    await stopped_stack.start(*stack_services)
     return stopped_stack

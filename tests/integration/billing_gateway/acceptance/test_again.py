@@ -5,7 +5,8 @@ from typing import Any
 
 from services.billing_gateway.domain.values import Provider
 from tests.integration.billing_gateway.acceptance.ends import end_of, in_order, quiet
-from tests.integration.billing_gateway.acceptance.stories import WHOLE_STORY, Organization, play
+from tests.integration.billing_gateway.acceptance.organization import Organization
+from tests.integration.billing_gateway.acceptance.stories import WHOLE_STORY, play
 from tests.integration.billing_gateway.subscriptions_told import history_of, query
 from tests.support.databases import ServiceDatabases
 from tests.support.sights import wallet_of

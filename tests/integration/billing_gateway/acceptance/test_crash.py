@@ -17,9 +17,10 @@ import grpc
 import pytest
 from aiohttp import ClientError
 
-from tests.integration.billing_gateway.acceptance import stories
+from tests.integration.billing_gateway.acceptance import paypal_verbs, stripe_verbs
 from tests.integration.billing_gateway.acceptance.ends import NOT_QUIET, end_of, named_alike
-from tests.integration.billing_gateway.acceptance.stories import Organization, Verb, play
+from tests.integration.billing_gateway.acceptance.organization import Organization, Verb
+from tests.integration.billing_gateway.acceptance.stories import play
 from tests.integration.billing_gateway.checkouts_asked import create_top_up
 from tests.integration.billing_gateway.subscriptions_told import history_of
 from tests.support.crashing.gateway import GatewayProcess, settings_for
@@ -64,28 +65,26 @@ class Kind:
 
 
 KINDS = {
-    "paid_at_stripe": Kind((), stories.top_up_by_stripe, "checkout.session.completed", 25_000_000),
+    "paid_at_stripe": Kind((), stripe_verbs.top_up, "checkout.session.completed", 25_000_000),
     "approved_at_paypal": Kind((), approve_at_paypal, "CHECKOUT.ORDER.APPROVED", 25_000_000),
-    "paid_at_paypal": Kind((), stories.top_up_by_paypal, "PAYMENT.CAPTURE.COMPLETED", 25_000_000),
+    "paid_at_paypal": Kind((), paypal_verbs.top_up, "PAYMENT.CAPTURE.COMPLETED", 25_000_000),
     "refunded": Kind(
-        (stories.top_up_by_paypal,),
-        stories.refund_a_part_by_paypal,
+        (paypal_verbs.top_up,),
+        paypal_verbs.refund_a_part,
         "PAYMENT.CAPTURE.REFUNDED",
         20_000_000,
     ),
     "disputed": Kind(
-        (stories.top_up_by_stripe,),
-        stories.dispute_by_stripe,
+        (stripe_verbs.top_up,),
+        stripe_verbs.dispute,
         "charge.dispute.created",
         25_000_000,
     ),
-    "subscribed": Kind((), stories.subscribe_by_stripe, "customer.subscription.created", 0),
-    "subscription_paid": Kind(
-        (), stories.subscribe_by_paypal, "PAYMENT.SALE.COMPLETED", 12_500_000
-    ),
+    "subscribed": Kind((), stripe_verbs.subscribe, "customer.subscription.created", 0),
+    "subscription_paid": Kind((), paypal_verbs.subscribe, "PAYMENT.SALE.COMPLETED", 12_500_000),
     "past_due": Kind(
-        (stories.subscribe_by_stripe,),
-        stories.fail_by_stripe,
+        (stripe_verbs.subscribe,),
+        stripe_verbs.fail_to_pay,
         "customer.subscription.updated",
         20_000_000,
     ),

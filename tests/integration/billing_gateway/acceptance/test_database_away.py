@@ -9,14 +9,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from services.billing_gateway.operations.inserting import ANSWER_SECONDS_MAX
+from tests.integration.billing_gateway.acceptance import paypal_verbs, stripe_verbs
 from tests.integration.billing_gateway.acceptance.ends import quiet
-from tests.integration.billing_gateway.acceptance.stories import (
-    Organization,
-    Verb,
-    play,
-    top_up_by_paypal,
-    top_up_by_stripe,
-)
+from tests.integration.billing_gateway.acceptance.organization import Organization, Verb
+from tests.integration.billing_gateway.acceptance.stories import play
 from tests.integration.billing_gateway.subscriptions_told import query
 from tests.support.database_door import DatabaseDoor
 from tests.support.sights import wallet_of
@@ -58,7 +54,7 @@ async def time_of(delivery: Awaitable[int]) -> tuple[int, float]:
     return await delivery, time.monotonic() - start
 
 
-@pytest.mark.parametrize("pay", [top_up_by_paypal, top_up_by_stripe])
+@pytest.mark.parametrize("pay", [paypal_verbs.top_up, stripe_verbs.top_up])
 @pytest.mark.parametrize("take", [DatabaseDoor.shut, DatabaseDoor.hang])
 async def test_a_delivery_is_answered_503_without_the_database_and_counts_when_it_comes_again(
     stopped_stack: Stack, providers: TwoProviders, door: DatabaseDoor, pay: Verb, take: Take

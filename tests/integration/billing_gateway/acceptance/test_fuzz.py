@@ -22,7 +22,8 @@ from dev.simulators.deliveries import Event
 from dev.simulators.stripe.shapes import Shape
 from tests.integration.billing_gateway.acceptance.credits_found import wrong_credits, wrong_wallets
 from tests.integration.billing_gateway.acceptance.ends import ASK_NOW, end_of, named_alike, quiet
-from tests.integration.billing_gateway.acceptance.stories import WHOLE_STORY, Organization, play
+from tests.integration.billing_gateway.acceptance.organization import Organization
+from tests.integration.billing_gateway.acceptance.stories import WHOLE_STORY, play
 from tests.support.credits_told import Delivery, success_of
 from tests.support.mutations import ID, Hands, places, words_of
 from tests.support.sample_events import sample_events
