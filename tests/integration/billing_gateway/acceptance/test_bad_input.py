@@ -9,12 +9,9 @@ from typing import Any
 import pytest
 
 from services.billing_gateway.domain.values import Provider
-from tests.integration.billing_gateway.acceptance.stories import (
-    Organization,
-    play,
-    top_up_by_paypal,
-    top_up_by_stripe,
-)
+from tests.integration.billing_gateway.acceptance import paypal_verbs, stripe_verbs
+from tests.integration.billing_gateway.acceptance.organization import Organization
+from tests.integration.billing_gateway.acceptance.stories import play
 from tests.integration.billing_gateway.subscriptions_told import query
 from tests.support.credits_told import success_of
 from tests.support.sights import wallet_of
@@ -22,7 +19,7 @@ from tests.support.stack import Stack
 from tests.support.two_providers import TwoProviders
 from tests.support.waiting import eventually
 
-TOP_UP = {Provider.PAYPAL: top_up_by_paypal, Provider.STRIPE: top_up_by_stripe}
+TOP_UP = {Provider.PAYPAL: paypal_verbs.top_up, Provider.STRIPE: stripe_verbs.top_up}
 AMOUNT = {Provider.PAYPAL: '"value": "25.00"', Provider.STRIPE: '"amount_total": 2500'}
 DEEP = "[" * 10_000 + "]" * 10_000
 # Of no provider an amount of money to us.
