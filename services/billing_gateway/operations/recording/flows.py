@@ -43,10 +43,14 @@ class Flow:
         )
 
     @property
+    def rows(self) -> list[Payment]:
+        """Return what was found of it."""
+        return [row for row in (self.stored, *self.absorbed) if row is not None]
+
+    @property
     def got_owner(self) -> bool:
         """Tell whether only now it is known whose it is."""
-        rows = [row for row in (self.stored, *self.absorbed) if row is not None]
-        was_unknown = not rows or any(row.organization_id is None for row in rows)
+        was_unknown = not self.rows or any(row.organization_id is None for row in self.rows)
         return was_unknown and self.payment.organization_id is not None
 
     def add_object(self, told: PaymentObject) -> None:

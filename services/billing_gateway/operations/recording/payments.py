@@ -75,7 +75,8 @@ class PaymentRecording:
         flow.payment = payment
         if flow.is_changed:
             await write(connection, flow, is_strange=self._is_strange(flow))
-        if flow.got_owner and payment.organization_id is not None:
+        # The events of its rows; one that is settled right now is named when that is done.
+        if flow.rows and flow.got_owner and payment.organization_id is not None:
             await inbox.name_organization(
                 connection, payment.provider, payment.event_ids, payment.organization_id
             )
