@@ -1,6 +1,5 @@
 """Settings come from the environment, and all that is missing or wrong is reported at once."""
 
-import json
 import re
 import sys
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from typing import Annotated, Literal, NoReturn, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from libs import strict_json
 from libs.announcing.ports import AnnouncerTiming
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
@@ -55,18 +55,9 @@ def _split_addresses(value: object) -> object:
 
 def _parse_json(value: object) -> object:
     try:
-        if not isinstance(value, str):
-            return value
-        return json.loads(value, object_pairs_hook=_to_object)
+        return strict_json.loads(value) if isinstance(value, str) else value
     except ValueError as error:
         raise ValueError("expected JSON without a name that is given twice") from error
-
-
-def _to_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name is given twice")
-    return found
 
 
 def require_database_url(value: SecretStr) -> SecretStr:

@@ -1,9 +1,9 @@
 """Reads JSON of others with distrust: strictly, and every value by its name and type."""
 
-import json
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
+from libs import strict_json
 from libs.ids import ID
 
 JsonObject = Mapping[str, Any]
@@ -22,25 +22,12 @@ def parse_object(body: bytes) -> JsonObject:
     UTF-8. What is too deep or too long for a parser is unreadable as well.
     """
     try:
-        value = json.loads(
-            body.decode(), parse_constant=_refuse_constant, object_pairs_hook=_to_object
-        )
+        value = strict_json.loads(body.decode())
     except (ValueError, RecursionError) as error:
         raise UnreadableError("the body is not JSON that can be read") from error
     if not isinstance(value, dict):
         raise UnreadableError("the body is not an object")
     return value
-
-
-def _to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise UnreadableError("a key is given twice")
-    return found
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise UnreadableError(f"{name} is not JSON")
 
 
 def get_object(value: JsonObject, name: str) -> JsonObject:
