@@ -46,6 +46,16 @@ class Headers(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Transmission:
+    """A delivery whose signature other bodies can be made to fit: it is to stand for the first."""
+
+    transmission_id: str
+    body_sha256: bytes
+    # Past it the provider's own rules refuse it.
+    counts_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class EventIdentity:
     """An event's id and type at its provider."""
 
@@ -110,8 +120,8 @@ class PaymentProvider(Protocol):
         """Whether the settings have credentials for its API."""
         ...
 
-    async def verify(self, headers: Headers, body: bytes, now: datetime) -> None:
-        """Return if the provider signed these very bytes.
+    async def verify(self, headers: Headers, body: bytes, now: datetime) -> Transmission | None:
+        """Return if the provider signed the body; None, if it must have been these very bytes.
 
         Raises DeliveryRefusedError, or CannotVerifyError: send it again.
         """

@@ -93,9 +93,10 @@ class TwoProviders:
 
     async def post(self, provider: Provider, body: bytes) -> int:
         """Deliver any bytes, rightly signed; return the answer's status."""
-        return await self._stack.post_to(provider, body, self._sign(provider, body).items())
+        return await self._stack.post_to(provider, body, self.sign(provider, body).items())
 
-    def _sign(self, provider: Provider, body: bytes) -> Mapping[str, str]:
+    def sign(self, provider: Provider, body: bytes) -> Mapping[str, str]:
+        """Return the headers of a delivery."""
         if provider is Provider.PAYPAL:
             return self._signer.headers(body, datetime.now(UTC))
         # The library signs text only; some bodies here are none.

@@ -29,7 +29,7 @@ from libs.http import HttpEndpoint
 from services.billing_gateway.domain.observations import Observed, PaymentPaid
 from services.billing_gateway.paypal.environment import ADDRESSES, Environment
 from services.billing_gateway.paypal.signature import signed_message
-from services.billing_gateway.paypal.signature.headers import read_transmission
+from services.billing_gateway.paypal.signature.headers import read_headers
 from services.billing_gateway.paypal.translation import translate_event as translate_paypal
 from services.billing_gateway.stripe.signature import verify_signature
 from services.billing_gateway.stripe.translation import TranslationRules
@@ -221,7 +221,7 @@ def test_deliveries_of_paypal_are_signed_captures(tmp_path: Path) -> None:
     keep_chain(tmp_path, chain)
     [delivery] = deliveries(by_paypal(tmp_path, "WEBHOOK1"), 1)
     path, headers, body = parsed(delivery)
-    sent = read_transmission(headers, Environment.SANDBOX)
+    sent = read_headers(headers, Environment.SANDBOX)
     message = signed_message(sent.transmission_id, sent.time_text, "WEBHOOK1", body)
     chain.leaf.key.public_key().verify(sent.signature, message, PKCS1v15(), SHA256())
     translation = translate_paypal(body, now, Environment.SANDBOX)

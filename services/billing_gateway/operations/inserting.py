@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
-from libs.database import Database, DatabaseUnavailableError
+from libs.database import Connection, Database, DatabaseUnavailableError
 from libs.errors import DomainError, OverloadedError
 from libs.logs import get_logger
-from services.billing_gateway.storage import inbox
+from services.billing_gateway.ports import DeliveryRefusedError
+from services.billing_gateway.storage import inbox, transmissions
 from services.billing_gateway.storage.inbox import Delivery
 
 RIDERS_PER_INSERT_MAX = 256
@@ -18,6 +20,7 @@ RETRY_AFTER_SECONDS = 1.0
 # A database that hangs is given up later than that, and who waits for others waits twice as long:
 # by then the provider has gone.
 ANSWER_SECONDS_MAX = 8.0
+ANOTHER_BODY = "this transmission was delivered with another body"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,10 @@ class Inserting:
         self._riders: asyncio.Queue[Rider] = asyncio.Queue(RIDERS_WAITING_MAX)
 
     async def insert(self, delivery: Delivery) -> None:
-        """Return when the delivery is kept. Raises DatabaseUnavailableError or OverloadedError."""
+        """Return when the delivery is kept.
+
+        Raises DeliveryRefusedError, DatabaseUnavailableError or OverloadedError.
+        """
         rider = Rider(delivery, asyncio.get_running_loop().create_future())
         try:
             self._riders.put_nowait(rider)
@@ -70,30 +76,46 @@ class Inserting:
 
     async def _insert_and_answer(self, riders: Sequence[Rider]) -> None:
         try:
-            await self._insert([rider.delivery for rider in riders])
+            are_kept = await self._insert([rider.delivery for rider in riders])
         except DomainError as unavailable:
-            _answer(riders, unavailable)
+            for rider in riders:
+                _answer(rider, unavailable)
         except Exception as defect:  # noqa: BLE001 - it is one delivery's; the others go on
             if len(riders) == 1:
                 get_logger().exception("delivery_failed", event_id=riders[0].delivery.event_id)
-                _answer(riders, defect)
+                _answer(riders[0], defect)
                 return
             for rider in riders:
                 await self._insert_and_answer([rider])
         else:
-            _answer(riders, None)
+            for rider, is_kept in zip(riders, are_kept, strict=True):
+                _answer(rider, None if is_kept else DeliveryRefusedError(ANOTHER_BODY))
 
-    async def _insert(self, deliveries: Sequence[Delivery]) -> None:
-        if await self._database.run(inbox.insert, deliveries):
-            self._wake_settling()
-
-
-def _answer(riders: Sequence[Rider], error: Exception | None) -> None:
-    for rider in riders:
-        # Whoever hung up meanwhile hears nothing.
-        if rider.stored.done():
-            continue
-        if error is None:
-            rider.stored.set_result(None)
+    async def _insert(self, deliveries: Sequence[Delivery]) -> Sequence[bool]:
+        """Answer for each whether it is kept: not if its transmission stands for another body."""
+        are_kept: Sequence[bool] = [True] * len(deliveries)
+        if all(each.transmission is None for each in deliveries):
+            are_any_due = await self._database.run(inbox.insert, deliveries)
         else:
-            rider.stored.set_exception(error)
+            are_kept, are_any_due = await self._database.transact(_insert_transmitted, deliveries)
+        if are_any_due:
+            self._wake_settling()
+        return are_kept
+
+
+async def _insert_transmitted(
+    connection: Connection, deliveries: Sequence[Delivery]
+) -> tuple[Sequence[bool], bool]:
+    are_kept = await transmissions.bind(connection, deliveries)
+    kept = list(compress(deliveries, are_kept))
+    return are_kept, bool(kept) and await inbox.insert(connection, kept)
+
+
+def _answer(rider: Rider, error: Exception | None) -> None:
+    # Whoever hung up meanwhile hears nothing.
+    if rider.stored.done():
+        return
+    if error is None:
+        rider.stored.set_result(None)
+    else:
+        rider.stored.set_exception(error)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from libs.database import Database
@@ -34,8 +35,9 @@ class Intake:
         sender = self._providers.get(provider)
         if sender is None:
             raise CannotVerifyError("no settings tell how this provider signs")
-        await sender.verify(headers, body, self._clock())
-        await self._inserting.insert(self._identify(sender, body))
+        transmission = await sender.verify(headers, body, self._clock())
+        delivery = self._identify(sender, body)
+        await self._inserting.insert(replace(delivery, transmission=transmission))
 
     def _identify(self, provider: PaymentProvider, body: bytes) -> Delivery:
         identity = provider.identify(body)

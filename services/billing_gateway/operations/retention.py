@@ -1,9 +1,12 @@
-"""Gives up raw bodies in time: what an event told, and what came of it, stays for ever."""
+"""Gives up in time what is not needed for ever: raw bodies, and transmissions that cannot return.
+
+What an event told, and what came of it, stays.
+"""
 
 from libs.database import Database
-from services.billing_gateway.storage import inbox
+from services.billing_gateway.storage import inbox, transmissions
 
-BODIES_PER_STEP = 500
+ROWS_PER_STEP = 500
 
 
 class Retention:
@@ -14,8 +17,9 @@ class Retention:
         self._body_retention_seconds = body_retention_seconds
 
     async def give_up_some(self) -> bool:
-        """Give up a few bodies; answer whether there may be more."""
-        count = await self._database.run(
-            inbox.give_up_bodies, self._body_retention_seconds, BODIES_PER_STEP
+        """Give up a few of each; answer whether there may be more."""
+        bodies = await self._database.run(
+            inbox.give_up_bodies, self._body_retention_seconds, ROWS_PER_STEP
         )
-        return count == BODIES_PER_STEP
+        forgotten = await self._database.run(transmissions.forget, ROWS_PER_STEP)
+        return ROWS_PER_STEP in (bodies, forgotten)

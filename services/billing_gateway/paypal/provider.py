@@ -36,6 +36,7 @@ from services.billing_gateway.ports import (
     ProviderRefusedError,
     SubscriptionOrder,
     TopUpOrder,
+    Transmission,
     UnknownToProviderError,
 )
 from services.billing_gateway.provider_calls import ProviderCalls
@@ -77,9 +78,9 @@ class PayPalProvider:
         oauth = OAuth(self._http_client, credentials)
         self._api = PayPalApi(self._http_client, oauth, timeout_seconds, calls)
 
-    async def verify(self, headers: Headers, body: bytes, now: datetime) -> None:
-        """Return if PayPal signed these very bytes for a webhook of ours."""
-        await self._signatures.verify(headers, body, now)
+    async def verify(self, headers: Headers, body: bytes, now: datetime) -> Transmission:
+        """Return if PayPal signed this for a webhook of ours."""
+        return await self._signatures.verify(headers, body, now)
 
     def identify(self, body: bytes) -> EventIdentity | None:
         """Return the event's id and type; None if the body cannot be read."""

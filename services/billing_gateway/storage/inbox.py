@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from libs.database import Connection
 from libs.text import storable_text
 from services.billing_gateway.domain.values import EventState, Provider, WebhookEvent
+from services.billing_gateway.ports import Transmission
 from services.billing_gateway.storage.events import to_event
 
 ERROR_LENGTH_MAX = 500
@@ -21,6 +22,7 @@ class Delivery:
     body: bytes
     state: EventState
     last_error: str
+    transmission: Transmission | None = None
 
 
 # In one order, so that two batches with the same events never wait for each other in a circle.

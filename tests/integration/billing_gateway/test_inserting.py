@@ -1,8 +1,11 @@
 """Deliveries ride together: one INSERT for many, and nobody suffers for another."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
 
 import asyncpg
 import pytest
@@ -12,10 +15,18 @@ from libs.database import Database, DatabaseUnavailableError
 from libs.errors import OverloadedError
 from services.billing_gateway.domain.values import EventState, Provider
 from services.billing_gateway.operations.inserting import RIDERS_WAITING_MAX, Inserting
+from services.billing_gateway.ports import DeliveryRefusedError, Transmission
 from services.billing_gateway.storage.inbox import Delivery
 from tests.conftest import MakeDatabase
 from tests.support.databases import ServiceDatabase
 from tests.support.services import free_address
+from tests.support.stack import now
+from tests.support.waiting import eventually
+
+COUNT_WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 
 
 @pytest.fixture
@@ -41,6 +52,13 @@ async def inserting_into(url: str) -> AsyncIterator[tuple[Inserting, asyncio.Eve
 
 def delivery(event_id: str, event_type: str = "told") -> Delivery:
     return Delivery(Provider.STRIPE, event_id, event_type, b"{}", EventState.RECEIVED, "")
+
+
+def transmitted(transmission_id: str, event_id: str) -> Delivery:
+    """Return a delivery whose body is its own."""
+    digest = hashlib.sha256(event_id.encode()).digest()
+    transmission = Transmission(transmission_id, digest, now() + timedelta(days=4))
+    return replace(delivery(event_id), provider=Provider.PAYPAL, transmission=transmission)
 
 
 async def stored_ids(database: ServiceDatabase) -> list[str]:
@@ -144,6 +162,81 @@ async def test_one_that_cannot_be_stored_does_not_fail_the_others(
         )
     assert [each is None for each in told] == [True, False, True]
     assert await stored_ids(service_database) == ["evt_1", "evt_3"]
+
+
+async def test_what_cannot_be_stored_leaves_its_transmission_to_others(
+    service_database: ServiceDatabase,
+) -> None:
+    async with inserting_into(service_database.url) as (inserting, _):
+        with pytest.raises(Exception, match="0x00"):
+            await inserting.insert(replace(transmitted("T-1", "WH-1"), event_type="with a \0"))
+        await inserting.insert(transmitted("T-1", "WH-2"))
+    assert await stored_ids(service_database) == ["WH-2"]
+
+
+async def test_a_transmission_stands_for_its_first_body(service_database: ServiceDatabase) -> None:
+    async with inserting_into(service_database.url) as (inserting, woken):
+        first, other = transmitted("T-1", "WH-1"), transmitted("T-1", "WH-2")
+        await inserting.insert(first)
+        woken.clear()
+        told = await asyncio.gather(
+            *map(inserting.insert, (other, first, delivery("evt_1"), transmitted("T-2", "WH-2"))),
+            return_exceptions=True,
+        )
+        assert list(map(type, told)) == [DeliveryRefusedError, *[type(None)] * 3]
+        assert woken.is_set()
+        woken.clear()
+        with pytest.raises(DeliveryRefusedError):
+            await inserting.insert(other)
+        assert not woken.is_set()
+    assert await stored_ids(service_database) == ["WH-1", "WH-2", "evt_1"]
+
+
+async def test_of_two_bodies_under_one_transmission_exactly_one_is_kept(
+    service_database: ServiceDatabase,
+) -> None:
+    """In one batch and in two processes at once."""
+    ids = [f"T-{number:03}" for number in range(100)]
+    url = service_database.url
+    async with inserting_into(url) as (inserting, _), inserting_into(url) as (other, _):
+
+        async def race(transmission_id: str) -> list[str]:
+            riders = [
+                (each, f"{transmission_id}/{body}")
+                for body, each in enumerate((inserting, inserting, other, other))
+            ]
+            told = await asyncio.gather(
+                *(each.insert(transmitted(transmission_id, event_id)) for each, event_id in riders),
+                return_exceptions=True,
+            )
+            assert {type(each) for each in told} == {type(None), DeliveryRefusedError}
+            return [
+                event_id for (_, event_id), error in zip(riders, told, strict=True) if error is None
+            ]
+
+        kept = await asyncio.gather(*map(race, ids))
+    assert list(map(len, kept)) == [1] * len(ids)
+    assert await stored_ids(service_database) == [event_id for [event_id] in kept]
+
+
+@pytest.mark.parametrize(("end", "kept"), [("COMMIT", []), ("ROLLBACK", ["WH-2"])])
+async def test_who_comes_second_waits_for_what_becomes_of_the_first(
+    service_database: ServiceDatabase, end: str, kept: list[str]
+) -> None:
+    elsewhere, watching = [await asyncpg.connect(service_database.url) for _ in range(2)]
+    await elsewhere.execute("BEGIN")
+    await elsewhere.execute(
+        "INSERT INTO transmissions VALUES ('PAYPAL', 'T-1', sha256('another'), now())"
+    )
+    async with inserting_into(service_database.url) as (inserting, _):
+        second = asyncio.create_task(inserting.insert(transmitted("T-1", "WH-2")))
+        await eventually(lambda: watching.fetchval(COUNT_WAITING), lambda count: count == 1)
+        await elsewhere.execute(end)
+        [told] = await asyncio.gather(second, return_exceptions=True)
+    await elsewhere.close()
+    await watching.close()
+    assert isinstance(told, DeliveryRefusedError) is (not kept)
+    assert await stored_ids(service_database) == kept
 
 
 async def test_beyond_the_queue_a_delivery_is_refused_before_it_waits() -> None:

@@ -103,6 +103,7 @@ INSERT INTO payment_components (
 ) VALUES ('PAYPAL', 'paypal:told', 'R-1', 'REFUND', 'SUCCEEDED', 5, 'USD', 0, 'WH-2');
 INSERT INTO webhook_events (provider, event_id, event_type, body, state)
     VALUES ('PAYPAL', 'WH-1', 'any', '{}', 'PARKED');
+INSERT INTO transmissions VALUES ('PAYPAL', 'T-1', sha256('{}'), now());
 """
 REFUSED = {
     "a fact edited": ("UPDATE subscription_facts SET provider_time = now()", "permission denied"),
@@ -132,6 +133,18 @@ REFUSED = {
     "more at risk than is left": (
         "UPDATE payments SET reversed_micros = 3, at_risk_micros = 3 WHERE revision = 1",
         "payments_at_risk_within_rest",
+    ),
+    "a transmission given to another body": (
+        "UPDATE transmissions SET body_sha256 = sha256('[]')",
+        "permission denied",
+    ),
+    "a transmission given to two bodies": (
+        "INSERT INTO transmissions VALUES ('PAYPAL', 'T-1', sha256('[]'), now())",
+        "transmissions_pkey",
+    ),
+    "a transmission of no body": (
+        "INSERT INTO transmissions VALUES ('PAYPAL', 'T-2', '', now())",
+        "transmissions_body_is_hashed",
     ),
     "a body given up too early": (
         "UPDATE webhook_events SET body = NULL",

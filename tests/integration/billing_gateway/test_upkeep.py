@@ -20,7 +20,7 @@ from services.billing_gateway.domain.values import (
     PaymentObject,
     Provider,
 )
-from services.billing_gateway.operations.retention import BODIES_PER_STEP, Retention
+from services.billing_gateway.operations.retention import ROWS_PER_STEP, Retention
 from services.billing_gateway.operations.watching import Watching
 from tests.conftest import MakeDatabase
 from tests.integration.billing_gateway.requests import (
@@ -83,10 +83,34 @@ async def test_bodies_are_given_up_a_few_at_a_time(
 ) -> None:
     await execute(
         service_database,
-        INSERT_MANY_OLD.replace("LAST", str(BODIES_PER_STEP)),
+        INSERT_MANY_OLD.replace("LAST", str(ROWS_PER_STEP)),
     )
     retention = Retention(database, 3600)
     assert [await retention.give_up_some() for _ in range(2)] == [True, False]
+
+
+INSERT_TRANSMISSIONS = """
+INSERT INTO transmissions
+SELECT 'PAYPAL', hours || '-' || number, sha256('body'), now() + make_interval(hours => hours)
+FROM unnest(ARRAY[1, -23, -25]) AS hours, generate_series(0, LAST) AS number
+"""
+COUNT_BY_AGE = """
+SELECT split_part(transmission_id, '-', -2), count(*) FROM transmissions GROUP BY 1 ORDER BY 1
+"""
+
+
+async def test_only_transmissions_that_cannot_return_are_forgotten_a_few_at_a_time(
+    service_database: ServiceDatabase, database: Database
+) -> None:
+    await execute(service_database, INSERT_TRANSMISSIONS.replace("LAST", str(ROWS_PER_STEP)))
+    retention = Retention(database, 3600)
+    assert [await retention.give_up_some() for _ in range(2)] == [True, False]
+
+    connection = await asyncpg.connect(service_database.url)
+    left = await connection.fetch(COUNT_BY_AGE)
+    await connection.close()
+    count = ROWS_PER_STEP + 1
+    assert [tuple(row) for row in left] == [("1", count), ("23", count)]
 
 
 async def test_what_is_not_settled_is_counted_and_aged(

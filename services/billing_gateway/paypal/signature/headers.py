@@ -20,7 +20,7 @@ VALUE_LENGTH_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Transmission:
+class SignedHeaders:
     """What the headers of a delivery say, each of them well-formed."""
 
     transmission_id: str
@@ -30,7 +30,7 @@ class Transmission:
     certificate_url: str
 
 
-def read_transmission(headers: Headers, environment: Environment) -> Transmission:
+def read_headers(headers: Headers, environment: Environment) -> SignedHeaders:
     """Return what the headers say, or raise DeliveryRefusedError."""
     transmission_id = _only(headers, "PAYPAL-TRANSMISSION-ID")
     time_text = _only(headers, "PAYPAL-TRANSMISSION-TIME")
@@ -43,7 +43,7 @@ def read_transmission(headers: Headers, environment: Environment) -> Transmissio
     if url is None:
         raise DeliveryRefusedError(f"the certificate's address is not PayPal's in {environment}")
     signature = _decode(_only(headers, "PAYPAL-TRANSMISSION-SIG"))
-    return Transmission(transmission_id, time_text, time, signature, url)
+    return SignedHeaders(transmission_id, time_text, time, signature, url)
 
 
 def allowed_certificate_url(url: str, environment: Environment) -> str | None:

@@ -1,8 +1,8 @@
 """PayPal's signature: of these very bytes, for our webhook, by a certificate that is PayPal's."""
 
 import asyncio
+import hashlib
 import json
-import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -30,7 +30,8 @@ from services.billing_gateway.paypal.signature.certificates import (
     Certificates,
     PayPalTrust,
 )
-from services.billing_gateway.ports import CannotVerifyError, DeliveryRefusedError
+from services.billing_gateway.ports import CannotVerifyError, DeliveryRefusedError, Transmission
+from tests.support.checksums import forge
 from tests.unit.billing_gateway.paypal.signing import (
     NOW,
     SANDBOX,
@@ -263,36 +264,18 @@ async def test_a_clock_that_is_set_back_makes_nobody_wait(chain: SigningChain) -
     await certificates.public_key(urls[0], NOW - timedelta(hours=1))
 
 
-def forge(like: bytes) -> bytes:
-    """Return other JSON with the checksum of this, by which characters of a filler are changed."""
-    start, length = b'{"id": "WH-2", "amount": 9999.00, "filler": "', 64
-    fillers = [bytes(ord("b" if at == each else "a") for at in range(length)) for each in range(65)]
-    sums = [zlib.crc32(start + filler + b'"}') for filler in fillers]
-    basis: dict[int, tuple[int, set[int]]] = {}
-
-    def reduce(value: int) -> tuple[int, set[int]]:
-        used: set[int] = set()
-        while value and value.bit_length() in basis:
-            found, members = basis[value.bit_length()]
-            value, used = value ^ found, used ^ members
-        return value, used
-
-    for place, changed_sum in enumerate(sums[:length]):
-        value, used = reduce(changed_sum ^ sums[length])
-        if value:
-            basis[value.bit_length()] = value, used ^ {place}
-    left, places = reduce(zlib.crc32(like) ^ sums[length])
-    assert left == 0
-    return start + bytes(ord("b" if at in places else "a") for at in range(length)) + b'"}'
-
-
 async def test_a_signature_that_was_seen_long_ago_is_good_for_nothing(chain: SigningChain) -> None:
-    """For a while it is good for a forged body as well: PayPal signs a checksum only."""
+    """Until then it is good for a forged body as well, if that is not told from the first."""
     headers = signed_headers(chain, BODY)
     signatures = signatures_of(chain)
+    signed_time = NOW - timedelta(seconds=2)
     for body in (BODY, forge(BODY)):
         for now in (NOW, NOW + timedelta(days=3, hours=12)):
-            await signatures.verify(headers, body, now)
+            assert await signatures.verify(headers, body, now) == Transmission(
+                headers["PAYPAL-TRANSMISSION-ID"],
+                hashlib.sha256(body).digest(),
+                counts_until=signed_time + timedelta(days=4),
+            )
         for now in (NOW + timedelta(days=4), NOW - timedelta(days=5)):
             with pytest.raises(DeliveryRefusedError, match="too long ago"):
                 await signatures.verify(headers, body, now)
