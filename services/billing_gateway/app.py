@@ -1,7 +1,8 @@
 """Puts the gateway together."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from services.billing_gateway.domain.claims import ClaimKeys
 from services.billing_gateway.domain.values import PaymentLevel, Provider
 from services.billing_gateway.operations.asking import Asking
 from services.billing_gateway.operations.assigning import Assigning
+from services.billing_gateway.operations.certificates import RememberedCertificates
 from services.billing_gateway.operations.checkouts import Checkouts
 from services.billing_gateway.operations.commands import Commands
 from services.billing_gateway.operations.errands import Errands
@@ -47,7 +49,10 @@ from services.billing_gateway.operations.watching import Watching
 from services.billing_gateway.paypal.environment import Environment
 from services.billing_gateway.paypal.oauth import Credentials
 from services.billing_gateway.paypal.provider import PayPalProvider
-from services.billing_gateway.paypal.signature.certificates import PayPalTrust
+from services.billing_gateway.paypal.signature.certificates import (
+    CertificateMemory,
+    PayPalTrust,
+)
 from services.billing_gateway.paypal.signature.source import system_trust
 from services.billing_gateway.ports import PaymentProvider
 from services.billing_gateway.provider_calls import ProviderCalls
@@ -73,12 +78,13 @@ async def build(
     No setting says by what PayPal is believed: only whoever composes the service can.
     """
     metrics = ServiceMetrics()
-    return await assemble(settings, _build_providers(settings, metrics, paypal_trust), metrics)
+    make_providers = partial(_build_providers, settings, metrics, paypal_trust)
+    return await assemble(settings, make_providers, metrics)
 
 
 async def assemble(
     settings: BillingGatewaySettings,
-    providers: Mapping[Provider, PaymentProvider],
+    make_providers: Callable[[CertificateMemory], Mapping[Provider, PaymentProvider]],
     metrics: ServiceMetrics,
 ) -> Service:
     """Return the service with these providers, not started."""
@@ -92,6 +98,8 @@ async def assemble(
     wallet = WalletClient(wallet_channel)
     levels = _build_levels(settings, database, metrics, wallet, observers)
     loops = GatewayLoops()
+    certificates = RememberedCertificates(database, loops.certificates.wake)
+    providers = make_providers(certificates)
     wakes = Wakes(loops.settling.wake, loops.looks.wake, loops.errands.wake)
     rules = _build_rules(settings, providers)
     payments = PaymentRecording(levels, settings.plans, rules.asking.askable)
@@ -127,6 +135,7 @@ async def assemble(
         errands=Errands(database, rules.asking, recorder, rules.checkout_look_interval),
         retention=Retention(database, settings.body_retention_seconds),
         watching=Watching(database, metrics.registry, settings.parked_alarm_seconds),
+        certificates=certificates,
     )
     return Service(
         settings,
@@ -145,19 +154,25 @@ async def assemble(
 
 
 def _build_providers(
-    settings: BillingGatewaySettings, metrics: ServiceMetrics, paypal_trust: PayPalTrust | None
+    settings: BillingGatewaySettings,
+    metrics: ServiceMetrics,
+    paypal_trust: PayPalTrust | None,
+    certificates: CertificateMemory,
 ) -> dict[Provider, PaymentProvider]:
     providers: list[PaymentProvider] = []
     calls = ProviderCalls(metrics.registry)
     if settings.stripe_webhook_secrets:
         providers.append(_build_stripe(settings, calls))
     if settings.paypal_webhook_ids:
-        providers.append(_build_paypal(settings, calls, paypal_trust))
+        providers.append(_build_paypal(settings, calls, paypal_trust, certificates))
     return {provider.name: provider for provider in providers}
 
 
 def _build_paypal(
-    settings: BillingGatewaySettings, calls: ProviderCalls, trust: PayPalTrust | None
+    settings: BillingGatewaySettings,
+    calls: ProviderCalls,
+    trust: PayPalTrust | None,
+    certificates: CertificateMemory,
 ) -> PayPalProvider:
     environment = Environment(settings.paypal_environment)
     return PayPalProvider(
@@ -169,6 +184,7 @@ def _build_paypal(
         api_base=settings.paypal_api_base,
         timeout_seconds=settings.provider_timeout_seconds,
         trust=trust or system_trust(environment, settings.paypal_intermediates_file),
+        certificates=certificates,
         calls=calls,
     )
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from libs.workers import PollingWorker, Worker
 from services.billing_gateway.config import BillingGatewaySettings
+from services.billing_gateway.operations.certificates import RememberedCertificates
 from services.billing_gateway.operations.errands import Errands
 from services.billing_gateway.operations.granting import Granting
 from services.billing_gateway.operations.looks import Looks
@@ -25,6 +26,7 @@ class Steps(NamedTuple):
     errands: Errands
     retention: Retention
     watching: Watching
+    certificates: RememberedCertificates
 
 
 class Loops:
@@ -61,6 +63,7 @@ class GatewayLoops:
         self.settling = Loops("settling")
         self.looks = Loops("looks")
         self.errands = Loops("errands")
+        self.certificates = Loops("certificates")
 
     def build(self, steps: Steps, settings: BillingGatewaySettings) -> list[Worker]:
         """Return what runs beside the rpcs and the webhooks."""
@@ -71,6 +74,7 @@ class GatewayLoops:
             ),
             *self.looks.build(steps.looks.do_what_is_due, poll_seconds),
             *self.errands.build(steps.errands.run_due, poll_seconds),
+            *self.certificates.build(steps.certificates.exchange, UPKEEP_SECONDS),
             PollingWorker("standing", steps.granting.reevaluate_due, poll_seconds),
             PollingWorker("retention", steps.retention.give_up_some, UPKEEP_SECONDS),
             PollingWorker("watching", steps.watching.watch, UPKEEP_SECONDS),

@@ -151,10 +151,11 @@ class Stack:
         }
 
     async def _build_gateway(self) -> Service:
-        if self.gateway_providers is None:
+        providers = self.gateway_providers
+        if providers is None:
             return await build_billing_gateway(self._gateway_settings(), self.paypal_trust())
         return await assemble_billing_gateway(
-            self._gateway_settings(), self.gateway_providers, ServiceMetrics()
+            self._gateway_settings(), lambda _: providers, ServiceMetrics()
         )
 
     def _common(self, name: str) -> dict[str, Any]:

@@ -12,4 +12,16 @@ CREATE TABLE transmissions (
 
 CREATE INDEX transmissions_counts_until ON transmissions (counts_until);
 
+-- The few certificates that PayPal signs with, so that a restart need not fetch them. They are verified
+-- whenever they are read: who writes here is believed nothing.
+CREATE TABLE signing_certificates (
+    url text NOT NULL,
+    pem bytea NOT NULL,
+    learn_time timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT signing_certificates_pkey PRIMARY KEY (url),
+    CONSTRAINT signing_certificates_pem_is_short CHECK (octet_length(pem) <= 65536)
+);
+
 GRANT SELECT, INSERT, UPDATE (counts_until), DELETE ON transmissions TO billing_gateway;
+
+GRANT SELECT, INSERT, UPDATE (pem, learn_time), DELETE ON signing_certificates TO billing_gateway;

@@ -24,7 +24,10 @@ from services.billing_gateway.paypal.orders import (
     top_up_body,
 )
 from services.billing_gateway.paypal.signature import Signatures
-from services.billing_gateway.paypal.signature.certificates import PayPalTrust
+from services.billing_gateway.paypal.signature.certificates import (
+    CertificateMemory,
+    PayPalTrust,
+)
 from services.billing_gateway.paypal.translation import translate_event
 from services.billing_gateway.paypal.translation.orders import read_order
 from services.billing_gateway.paypal.translation.subscriptions import read_subscription
@@ -68,11 +71,12 @@ class PayPalProvider:
         api_base: str | None,
         timeout_seconds: float,
         trust: PayPalTrust,
+        certificates: CertificateMemory,
         calls: ProviderCalls,
     ) -> None:
         """`api_base`: None for PayPal's own."""
         self._environment = environment
-        self._signatures = Signatures(environment, webhook_ids, trust)
+        self._signatures = Signatures(environment, webhook_ids, trust, certificates)
         base = api_base or f"https://{ADDRESSES[environment].api_host}"
         self._http_client = HttpClient(base, timeout_seconds)
         oauth = OAuth(self._http_client, credentials)

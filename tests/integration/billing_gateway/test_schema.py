@@ -104,6 +104,7 @@ INSERT INTO payment_components (
 INSERT INTO webhook_events (provider, event_id, event_type, body, state)
     VALUES ('PAYPAL', 'WH-1', 'any', '{}', 'PARKED');
 INSERT INTO transmissions VALUES ('PAYPAL', 'T-1', sha256('{}'), now());
+INSERT INTO signing_certificates VALUES ('https://a', 'pem');
 """
 REFUSED = {
     "a fact edited": ("UPDATE subscription_facts SET provider_time = now()", "permission denied"),
@@ -145,6 +146,11 @@ REFUSED = {
     "a transmission of no body": (
         "INSERT INTO transmissions VALUES ('PAYPAL', 'T-2', '', now())",
         "transmissions_body_is_hashed",
+    ),
+    "a certificate moved": ("UPDATE signing_certificates SET url = ''", "permission denied"),
+    "a certificate without end": (
+        "UPDATE signing_certificates SET pem = convert_to(repeat('a', 65537), 'UTF8')",
+        "signing_certificates_pem_is_short",
     ),
     "a body given up too early": (
         "UPDATE webhook_events SET body = NULL",

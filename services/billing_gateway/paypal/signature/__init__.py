@@ -16,7 +16,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from libs.logs import get_logger
 from services.billing_gateway.paypal.environment import Environment
-from services.billing_gateway.paypal.signature.certificates import Certificates, PayPalTrust
+from services.billing_gateway.paypal.signature.certificates import (
+    CertificateMemory,
+    Certificates,
+    PayPalTrust,
+)
 from services.billing_gateway.paypal.signature.headers import SignedHeaders, read_headers
 from services.billing_gateway.ports import DeliveryRefusedError, Headers, Transmission
 
@@ -31,11 +35,15 @@ class Signatures:
     """Tells whether PayPal signed a delivery for one of our webhooks."""
 
     def __init__(
-        self, environment: Environment, webhook_ids: Sequence[str], trust: PayPalTrust
+        self,
+        environment: Environment,
+        webhook_ids: Sequence[str],
+        trust: PayPalTrust,
+        memory: CertificateMemory,
     ) -> None:
         self._environment = environment
         self._webhook_ids = webhook_ids
-        self._certificates = Certificates(trust)
+        self._certificates = Certificates(trust, memory)
 
     async def verify(self, headers: Headers, body: bytes, now: datetime) -> Transmission:
         """Return what it signed; raise DeliveryRefusedError or CannotVerifyError."""
@@ -52,6 +60,7 @@ class Signatures:
                 transmission_id=signed.transmission_id,
                 transmission_time=signed.time_text,
             )
+        self._certificates.remember(signed.certificate_url)
         digest = hashlib.sha256(body).digest()
         return Transmission(signed.transmission_id, digest, signed.time + AGE_MAX)
 

@@ -36,6 +36,18 @@ class CertificateSource(Protocol):
         ...
 
 
+class CertificateMemory(Protocol):
+    """What outlives a restart. It is not believed: what it recalls is verified as if fetched."""
+
+    def recall(self, url: str) -> bytes | None:
+        """Return what lay at an address, if it is known."""
+        ...
+
+    def remember(self, url: str, pem: bytes) -> None:
+        """Remember what lies at an address."""
+        ...
+
+
 @dataclass(frozen=True)
 class PayPalTrust:
     """Whom we believe that a certificate is PayPal's."""
@@ -53,6 +65,7 @@ class TrustedKey:
 
     key: RSAPublicKey
     until: datetime
+    pem: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +80,9 @@ class Failure:
 class Certificates:
     """Keys by the address of their certificate; each address is fetched by one at a time."""
 
-    def __init__(self, trust: PayPalTrust) -> None:
+    def __init__(self, trust: PayPalTrust, memory: CertificateMemory) -> None:
         self._trust = trust
+        self._memory = memory
         self._keys: dict[str, TrustedKey] = {}
         self._failures: dict[str, Failure] = {}
         self._locks = WeakValueDictionary[str, asyncio.Lock]()
@@ -87,6 +101,15 @@ class Certificates:
         async with lock:
             return self._recall(url, now) or await self._learn(url, now)
 
+    def remember(self, url: str) -> None:
+        """Let a certificate outlive a restart, now that its key has signed what is ours.
+
+        PayPal has served others that hold: whoever names them all must not push this one out.
+        """
+        known = self._keys.get(url)
+        if known is not None:
+            self._memory.remember(url, known.pem)
+
     async def close(self) -> None:
         """Close every connection."""
         await self._trust.source.close()
@@ -101,16 +124,26 @@ class Certificates:
         return None
 
     async def _learn(self, url: str, now: datetime) -> RSAPublicKey:
+        trusted = self._remembered(url, now) or await self._fetch(url, now)
+        _keep(self._keys, url, trusted)
+        return trusted.key
+
+    def _remembered(self, url: str, now: datetime) -> TrustedKey | None:
+        pem = self._memory.recall(url)
+        try:
+            return None if pem is None else trust_chain(pem, self._trust, now)
+        except (DeliveryRefusedError, CannotVerifyError):
+            return None
+
+    async def _fetch(self, url: str, now: datetime) -> TrustedKey:
         self._spend_fetch(now)
         try:
             async with self._slots:
                 served = await self._trust.source.fetch(url)
-            trusted = trust_chain(read_certificates(served), self._trust, now)
+            return trust_chain(served, self._trust, now)
         except (DeliveryRefusedError, CannotVerifyError) as error:
             _keep(self._failures, url, Failure(type(error), str(error), now))
             raise
-        _keep(self._keys, url, trusted)
-        return trusted.key
 
     def _spend_fetch(self, now: datetime) -> None:
         times = self._fetch_times
@@ -135,11 +168,9 @@ def read_certificates(pem: bytes) -> list[x509.Certificate]:
         raise CannotVerifyError("the certificate's address served no certificate") from error
 
 
-def trust_chain(
-    served: Sequence[x509.Certificate], trust: PayPalTrust, now: datetime
-) -> TrustedKey:
+def trust_chain(pem: bytes, trust: PayPalTrust, now: datetime) -> TrustedKey:
     """Return the first certificate's key if the chain from it holds, or raise."""
-    leaf, *intermediates = served
+    leaf, *intermediates = read_certificates(pem)
     verifier = (
         PolicyBuilder()
         .store(Store(list(trust.roots)))
@@ -153,4 +184,4 @@ def trust_chain(
         raise DeliveryRefusedError("the signing certificate is not PayPal's") from error
     if not isinstance(key, RSAPublicKey):
         raise DeliveryRefusedError("the signing certificate has no RSA key")
-    return TrustedKey(key, min(each.not_valid_after_utc for each in chain))
+    return TrustedKey(key, min(each.not_valid_after_utc for each in chain), pem)

@@ -26,6 +26,14 @@ SUBSCRIBE = SubscriptionOrder(
 )
 
 
+class NothingRemembered:
+    def recall(self, url: str) -> bytes | None:
+        return None
+
+    def remember(self, url: str, pem: bytes) -> None:
+        """As after a restart."""
+
+
 def open_provider(
     paypal: PayPalSimulator,
     registry: CollectorRegistry,
@@ -41,6 +49,7 @@ def open_provider(
         api_base=api_base or paypal.base_url,
         timeout_seconds=timeout_seconds,
         trust=simulator_trust(paypal.base_url, paypal.root_certificate_pem),
+        certificates=NothingRemembered(),
         calls=ProviderCalls(registry),
     )
 

@@ -38,6 +38,16 @@ class FakeSource:
         self.served = {}
 
 
+class Memory(dict[str, bytes]):
+    """What was remembered, by address."""
+
+    def recall(self, url: str) -> bytes | None:
+        return self.get(url)
+
+    def remember(self, url: str, pem: bytes) -> None:
+        self[url] = pem
+
+
 def trust_of(chain: SigningChain, source: FakeSource) -> PayPalTrust:
     return PayPalTrust(source, [chain.root.certificate], (), SANDBOX.certificate_name)
 

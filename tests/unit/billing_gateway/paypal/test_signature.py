@@ -38,6 +38,7 @@ from tests.unit.billing_gateway.paypal.signing import (
     URL,
     WEBHOOK_ID,
     FakeSource,
+    Memory,
     signed_headers,
     trust_of,
 )
@@ -48,7 +49,7 @@ VECTORS = Path(__file__).parents[5] / "shared" / "payloads" / "paypal" / "vector
 
 def signatures_of(chain: SigningChain, webhook_ids: tuple[str, ...] = (WEBHOOK_ID,)) -> Signatures:
     trust = trust_of(chain, FakeSource({URL: chain.served_pem}))
-    return Signatures(Environment.SANDBOX, webhook_ids, trust)
+    return Signatures(Environment.SANDBOX, webhook_ids, trust, Memory())
 
 
 @given(st.binary(max_size=300))
@@ -138,14 +139,14 @@ async def test_a_malformed_header_is_refused(chain: SigningChain, name: str, val
 
 async def test_an_address_that_is_not_allowed_is_never_fetched(chain: SigningChain) -> None:
     source = FakeSource({URL: chain.served_pem})
-    signatures = Signatures(Environment.LIVE, (WEBHOOK_ID,), trust_of(chain, source))
+    signatures = Signatures(Environment.LIVE, (WEBHOOK_ID,), trust_of(chain, source), Memory())
     with pytest.raises(DeliveryRefusedError, match="not PayPal's in live"):
         await signatures.verify(signed_headers(chain, BODY), BODY, NOW)
     assert source.urls == []
 
 
 def certificates_of(pem: bytes, trust: PayPalTrust) -> Certificates:
-    return Certificates(replace(trust, source=FakeSource({URL: pem})))
+    return Certificates(replace(trust, source=FakeSource({URL: pem})), Memory())
 
 
 async def test_the_chain_must_hold(chain: SigningChain) -> None:
@@ -205,7 +206,7 @@ async def test_what_is_no_certificate_is_asked_for_again(
 
 async def test_a_hundred_deliveries_fetch_a_certificate_once(chain: SigningChain) -> None:
     source = FakeSource({URL: chain.served_pem})
-    certificates = Certificates(trust_of(chain, source))
+    certificates = Certificates(trust_of(chain, source), Memory())
     keys = await asyncio.gather(*(certificates.public_key(URL, NOW) for _ in range(100)))
     assert len(set(map(id, keys))) == 1
     assert source.urls == [URL]
@@ -216,7 +217,7 @@ async def test_a_key_is_kept_until_the_first_of_its_chain_ends(chain: SigningCha
     leaf = make_leaf(chain.intermediate, SANDBOX.certificate_name, NOW, end)
     served = leaf.certificate_pem + chain.intermediate.certificate_pem
     source = FakeSource({URL: served})
-    certificates = Certificates(trust_of(chain, source))
+    certificates = Certificates(trust_of(chain, source), Memory())
     for time in (NOW, end - timedelta(seconds=1)):
         await certificates.public_key(URL, time)
     assert source.urls == [URL]
@@ -230,7 +231,7 @@ async def test_a_failure_is_remembered_for_a_moment(chain: SigningChain) -> None
         (DeliveryRefusedError, chain.intermediate.certificate_pem),
     ):
         source = FakeSource({URL: served})
-        certificates = Certificates(trust_of(chain, source))
+        certificates = Certificates(trust_of(chain, source), Memory())
         for _ in range(2):
             with pytest.raises(failure):
                 await certificates.public_key(URL, NOW)
@@ -243,7 +244,7 @@ async def test_nobody_makes_us_call_paypal_without_end(chain: SigningChain) -> N
     urls = [f"{URL}-{number}" for number in range(FETCHES_MAX + 5)]
     source = FakeSource(dict.fromkeys(urls, CannotVerifyError("nothing there")))
     source.served = {**source.served, URL: chain.served_pem}
-    certificates = Certificates(trust_of(chain, source))
+    certificates = Certificates(trust_of(chain, source), Memory())
     for url in urls:
         with pytest.raises(CannotVerifyError):
             await certificates.public_key(url, NOW)
@@ -256,12 +257,59 @@ async def test_nobody_makes_us_call_paypal_without_end(chain: SigningChain) -> N
 async def test_a_clock_that_is_set_back_makes_nobody_wait(chain: SigningChain) -> None:
     urls = [f"{URL}-{number}" for number in range(FETCHES_MAX)]
     source = FakeSource(dict.fromkeys(urls, CannotVerifyError("nothing there")))
-    certificates = Certificates(trust_of(chain, source))
+    certificates = Certificates(trust_of(chain, source), Memory())
     for url in urls:
         with pytest.raises(CannotVerifyError):
             await certificates.public_key(url, NOW)
     source.served = {urls[0]: chain.served_pem}
     await certificates.public_key(urls[0], NOW - timedelta(hours=1))
+
+
+async def test_what_was_remembered_is_told_from_a_flood_of_made_up_addresses(
+    chain: SigningChain,
+) -> None:
+    source = FakeSource({f"{URL}-{each}": CannotVerifyError("nothing") for each in range(99)})
+    memory = Memory({URL: chain.served_pem})
+    signatures = Signatures(Environment.SANDBOX, (WEBHOOK_ID,), trust_of(chain, source), memory)
+    for url in source.served:
+        with pytest.raises(CannotVerifyError):
+            await signatures.verify(signed_headers(chain, BODY, url=url), BODY, NOW)
+    assert len(source.urls) == FETCHES_MAX
+    await signatures.verify(signed_headers(chain, BODY), BODY, NOW)
+    assert len(source.urls) == FETCHES_MAX
+    assert memory == {URL: chain.served_pem}
+
+
+async def test_what_was_remembered_is_verified_as_if_it_were_fetched(chain: SigningChain) -> None:
+    name, middle = SANDBOX.certificate_name, chain.intermediate
+    elsewhere = make_authority("Another root", NOW)
+    expired = make_leaf(middle, name, YEAR[0], NOW - timedelta(seconds=1))
+    forged = make_leaf(elsewhere, name, *YEAR)
+    for pem in (
+        b"",
+        b"not a certificate",
+        forged.certificate_pem + elsewhere.certificate_pem,
+        expired.certificate_pem + middle.certificate_pem,
+    ):
+        source = FakeSource({URL: chain.served_pem})
+        certificates = Certificates(trust_of(chain, source), Memory({URL: pem}))
+        found = await certificates.public_key(URL, NOW)
+        assert found == chain.leaf.key.public_key()
+        assert source.urls == [URL]
+
+
+async def test_only_what_has_signed_for_us_is_remembered(chain: SigningChain) -> None:
+    """Whoever names all that PayPal ever served must not push out what it signs with now."""
+    memory = Memory()
+    trust = trust_of(chain, FakeSource({URL: chain.served_pem}))
+    signatures = Signatures(Environment.SANDBOX, (WEBHOOK_ID,), trust, memory)
+    headers = signed_headers(chain, BODY)
+    for body, now in ((BODY + b" ", NOW), (BODY, NOW + timedelta(days=4))):
+        with pytest.raises(DeliveryRefusedError):
+            await signatures.verify(headers, body, now)
+        assert memory == {}
+    await signatures.verify(headers, BODY, NOW)
+    assert memory == {URL: chain.served_pem}
 
 
 async def test_a_signature_that_was_seen_long_ago_is_good_for_nothing(chain: SigningChain) -> None:
@@ -301,7 +349,7 @@ def signatures_of_vector(webhook_id: str) -> Signatures:
     url = vector()["headers"]["PAYPAL-CERT-URL"]
     source = FakeSource({url: vector()["cert_pem"].encode()})
     trust = PayPalTrust(source, [root], [intermediate], SANDBOX.certificate_name)
-    return Signatures(Environment.SANDBOX, (webhook_id,), trust)
+    return Signatures(Environment.SANDBOX, (webhook_id,), trust, Memory())
 
 
 @pytest.mark.skipif(not VECTORS.exists(), reason="the published vector is not here")
