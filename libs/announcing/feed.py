@@ -170,6 +170,7 @@ class Feed(Generic[LevelT]):
             level=self._line.level,
             observer=self._line.observer,
             organization_id=key.organization_id,
+            key=key.key,
             error=error,
         )
         back_off = BackOff(

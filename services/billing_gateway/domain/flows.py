@@ -35,8 +35,10 @@ def flow_name(provider: Provider, objects: Iterable[PaymentObject]) -> str:
 
 
 def object_of(provider: Provider, payment_id: str) -> str | None:
-    """Return the object that gives a payment this name; None if it can be no payment's name."""
-    prefix, _, object_id = payment_id.partition(":")
+    """Return the object that a name is of, with or without its provider; None if it is no name."""
+    prefix, colon, object_id = payment_id.partition(":")
+    if not colon:
+        return payment_id or None
     return object_id if prefix == provider.lower() and object_id else None
 
 

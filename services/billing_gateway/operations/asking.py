@@ -68,5 +68,5 @@ def source_of(what: str, provider: Provider, answer: Answer, occasion: Occasion)
 def to_domain_error(error: ProviderError) -> DomainError:
     """Return what a caller is told of a provider that was asked in vain."""
     if isinstance(error, ProviderUnavailableError):
-        return DomainError(ErrorReason.PROVIDER_UNAVAILABLE, str(error))
+        return DomainError(ErrorReason.PROVIDER_UNAVAILABLE, f"the provider failed: {error}")
     return DomainError(ErrorReason.INVALID_STATE, f"the provider refused: {error}")

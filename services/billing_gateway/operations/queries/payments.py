@@ -35,7 +35,7 @@ class SeenPayment:
 async def find_payment(
     connection: Connection, provider: Provider, payment_id: str
 ) -> ListedPayment:
-    """Return the payment that an object belongs to, given with its provider's prefix."""
+    """Return the payment that an object belongs to, named with its provider or without."""
     object_id = object_of(provider, payment_id)
     found = await payment_lists.find(connection, provider, object_id) if object_id else None
     if found is None:
@@ -51,7 +51,7 @@ class PaymentQueries:
         self._levels = levels
 
     async def get_payment(self, provider: Provider, payment_id: str) -> SeenPayment:
-        """Return the payment that an object belongs to, given with its provider's prefix."""
+        """Return the payment that an object belongs to, named with its provider or without."""
         return await self._database.read_snapshot(self._get_payment, provider, payment_id)
 
     async def _get_payment(

@@ -186,11 +186,11 @@ class AssignPaymentRequest(_message.Message):
     provider: _provider_pb2.Provider.ValueType
     """provider of the payment."""
     payment_id: _builtins.str
-    """payment_id with the provider's prefix, such as `paypal:39W39499W4454115Y`."""
+    """payment_id, or any object's id, with or without the provider's prefix: `paypal:39W39499W4454115Y`."""
     organization_id: _builtins.str
     """organization_id that paid."""
     note: _builtins.str
-    """note for people; kept with the payment."""
+    """note for people; the first one is kept with the payment, in the database."""
     actor: _builtins.str
     """actor who assigns it."""
     def __init__(

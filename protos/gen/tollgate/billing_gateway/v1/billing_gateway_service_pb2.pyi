@@ -160,7 +160,7 @@ class GetPaymentRequest(_message.Message):
     provider: _provider_pb2.Provider.ValueType
     """provider of the payment."""
     payment_id: _builtins.str
-    """payment_id with the provider's prefix, such as `stripe:pi_123`."""
+    """payment_id, or any object's id, with or without the provider's prefix: `stripe:pi_123`, `pi_123`."""
     def __init__(
         self,
         *,

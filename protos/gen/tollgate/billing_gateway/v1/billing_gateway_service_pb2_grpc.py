@@ -144,10 +144,11 @@ class BillingGatewayServiceServicer:
 
     def LinkSubscription(self, request, context):
         """LinkSubscription says whose a provider's subscription and customer are, and settles the events that
-        were parked for them. With a currency_code it also opens the wallet, if there is none. Idempotent.
-        Errors: ALREADY_LINKED (another organization's subscription or customer); REFERENCE_CONFLICT (another
-        customer than the subscription's); CURRENCY_MISMATCH (the wallet stands in another currency);
-        SERVICE_UNAVAILABLE (the wallet cannot be asked).
+        were parked for them. With a currency_code it also opens the wallet, if there is none. Idempotent. Nothing
+        undoes it. The provider is asked later: look_error of GetSubscription tells if there is no such one.
+        Errors: ALREADY_LINKED (another organization's subscription or customer; ListWebhookEvents by its id tells
+        whose); REFERENCE_CONFLICT (another customer than the subscription's); CURRENCY_MISMATCH (the wallet
+        stands in another currency); SERVICE_UNAVAILABLE (the wallet cannot be asked).
         Example: {"organizationId": "org-1", "provider": "PROVIDER_PAYPAL", "providerSubscriptionId": "I-1",
         "currencyCode": "USD"}
         """
@@ -182,7 +183,7 @@ class BillingGatewayServiceServicer:
 
     def ReactivateSubscription(self, request, context):
         """ReactivateSubscription lets a SUSPENDED subscription run again at the provider. Idempotent: ACTIVE and
-        TRIALING are OK.
+        TRIALING are OK, also one that is to end with its period: that it does not take back.
         Errors: SUBSCRIPTION_NOT_FOUND; INVALID_ARGUMENT (several are not CANCELED, and none is named);
         PROVIDER_UNAVAILABLE; INVALID_STATE (in any other state too; metadata state).
         Example: {"organizationId": "org-1", "note": "paid by bank transfer", "actor": "ann"}
@@ -254,7 +255,7 @@ class BillingGatewayServiceServicer:
 
     def GetPayment(self, request, context):
         """GetPayment answers what became of a payment ("I paid, where is my money?"). Any object of the provider
-        that belongs to it will do, with the provider's prefix.
+        that belongs to it will do, with or without the provider's prefix.
         Errors: PAYMENT_NOT_FOUND.
         Example: {"provider": "PROVIDER_STRIPE", "paymentId": "stripe:pi_1"}
         """

@@ -33,10 +33,11 @@ class BillingGatewayServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     LinkSubscription: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_pb2.LinkSubscriptionRequest, _billing_gateway_service_pb2.LinkSubscriptionResponse]
     """LinkSubscription says whose a provider's subscription and customer are, and settles the events that
-    were parked for them. With a currency_code it also opens the wallet, if there is none. Idempotent.
-    Errors: ALREADY_LINKED (another organization's subscription or customer); REFERENCE_CONFLICT (another
-    customer than the subscription's); CURRENCY_MISMATCH (the wallet stands in another currency);
-    SERVICE_UNAVAILABLE (the wallet cannot be asked).
+    were parked for them. With a currency_code it also opens the wallet, if there is none. Idempotent. Nothing
+    undoes it. The provider is asked later: look_error of GetSubscription tells if there is no such one.
+    Errors: ALREADY_LINKED (another organization's subscription or customer; ListWebhookEvents by its id tells
+    whose); REFERENCE_CONFLICT (another customer than the subscription's); CURRENCY_MISMATCH (the wallet
+    stands in another currency); SERVICE_UNAVAILABLE (the wallet cannot be asked).
     Example: {"organizationId": "org-1", "provider": "PROVIDER_PAYPAL", "providerSubscriptionId": "I-1",
               "currencyCode": "USD"}
     """
@@ -59,7 +60,7 @@ class BillingGatewayServiceStub:
     """
     ReactivateSubscription: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_subscriptions_pb2.ReactivateSubscriptionRequest, _billing_gateway_service_subscriptions_pb2.ReactivateSubscriptionResponse]
     """ReactivateSubscription lets a SUSPENDED subscription run again at the provider. Idempotent: ACTIVE and
-    TRIALING are OK.
+    TRIALING are OK, also one that is to end with its period: that it does not take back.
     Errors: SUBSCRIPTION_NOT_FOUND; INVALID_ARGUMENT (several are not CANCELED, and none is named);
     PROVIDER_UNAVAILABLE; INVALID_STATE (in any other state too; metadata state).
     Example: {"organizationId": "org-1", "note": "paid by bank transfer", "actor": "ann"}
@@ -103,7 +104,7 @@ class BillingGatewayServiceStub:
     """
     GetPayment: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_pb2.GetPaymentRequest, _billing_gateway_service_pb2.GetPaymentResponse]
     """GetPayment answers what became of a payment ("I paid, where is my money?"). Any object of the provider
-    that belongs to it will do, with the provider's prefix.
+    that belongs to it will do, with or without the provider's prefix.
     Errors: PAYMENT_NOT_FOUND.
     Example: {"provider": "PROVIDER_STRIPE", "paymentId": "stripe:pi_1"}
     """
@@ -156,10 +157,11 @@ class BillingGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_billing_gateway_service_pb2.LinkSubscriptionRequest, _abc.Awaitable[_billing_gateway_service_pb2.LinkSubscriptionResponse]],
     ) -> _abc.Awaitable[_billing_gateway_service_pb2.LinkSubscriptionResponse]:
         """LinkSubscription says whose a provider's subscription and customer are, and settles the events that
-        were parked for them. With a currency_code it also opens the wallet, if there is none. Idempotent.
-        Errors: ALREADY_LINKED (another organization's subscription or customer); REFERENCE_CONFLICT (another
-        customer than the subscription's); CURRENCY_MISMATCH (the wallet stands in another currency);
-        SERVICE_UNAVAILABLE (the wallet cannot be asked).
+        were parked for them. With a currency_code it also opens the wallet, if there is none. Idempotent. Nothing
+        undoes it. The provider is asked later: look_error of GetSubscription tells if there is no such one.
+        Errors: ALREADY_LINKED (another organization's subscription or customer; ListWebhookEvents by its id tells
+        whose); REFERENCE_CONFLICT (another customer than the subscription's); CURRENCY_MISMATCH (the wallet
+        stands in another currency); SERVICE_UNAVAILABLE (the wallet cannot be asked).
         Example: {"organizationId": "org-1", "provider": "PROVIDER_PAYPAL", "providerSubscriptionId": "I-1",
                   "currencyCode": "USD"}
         """
@@ -200,7 +202,7 @@ class BillingGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_billing_gateway_service_subscriptions_pb2.ReactivateSubscriptionRequest, _abc.Awaitable[_billing_gateway_service_subscriptions_pb2.ReactivateSubscriptionResponse]],
     ) -> _abc.Awaitable[_billing_gateway_service_subscriptions_pb2.ReactivateSubscriptionResponse]:
         """ReactivateSubscription lets a SUSPENDED subscription run again at the provider. Idempotent: ACTIVE and
-        TRIALING are OK.
+        TRIALING are OK, also one that is to end with its period: that it does not take back.
         Errors: SUBSCRIPTION_NOT_FOUND; INVALID_ARGUMENT (several are not CANCELED, and none is named);
         PROVIDER_UNAVAILABLE; INVALID_STATE (in any other state too; metadata state).
         Example: {"organizationId": "org-1", "note": "paid by bank transfer", "actor": "ann"}
@@ -286,7 +288,7 @@ class BillingGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_billing_gateway_service_pb2.GetPaymentRequest, _abc.Awaitable[_billing_gateway_service_pb2.GetPaymentResponse]],
     ) -> _abc.Awaitable[_billing_gateway_service_pb2.GetPaymentResponse]:
         """GetPayment answers what became of a payment ("I paid, where is my money?"). Any object of the provider
-        that belongs to it will do, with the provider's prefix.
+        that belongs to it will do, with or without the provider's prefix.
         Errors: PAYMENT_NOT_FOUND.
         Example: {"provider": "PROVIDER_STRIPE", "paymentId": "stripe:pi_1"}
         """

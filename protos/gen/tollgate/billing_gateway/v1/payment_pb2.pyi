@@ -214,11 +214,11 @@ class Payment(_message.Message):
 
     @_builtins.property
     def paid_time(self) -> _timestamp_pb2.Timestamp:
-        """paid_time by the provider; unset until it was paid."""
+        """paid_time by the provider, or of its answer where no event told; unset until it was paid."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """create_time is the time at which Tollgate learnt of it."""
+        """create_time is the time at which Tollgate learnt of it; of a checkout, of its money."""
 
     @_builtins.property
     def components(self) -> _containers.RepeatedCompositeFieldContainer[Global___PaymentComponent]:

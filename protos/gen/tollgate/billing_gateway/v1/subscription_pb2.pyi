@@ -151,10 +151,12 @@ class Subscription(_message.Message):
     cancel_at_period_end: _builtins.bool
     """cancel_at_period_end: it ends with current_period_end_time."""
     look_error: _builtins.str
-    """look_error: why the provider could not be asked the last time; empty if it could."""
+    """look_error: why the gateway, by itself, could not ask the provider the last time; empty if it could."""
     @_builtins.property
     def current_period_end_time(self) -> _timestamp_pb2.Timestamp:
-        """current_period_end_time of what is paid; unset if not known."""
+        """current_period_end_time as the provider tells it; of a PAST_DUE one, maybe of the period that is not
+        paid yet. Unset if not known.
+        """
 
     @_builtins.property
     def provider_update_time(self) -> _timestamp_pb2.Timestamp:
