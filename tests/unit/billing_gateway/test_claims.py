@@ -1,6 +1,7 @@
 """What Tollgate wrote at a provider proves itself."""
 
 from dataclasses import replace
+from uuid import UUID
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 from services.billing_gateway.domain.claims import ClaimKeys
 from services.billing_gateway.domain.observations import Claim
 from services.billing_gateway.domain.values import Provider
+from services.billing_gateway.paypal import body
+from services.billing_gateway.stripe import claims
 
 OLD, NEW = b"o" * 32, b"n" * 32
 PAYPAL, STRIPE = Provider.PAYPAL, Provider.STRIPE
@@ -39,6 +42,13 @@ def test_a_proof_is_of_one_organization_and_one_intent(
     claim = proven(ClaimKeys((OLD,)), organization_id, intent_id)
     other = replace(claim, organization_id=other_organization_id, intent_id=other_intent_id)
     assert not ClaimKeys((OLD,)).is_proven(PAYPAL, other)
+
+
+@given(st.uuids())
+def test_a_proof_is_read_as_it_was_written_at_either_provider(intent: UUID) -> None:
+    claim = proven(ClaimKeys((OLD,)), "org-1", intent.hex)
+    assert body.read_claim({"custom_id": body.write_claim(claim)}) == claim
+    assert claims.read_claim({"metadata": claims.write_claim(claim)}) == claim
 
 
 @given(names)

@@ -1,12 +1,19 @@
 """Whose an event is."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
+from libs.levels import SubscriptionState
 from services.billing_gateway.domain.observations import (
     CheckoutObserved,
     Claim,
+    Observation,
+    PaymentPaid,
+    PaymentProgressed,
+    SubscriptionClaimed,
+    SubscriptionObserved,
     SubscriptionPaid,
     SubscriptionPaymentFailed,
 )
@@ -17,7 +24,7 @@ from services.billing_gateway.domain.ownership import (
     find_owner,
     name_all,
 )
-from services.billing_gateway.domain.values import CheckoutState
+from services.billing_gateway.domain.values import CheckoutState, PaymentProgress
 
 EVERYBODY = Owners(
     of_subscription="org-1",
@@ -105,3 +112,60 @@ def test_top_ups_of_one_event_lend_each_other_nothing() -> None:
 def test_a_failure_alone_says_nothing_of_whose_it_is() -> None:
     failed = SubscriptionPaymentFailed("I-1", "payer-1", None, moves_state=True)
     assert name_all([failed]) == [Named("I-1")]
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+OURS = Claim("org-1")
+OBSERVED = SubscriptionObserved(
+    subscription_id="I-1",
+    customer_id="payer-1",
+    claim=OURS,
+    plan_id="",
+    state=SubscriptionState.ACTIVE,
+    current_period_end_time=None,
+    cancel_at_period_end=False,
+    provider_time=NOW,
+    details_time=NOW,
+    rank=0,
+)
+PAID = PaymentPaid(
+    objects=(),
+    subscription_id="I-1",
+    customer_id="payer-1",
+    checkout_id="ORDER1",
+    claim=OURS,
+    lines=(),
+    currency_code="USD",
+    paid_micros=1,
+    paid_time=NOW,
+)
+CLAIMED = SubscriptionClaimed("I-1", "payer-1", "ORDER1", OURS)
+
+
+@pytest.mark.parametrize(
+    ("observation", "named"),
+    [
+        (OBSERVED, Named("I-1", "payer-1", claim=OURS)),
+        (
+            PaymentProgressed((), "I-1", "payer-1", OURS, PaymentProgress.PENDING, NOW, 0),
+            Named("I-1", "payer-1", claim=OURS),
+        ),
+        (PAID, Named("I-1", "payer-1", "ORDER1", OURS)),
+        (CLAIMED, Named("I-1", "payer-1", "ORDER1", OURS)),
+    ],
+)
+def test_an_observation_names_whoever_may_know_its_owner(
+    observation: Observation, named: Named
+) -> None:
+    assert name_all([observation]) == [named]
+
+
+def test_the_checkout_of_a_subscription_speaks_for_all_that_is_told_with_it() -> None:
+    together = Named("I-1", "payer-1", "ORDER1", OURS)
+    assert name_all([CLAIMED, OBSERVED]) == name_all([OBSERVED, CLAIMED]) == [together, together]
+
+
+def test_everybody_is_whoever_one_of_our_rows_names() -> None:
+    rows = replace(EVERYBODY, of_checkout="org-0", proven="org-5")
+    assert rows.everybody == {"org-0", "org-1", "org-2", "org-4"}
+    assert Owners(claimed="org-3", proven="org-5").everybody == frozenset()
