@@ -58,9 +58,12 @@ def test_any_order_with_any_repetition_ends_the_same(
 
 def step_by_step(
     story: Sequence[SubscriptionFact],
-) -> tuple[SubscriptionState, datetime | None, datetime | None]:
-    """What one would write who hears everything in order: state, past due since, period's end."""
-    state, failing_since, end = PENDING, None, None
+) -> tuple[SubscriptionState, datetime | None, datetime | None, datetime | None]:
+    """What one would write who hears everything in order.
+
+    That is the state, since when, past due since when, and the period's end.
+    """
+    state, since, failing_since, end = PENDING, None, None, None
     for fact in story:
         if fact.state is not None:
             end = fact.period_end_time
@@ -70,6 +73,8 @@ def step_by_step(
             stays_past_due = state is fact.state is PAST_DUE
             if not stays_good and not stays_past_due:
                 failing_since = fact.provider_time if fact.state is PAST_DUE else None
+            if since is None or state is not fact.state:
+                since = fact.provider_time
             state = fact.state
         elif fact.kind is FactKind.FAILURE:
             if state in GOOD_STATES:
@@ -79,7 +84,7 @@ def step_by_step(
                 failing_since = None
             bought = fact.period_end_time or fact.provider_time + PROVISIONAL_PERIOD
             end = max(end, bought) if end else bought
-    return PAST_DUE if failing_since else state, failing_since, end
+    return PAST_DUE if failing_since else state, failing_since or since, failing_since, end
 
 
 @given(orderly_stories())
@@ -89,6 +94,7 @@ def test_it_is_what_one_would_write_who_hears_everything_in_order(
     subscription = told(*reversed(story))
     assert step_by_step(story) == (
         subscription.state,
+        subscription.provider_time,
         subscription.past_due_time,
         subscription.current_period_end_time,
     )
@@ -248,6 +254,11 @@ def test_details_are_as_new_as_their_last_confirmation() -> None:
     assert told(confirmed, state_fact(10, ACTIVE, plan_id="pro")).plan_id == "pro"
 
 
+def test_details_may_be_newer_than_the_state_that_they_come_with() -> None:
+    changed = replace(state_fact(1, ACTIVE, plan_id="pro"), details_time=at(9))
+    assert told(changed, state_fact(5, SUSPENDED, plan_id="basic")).plan_id == "pro"
+
+
 def test_details_that_nobody_told_last_are_those_told_before() -> None:
     subscription = told(
         state_fact(1, ACTIVE, plan_id="basic", customer_id=""),
@@ -256,6 +267,15 @@ def test_details_that_nobody_told_last_are_those_told_before() -> None:
     )
     assert (subscription.plan_id, subscription.customer_id) == ("basic", "payer-1")
     assert told().plan_id == "plan-of-the-link"
+    learnt = replace(LINK, learnt_customer_id="payer-of-the-checkout")
+    assert stand(learnt, [failure(1)], GRACE).customer_id == "payer-of-the-checkout"
+
+
+def test_whether_it_ends_with_its_period_is_as_the_newest_details_say() -> None:
+    ends = replace(state_fact(5, ACTIVE), cancel_at_period_end=True)
+    assert told(state_fact(1, ACTIVE), ends).cancel_at_period_end
+    assert not told(ends, state_fact(7, ACTIVE)).cancel_at_period_end
+    assert not told(failure(1)).cancel_at_period_end
 
 
 def test_only_paid_states_with_an_end_give_good_standing_and_past_due_while_its_grace_lasts() -> (

@@ -11,7 +11,6 @@ from libs.levels import SubscriptionState
 from services.billing_gateway.domain.observations import (
     CheckoutObserved,
     Claim,
-    ComponentObserved,
     Ignored,
     PaymentPaid,
     PaymentProgressed,
@@ -23,9 +22,6 @@ from services.billing_gateway.domain.observations import (
 )
 from services.billing_gateway.domain.values import (
     CheckoutState,
-    Component,
-    ComponentKind,
-    ComponentState,
     PaymentObject,
     PaymentProgress,
 )
@@ -33,13 +29,10 @@ from services.billing_gateway.paypal.environment import Environment
 from tests.unit.billing_gateway.paypal.told import (
     CAPTURE,
     CLAIM,
-    DISPUTE,
     FAILING,
     NOW,
     ORDER,
-    REFUND,
     SALE,
-    SALE_REFUND,
     SUBSCRIPTION,
     ago,
     event,
@@ -264,138 +257,6 @@ def test_a_payment_of_nothing_is_no_payment() -> None:
     sale = objects.sale_json(replace(SALE, amount="0.00"))
     [renewed] = observed(event("PAYMENT.SALE.COMPLETED", sale))
     assert isinstance(renewed, SubscriptionPaid)
-
-
-def component(told: JsonObject) -> tuple[tuple[PaymentObject, ...], Component]:
-    [observation] = observed(told)
-    assert isinstance(observation, ComponentObserved)
-    return observation.objects, observation.component
-
-
-@pytest.mark.parametrize(
-    ("event_type", "status", "state"),
-    [
-        ("PAYMENT.CAPTURE.REFUNDED", "COMPLETED", ComponentState.SUCCEEDED),
-        ("PAYMENT.CAPTURE.REFUNDED", "FAILED", ComponentState.FAILED),
-        ("PAYMENT.CAPTURE.REFUNDED", "PENDING", ComponentState.PENDING),
-        ("PAYMENT.CAPTURE.REFUNDED", "A_STATE_OF_THE_FUTURE", ComponentState.SUCCEEDED),
-        ("PAYMENT.REFUND.PENDING", "PENDING", ComponentState.PENDING),
-        ("PAYMENT.REFUND.FAILED", "FAILED", ComponentState.FAILED),
-        ("PAYMENT.REFUND.FAILED", "COMPLETED", ComponentState.FAILED),
-        ("PAYMENT.CAPTURE.REFUNDED", "CANCELLED", ComponentState.FAILED),
-    ],
-)
-def test_a_refund_is_a_part_of_its_capture(
-    event_type: str, status: str, state: ComponentState
-) -> None:
-    resource = objects.refund_json(replace(REFUND, status=status), "capture")
-    of, part = component(event(event_type, resource))
-    assert of == (PaymentObject("C1", 0),)
-    assert part == Component(
-        component_id="R1",
-        kind=ComponentKind.REFUND,
-        state=state,
-        amount_micros=10_000_000,
-        currency_code="USD",
-        provider_time=ago(minutes=50),
-        rank=0,
-        event_id=f"WH-{event_type}",
-    )
-
-
-def test_refunds_of_v1_are_below_zero_and_name_their_payment() -> None:
-    of, part = component(event("PAYMENT.SALE.REFUNDED", objects.refund_json(SALE_REFUND, "sale")))
-    assert (of, part.amount_micros) == ((PaymentObject("S1", 0),), 5_000_000)
-    capture_refund = {
-        "amount": {"total": "-0.15", "currency": "USD"},
-        "id": "R9",
-        "capture_id": "C9",
-        "state": "completed",
-    }
-    of, part = component(event("PAYMENT.CAPTURE.REFUNDED", capture_refund, "capture"))
-    assert (of, part.amount_micros) == ((PaymentObject("C9", 0),), 150_000)
-
-
-def test_a_reversal_is_a_part_of_its_capture() -> None:
-    resource = objects.refund_json(REFUND, "capture")
-    of, part = component(event("PAYMENT.CAPTURE.REVERSED", resource))
-    assert of == (PaymentObject("C1", 0),)
-    assert (part.kind, part.state) == (ComponentKind.REVERSAL, ComponentState.SUCCEEDED)
-
-
-def test_a_reversal_that_names_no_payment_is_to_be_resolved() -> None:
-    resource = objects.reversed_sale_json(SALE_REFUND)
-    of, part = component(event("PAYMENT.SALE.REVERSED", resource))
-    assert of == (PaymentObject("R2", 9),)
-    assert (part.component_id, part.amount_micros) == ("R2", 5_000_000)
-    assert component(event("PAYMENT.SALE.REVERSED", {**resource, "sale_id": "S1"}))[0] == (
-        PaymentObject("S1", 0),
-    )
-
-
-DISPUTED = objects.dispute_json(DISPUTE)
-
-
-def test_an_open_dispute_is_at_risk_and_blocks_where_the_customer_never_paid() -> None:
-    for rank, kind in enumerate(("CREATED", "UPDATED")):
-        of, part = component(event(f"CUSTOMER.DISPUTE.{kind}", DISPUTED))
-        assert of == (PaymentObject("C1", 1),)
-        assert (part.component_id, part.kind) == ("PP-D-1", ComponentKind.DISPUTE)
-        assert (part.state, part.amount_micros) == (ComponentState.OPEN, 25_000_000)
-        assert (part.provider_time, part.rank) == (ago(minutes=40), rank)
-        assert part.blocks_spending
-        assert part.money_due_time is None
-    reason = {**DISPUTED, "reason": "MERCHANDISE_OR_SERVICE_NOT_RECEIVED"}
-    assert not component(event("CUSTOMER.DISPUTE.CREATED", reason))[1].blocks_spending
-    american = {**DISPUTED, "reason": "UNAUTHORIZED"}
-    assert component(event("CUSTOMER.DISPUTE.CREATED", american))[1].blocks_spending
-
-
-@pytest.mark.parametrize(
-    ("outcome", "state", "is_followed"),
-    [
-        ("RESOLVED_SELLER_FAVOUR", ComponentState.WON, False),
-        ("CANCELED_BY_BUYER", ComponentState.WON, False),
-        ("DENIED", ComponentState.WON, False),
-        ("RESOLVED_BUYER_FAVOUR", ComponentState.ENDED, True),
-        ("RESOLVED_WITH_PAYOUT", ComponentState.ENDED, True),
-        ("ACCEPTED", ComponentState.ENDED, True),
-        ("NONE", ComponentState.ENDED, False),
-        (["a list"], ComponentState.ENDED, False),
-        (None, ComponentState.ENDED, False),
-    ],
-)
-def test_a_resolved_dispute_ends_and_its_money_is_waited_for(
-    outcome: object, state: ComponentState, *, is_followed: bool
-) -> None:
-    resource = {**DISPUTED, "dispute_outcome": {"outcome_code": outcome}}
-    part = component(event("CUSTOMER.DISPUTE.RESOLVED", resource))[1]
-    assert (part.state, part.blocks_spending, part.rank) == (state, False, 2)
-    due = ago(minutes=40) + timedelta(hours=24) if is_followed else None
-    assert part.money_due_time == due
-
-
-def test_a_dispute_that_is_told_again_after_its_end_is_not_open() -> None:
-    outcome = {"outcome_code": "RESOLVED_BUYER_FAVOUR"}
-    resolved = {**DISPUTED, "status": "RESOLVED", "dispute_outcome": outcome}
-    part = component(event("CUSTOMER.DISPUTE.UPDATED", resolved))[1]
-    assert (part.state, part.blocks_spending) == (ComponentState.ENDED, False)
-    reopened = {**resolved, "status": "UNDER_REVIEW"}
-    part = component(event("CUSTOMER.DISPUTE.UPDATED", reopened))[1]
-    assert (part.state, part.money_due_time) == (ComponentState.OPEN, None)
-
-
-def test_a_dispute_may_be_about_several_payments() -> None:
-    transactions = [
-        {"seller_transaction_id": each} for each in ("C1", "C2", "C1", None, "\u0000", 7)
-    ]
-    told = observed(
-        event("CUSTOMER.DISPUTE.CREATED", {**DISPUTED, "disputed_transactions": transactions})
-    )
-    assert [each.objects for each in told] == [
-        (PaymentObject("C1", 1),),
-        (PaymentObject("C2", 1),),
-    ]
 
 
 def capture_of(status: str) -> JsonObject:
