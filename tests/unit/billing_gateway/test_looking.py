@@ -62,7 +62,7 @@ DAY = timedelta(days=1)
     ],
 )
 def test_doubt(told: SubscriptionFact, *, doubtful: bool) -> None:
-    assert raises_doubt([state_fact(5, ACTIVE)], told) == doubtful
+    assert raises_doubt([state_fact(1, ACTIVE), state_fact(5, ACTIVE)], told) == doubtful
 
 
 def test_a_payment_of_what_is_not_good_is_in_doubt() -> None:
@@ -71,12 +71,23 @@ def test_a_payment_of_what_is_not_good_is_in_doubt() -> None:
     assert raises_doubt([], told)
 
 
+def test_a_failure_of_what_is_past_due_is_as_it_should_be() -> None:
+    assert not raises_doubt([state_fact(5, PAST_DUE)], failure(9, moves_state=False))
+
+
+def test_a_period_that_ends_within_a_day_of_its_details_is_in_doubt() -> None:
+    told = replace(state_fact(9, ACTIVE), details_time=at(20), period_end_time=at(20) + DAY)
+    assert not raises_doubt([], told)
+    assert raises_doubt([], replace(told, period_end_time=at(19) + DAY))
+
+
 def test_an_answer_raises_a_doubt_only_by_contradicting_another_of_its_second() -> None:
     known = [looked_fact(5, ACTIVE)]
     other = replace(looked_fact(5, SUSPENDED), source_id="look-other")
     assert splits_an_instant(known, other)
     assert not splits_an_instant(known, looked_fact(6, SUSPENDED))
-    assert not splits_an_instant(known, payment(5))
+    assert not splits_an_instant(known, replace(known[0], source_id="look-other"))
+    assert not splits_an_instant([state_fact(5, ACTIVE, rank=0)], payment(5))
 
 
 @given(st.integers(-10, 10), st.integers(-10, 10))
@@ -96,6 +107,8 @@ def test_a_time_too_far_ahead_is_not_kept(provider_minutes: int, details_minutes
     ahead = max(provider_minutes, details_minutes)
     assert is_usable(observed, START) == (timedelta(minutes=ahead) <= FUTURE_MAX)
     assert not is_usable(replace(observed, provider_time=None), START)
+    alone = replace(observed, details_time=None)
+    assert is_usable(alone, START) == (timedelta(minutes=provider_minutes) <= FUTURE_MAX)
 
 
 @given(st.integers(0, 60), st.floats(0.5, 1.0))

@@ -87,6 +87,8 @@ def test_every_scale_is_read(text: str, code: str, micros: int) -> None:
     [
         ("0.001", "USD"),
         ("500.5", "JPY"),
+        ("500.5", "HUF"),
+        ("500.5", "TWD"),
         ("1.0", "XXX"),
         ("1", "KWD"),
         ("1", "usd"),
