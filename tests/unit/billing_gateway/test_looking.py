@@ -125,6 +125,15 @@ def test_the_next_look_is_an_interval_away_or_when_the_period_has_ended(
         assert due <= period_over
 
 
+def test_the_end_of_a_period_is_looked_at_once() -> None:
+    subscription = stand(LINK, [state_fact(1, ACTIVE)], GRACE)
+    period_over = START + 30 * DAY + PERIOD_END_DELAY
+    assert next_look(subscription, period_over - DAY / 2, DAY, 1.0) == period_over
+    assert next_look(subscription, period_over, DAY, 1.0) == period_over + DAY
+    without_end = stand(LINK, [state_fact(1, ACTIVE, period_days=None)], GRACE)
+    assert next_look(without_end, START, DAY, 1.0) == START + DAY
+
+
 def test_what_has_ended_is_not_looked_at() -> None:
     assert next_look(stand(LINK, [state_fact(1, CANCELED)], GRACE), START, DAY, 1.0) is None
 

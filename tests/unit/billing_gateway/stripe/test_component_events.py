@@ -118,6 +118,7 @@ def test_a_dispute_is_open_until_it_is_over(status: str, state: ComponentState) 
         ("funds_withdrawn", 2, [-2_500, 2_500, -2_500], (2, 1)),
         ("closed", 4, [-2_500, 2_500], (1, 1)),
         ("updated", 1, [0], (0, 0)),
+        ("updated", 1, [-1, 1], (1, 1)),
     ],
 )
 def test_a_disputes_money_is_counted_both_ways(
