@@ -16,11 +16,7 @@ from services.billing_gateway.domain.observations import (
     SubscriptionPaymentFailed,
     Unreadable,
 )
-from services.billing_gateway.stripe.translation.subscriptions import (
-    RANKS,
-    STATES,
-    observe_subscription,
-)
+from services.billing_gateway.stripe.translation.subscriptions import RANKS, observe_subscription
 from services.billing_gateway.stripe.translation.told import Told
 from tests.unit.billing_gateway.stripe.telling import (
     INVOICE,
@@ -55,7 +51,18 @@ def subscription(told: dict[str, Any]) -> SubscriptionObserved:
 
 @pytest.mark.parametrize("shape", Shape)
 @pytest.mark.parametrize(
-    ("status", "state"), [*STATES.items(), ("a_state_of_the_future", SubscriptionState.SUSPENDED)]
+    ("status", "state"),
+    [
+        ("incomplete", SubscriptionState.PENDING),
+        ("trialing", SubscriptionState.TRIALING),
+        ("active", SubscriptionState.ACTIVE),
+        ("past_due", SubscriptionState.PAST_DUE),
+        ("unpaid", SubscriptionState.SUSPENDED),
+        ("paused", SubscriptionState.SUSPENDED),
+        ("canceled", SubscriptionState.CANCELED),
+        ("incomplete_expired", SubscriptionState.CANCELED),
+        ("a_state_of_the_future", SubscriptionState.SUSPENDED),
+    ],
 )
 def test_every_status_has_its_state(status: str, state: SubscriptionState, shape: Shape) -> None:
     told = event(UPDATED, replace(SUBSCRIPTION, status=status), shape=shape)
@@ -79,7 +86,7 @@ def test_a_deleted_subscription_is_canceled_whatever_its_status_says() -> None:
 
 
 def test_a_good_state_without_an_end_is_told_as_it_is() -> None:
-    told = event(UPDATED, SUBSCRIPTION, items={"object": "list", "data": []})
+    told = event(UPDATED, SUBSCRIPTION, items={"object": "list", "data": []}, cancel_at=1)
     assert subscription(told) == replace(ACTIVE, current_period_end_time=None, plan_id="")
 
 
