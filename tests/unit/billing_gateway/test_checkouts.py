@@ -15,9 +15,11 @@ from services.billing_gateway.domain.checkouts import (
     differing_fields,
     next_errand,
     next_look_in,
+    restore,
 )
 from services.billing_gateway.domain.observations import (
     CheckoutObserved,
+    Claim,
     PaymentPaid,
     SubscriptionClaimed,
 )
@@ -101,6 +103,32 @@ def test_a_checkout_ends_the_same_whatever_comes_first_or_twice(
     assert in_order == in_disorder
 
 
+def test_a_checkout_only_goes_on() -> None:
+    order = (
+        CheckoutState.REFUSED,
+        CheckoutState.WANTED,
+        CheckoutState.OPEN,
+        CheckoutState.APPROVED,
+        CheckoutState.PENDING,
+        CheckoutState.FAILED,
+        CheckoutState.COMPLETED,
+    )
+    for sooner, later in pairwise(order):
+        assert advance(replace(OPEN, state=sooner), stands(later)).state is later
+        assert advance(replace(OPEN, state=later), stands(sooner)).state is later
+
+
+def test_only_a_top_up_of_something_is_restored() -> None:
+    claim = Claim("org-1", "intent", "proof")
+    told = CheckoutObserved("ORDER1", CheckoutState.COMPLETED, claim, 25_000_000, "USD")
+    bare = replace(TOP_UP, return_url="", cancel_url="")
+    restored = replace(OPEN, reference_id="restored:intent", content=bare)
+    assert restore(Provider.PAYPAL, told, claim) == restored
+    assert restore(Provider.PAYPAL, replace(told, amount_micros=1), claim)
+    for amount_micros in (None, 0, -1):
+        assert restore(Provider.PAYPAL, replace(told, amount_micros=amount_micros), claim) is None
+
+
 def test_money_that_was_paid_ends_it_even_after_a_failure() -> None:
     failed = advance(OPEN, stands(CheckoutState.FAILED))
     assert next_errand(failed) is None
@@ -120,6 +148,7 @@ def test_money_that_was_paid_ends_it_even_after_a_failure() -> None:
         # The word of its money may have been lost.
         (replace(OPEN, state=CheckoutState.COMPLETED), Errand.LOOK),
         (advance(OPEN, PAID), None),
+        (replace(OPEN, state=CheckoutState.COMPLETED, subscription_id="I-1"), None),
         (
             replace(
                 OPEN,
@@ -142,4 +171,6 @@ def test_looks_become_rarer_and_end() -> None:
     assert waits[:6] == [FIRST, FIRST, 2 * FIRST, 4 * FIRST, 8 * FIRST, 16 * FIRST]
     assert max(waits) == timedelta(hours=6)
     assert 7 * DAY < looks[-1] < 7.5 * DAY
-    assert next_look_in(CheckoutState.PENDING, 9 * DAY, FIRST) == timedelta(hours=6)
+    for state, days in ((CheckoutState.OPEN, 7), (CheckoutState.PENDING, 30)):
+        assert next_look_in(state, days * DAY, FIRST) == timedelta(hours=6)
+        assert next_look_in(state, days * DAY + FIRST, FIRST) is None

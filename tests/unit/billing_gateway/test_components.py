@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import reduce
-from itertools import permutations
+from itertools import combinations, permutations
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,3 +80,24 @@ def test_of_one_instant_the_rank_and_then_what_takes_more_is_believed() -> None:
     lost = replace(won, state=ComponentState.LOST)
     assert ends(won, lost) == {ComponentState.LOST}
     assert ends(replace(won, rank=1), lost) == {ComponentState.WON}
+
+
+def test_a_dispute_that_is_told_of_one_instant_takes_what_it_may_take() -> None:
+    states = (ComponentState.WON, ComponentState.ENDED, ComponentState.OPEN, ComponentState.LOST)
+    for less, more in combinations(states, 2):
+        told = [component(ComponentKind.DISPUTE, state) for state in (less, more)]
+        assert ends(*told) == {more}
+
+
+def test_money_went_out_and_came_back_as_often_as_anything_says() -> None:
+    gone = component(ComponentKind.DISPUTE, ComponentState.OPEN, withdrawal_count=2)
+    back = replace(gone, withdrawal_count=1, reinstatement_count=1)
+    for joined in (join(gone, back), join(back, gone)):
+        assert (joined.withdrawal_count, joined.reinstatement_count) == (2, 1)
+
+
+def test_of_two_amounts_a_refund_has_the_larger_and_a_dispute_the_newer() -> None:
+    for kind, amount_micros in ((ComponentKind.REFUND, 20), (ComponentKind.DISPUTE, 10)):
+        large = component(kind, ComponentState.OPEN, amount_micros=20)
+        newer = component(kind, ComponentState.OPEN, provider_time=START + timedelta(days=1))
+        assert join(large, newer).amount_micros == amount_micros

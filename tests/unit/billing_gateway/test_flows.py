@@ -12,6 +12,7 @@ from libs.errors import DomainError, ErrorReason
 from services.billing_gateway.domain.flows import (
     absorb,
     flow_name,
+    object_of,
     plan_merge,
     tell_paid,
     tell_progress,
@@ -103,6 +104,26 @@ def test_a_flow_is_named_by_its_first_object() -> None:
     objects = [PaymentObject("ch_1", 3), PaymentObject("pi_2", 1), PaymentObject("pi_1", 1)]
     assert flow_name(Provider.STRIPE, objects) == "stripe:pi_1"
     assert flow_name(Provider.PAYPAL, [*objects, PaymentObject("x", 0)]) == "paypal:x"
+
+
+def test_an_object_is_named_with_its_provider_or_without_but_never_with_another() -> None:
+    assert object_of(Provider.STRIPE, "stripe:pi:1") == "pi:1"
+    assert object_of(Provider.STRIPE, "pi_1") == "pi_1"
+    for name in ("paypal:pi_1", "stripe:", ":pi_1", ""):
+        assert object_of(Provider.STRIPE, name) is None
+
+
+def test_what_stays_takes_over_the_owner_the_events_and_the_earliest_time() -> None:
+    later = START + timedelta(days=1)
+    paid = replace(tell_paid(UNKNOWN, PAID), event_ids=("evt_1", "evt_2"), create_time=later)
+    other = replace(
+        UNKNOWN, organization_id="org-1", event_ids=("evt_2", "evt_3"), create_time=START
+    )
+    both = absorb(paid, other)
+    assert both.organization_id == "org-1"
+    assert both.event_ids == ("evt_1", "evt_2", "evt_3")
+    assert both.create_time == START
+    assert absorb(replace(paid, organization_id="org-1"), UNKNOWN).organization_id == "org-1"
 
 
 def test_the_row_that_the_wallet_was_told_of_stays() -> None:

@@ -171,8 +171,11 @@ def test_what_was_said_later_stands_although_it_came_earlier() -> None:
 
 
 def test_of_two_contradictions_of_one_instant_the_more_restrictive_is_believed() -> None:
-    one, other = state_fact(5, PAST_DUE), state_fact(5, ACTIVE, source_id="evt-6")
-    assert told(one, other).state is PAST_DUE
+    order = (ACTIVE, TRIALING, PENDING, PAST_DUE, SUSPENDED, CANCELED)
+    for less, more in itertools.combinations(order, 2):
+        for one, other in ((less, more), (more, less)):
+            contradiction = state_fact(5, one), state_fact(5, other, source_id="evt-6")
+            assert told(*contradiction).state is more
 
 
 def test_of_two_good_states_of_one_instant_the_longer_period_stands() -> None:
