@@ -27,6 +27,7 @@ from services.billing_gateway.paypal.environment import Environment
 from services.billing_gateway.paypal.signature import Signatures, signed_message
 from services.billing_gateway.paypal.signature.certificates import (
     FETCHES_MAX,
+    KEPT_MAX,
     Certificates,
     PayPalTrust,
 )
@@ -252,6 +253,19 @@ async def test_nobody_makes_us_call_paypal_without_end(chain: SigningChain) -> N
     with pytest.raises(CannotVerifyError, match="too many"):
         await certificates.public_key(URL, NOW)
     await certificates.public_key(URL, NOW + timedelta(minutes=1))
+
+
+async def test_only_the_keys_that_were_learnt_last_are_kept(chain: SigningChain) -> None:
+    urls = [f"{URL}-{number}" for number in range(KEPT_MAX + 1)]
+    source = FakeSource(dict.fromkeys(urls, chain.served_pem))
+    certificates = Certificates(trust_of(chain, source), Memory())
+    times = [NOW + number * timedelta(seconds=3) for number in range(len(urls))]
+    for url, time in zip(urls, times, strict=True):
+        await certificates.public_key(url, time)
+    await certificates.public_key(urls[1], times[-1])
+    assert source.urls == urls
+    await certificates.public_key(urls[0], times[-1])
+    assert source.urls == [*urls, urls[0]]
 
 
 async def test_a_clock_that_is_set_back_makes_nobody_wait(chain: SigningChain) -> None:
