@@ -76,6 +76,7 @@ def test_a_text_is_an_amount_exactly_or_unreadable(code: str, text: str) -> None
         ("500", "JPY", 500_000_000),
         ("500.00", "JPY", 500_000_000),
         ("9223372036854.77", "USD", 9_223_372_036_854_770_000),
+        ("1".zfill(32), "USD", 1_000_000),
     ],
 )
 def test_every_scale_is_read(text: str, code: str, micros: int) -> None:
@@ -122,6 +123,17 @@ def test_an_amount_is_a_text_whatever_json_could_hold() -> None:
 
 def test_what_paypal_takes_a_wallet_can_stand_in() -> None:
     assert set(DECIMALS) <= ISO_4217
+
+
+def test_an_amount_is_written_in_as_many_decimals_as_its_currency_has() -> None:
+    assert to_text(14_900_000, "USD") == "14.90"
+    assert to_text(500_000_000, "JPY") == "500"
+
+
+@pytest.mark.parametrize("micros", [0, -10_000])
+def test_nothing_and_less_is_no_amount_to_ask_for(micros: int) -> None:
+    with pytest.raises(AmountRefusedError):
+        to_text(micros, "USD")
 
 
 def test_a_currency_that_paypal_does_not_take_is_refused() -> None:
