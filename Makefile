@@ -22,13 +22,14 @@ verify-ledger: setup ## Prove every wallet of what `make run` started (OPTIONS=-
 bench: setup ## Measure wallet and ingest beside what bounds them (OPTIONS=--quick: in two minutes)
 	@$(BIN)/python -m dev.bench $(OPTIONS)
 
-test: setup ## Run all tests (SINGLE_WALLET_BATCHES=true: as on Citus; MODEL_COMMANDS=200000: longer)
-	$(PYTEST)
+test: setup ## Run all tests (SEARCH_TIMES=20: with so many times the examples; SINGLE_WALLET_BATCHES=true: as on Citus)
+	SEARCH_TIMES=$${SEARCH_TIMES:-0.3} $(PYTEST)
 
-unit: setup ## Run the tests that need no database (SEARCH_TIMES=20: with so many times more examples)
+unit: setup ## Run the tests that need no database
 	SEARCH_TIMES=$${SEARCH_TIMES:-0.1} $(PYTEST) tests/unit
 
-check: lint test ## Everything a change must pass
+check: lint ## Everything a change must pass: `make test` with three times the examples, and all else
+	SEARCH_TIMES=$${SEARCH_TIMES:-1} $(PYTEST)
 
 lint: setup ## Everything a change must pass but the tests
 	$(BIN)/ruff format --check

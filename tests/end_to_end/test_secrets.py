@@ -44,6 +44,8 @@ DATABASE_PASSWORDS = {
 # Several at once, comma-separated: a new one and an old one.
 KEYS = ("WALLET_CHAIN_KEYS", "BILLING_GATEWAY_CLAIM_KEYS", "STRIPE_WEBHOOK_SECRETS")
 OF_PROVIDERS = ("TWILIO_AUTH_TOKEN", "PAYPAL_CLIENT_SECRET", "STRIPE_API_KEY")
+# What else is refused at once.
+BEGINNINGS = {"STRIPE_WEBHOOK_SECRETS": "whsec_", "STRIPE_API_KEY": "sk_test_"}
 
 # All that is said, and what waits for a provider soon again.
 SETTINGS = {
@@ -84,12 +86,12 @@ SUBACCOUNT = "SELECT max(account_sid) FROM subaccounts WHERE organization_id = $
 def plant() -> dict[str, str]:
     """A value for every secret that any service is told of."""
 
-    def new_secret() -> str:
-        return secrets.token_hex(BYTES)
+    def new_secret(name: str) -> str:
+        return BEGINNINGS.get(name, "") + secrets.token_hex(BYTES)
 
     passwords = [name for names in DATABASE_PASSWORDS.values() for name in names]
-    planted = {name: new_secret() for name in (*passwords, *OF_PROVIDERS)}
-    return planted | {name: f"{new_secret()},{new_secret()}" for name in KEYS}
+    planted = {name: new_secret(name) for name in (*passwords, *OF_PROVIDERS)}
+    return planted | {name: f"{new_secret(name)},{new_secret(name)}" for name in KEYS}
 
 
 def secret_settings(settings_type: type[ServiceSettings]) -> set[str]:
