@@ -21,8 +21,14 @@ WALLET_DEFAULTS: Mapping[str, Any] = {
     "single_wallet_batches": os.environ.get("SINGLE_WALLET_BATCHES") == "true",
 }
 
-# Below the ports that outgoing connections take, so that none of them gets in the way.
-PORTS = itertools.count(random.randrange(12_000, 25_000))
+# Below the ports that outgoing connections take, so that none of them gets in the way; and for each
+# of the processes that run tests side by side others, since a port is taken only when it is used.
+PORTS_PER_PROCESS = 5_000
+PROCESS_NUMBER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
+PORTS = (
+    10_000 + PROCESS_NUMBER * PORTS_PER_PROCESS + number % PORTS_PER_PROCESS
+    for number in itertools.count(random.randrange(PORTS_PER_PROCESS))
+)
 
 
 def free_address() -> str:
