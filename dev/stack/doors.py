@@ -12,6 +12,9 @@ from dev.stack.services import SETTINGS_TYPES, setting_names, setting_of
 from dev.stack.settings import PORT_MAX, StackSettings, services_without_database
 from dev.stack.simulators import SIMULATORS, simulated
 
+# What a simulator has, for services, customers and whoever makes things happen.
+SIMULATED = "API, pages, /_simulator"
+
 # What listens on every address of the machine is reached on this one.
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}  # noqa: S104
 
@@ -85,7 +88,7 @@ def refuse_taken_doors(doors: Iterable[Door]) -> None:
 def _simulator_door(name: str, settings: StackSettings) -> Door:
     address = f"{HOST}:{settings.simulator_ports[name]}"
     setting = f"TOLLGATE_{name.upper()}_SIMULATOR_PORT"
-    return Door(SIMULATORS[name].title, "REST API", address, setting)
+    return Door(SIMULATORS[name].title, SIMULATED, address, setting)
 
 
 def _postgres_door(settings: StackSettings) -> Door:

@@ -8,12 +8,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dev.simulators.control_api import PREFIX
 from dev.stack.children import ChildDiedError
-from dev.stack.doors import Door, Doors
+from dev.stack.doors import SIMULATED, Door, Doors
 from dev.stack.errors import StackError
+from dev.stack.settings import env_file, password_settings
+from dev.stack.simulators import SIMULATORS
+
+GRPCURL = "https://github.com/fullstorydev/grpcurl"
 
 # What a path answers, where a door has one to look at.
-HTTP_PATHS = {"metrics": "/metrics", "webhooks": "/webhooks/{provider}", "REST API": ""}
+HTTP_PATHS = {"metrics": "/metrics", "webhooks": "/webhooks/{provider}", SIMULATED: ""}
 
 
 def show_env_file(console: Console, env_file: Path) -> None:
@@ -25,7 +30,8 @@ def show_running(console: Console, doors: Doors, log_directory: Path) -> None:
     console.print("\n[bold]Tollgate is running", table_of(doors))
     console.print(Text(f"Logs: {log_directory}"), soft_wrap=True)
     console.print("\nTry, in another terminal:")
-    for command in commands_to_try(doors):
+    for what, command in commands_to_try(doors).items():
+        console.print(Text(f"  # {what}", style="dim"), soft_wrap=True)
         console.print(Text(f"  {command}", style="bold"), soft_wrap=True)
     console.print("\nCtrl-C stops everything.")
 
@@ -39,8 +45,8 @@ def table_of(doors: Doors) -> Table:
     return table
 
 
-def commands_to_try(doors: Doors) -> list[str]:
-    """A top-up to pay in the browser, at its checkout_url; who sees it credited; the story."""
+def commands_to_try(doors: Doors) -> dict[str, str]:
+    """What somebody who is new here can do, by what it is."""
     top_up = (
         '{"organization_id": "acme", "provider": "PROVIDER_PAYPAL", "amount_micros": 25000000, '
         '"currency_code": "USD", "reference_id": "top-up-1", '
@@ -48,11 +54,27 @@ def commands_to_try(doors: Doors) -> list[str]:
     )
     gateway = "tollgate.billing_gateway.v1.BillingGatewayService/CreateTopUp"
     wallet = "tollgate.wallet.v1.WalletService/GetWallet"
-    return [
-        _grpcurl(doors.grpc_addresses["billing_gateway"], gateway, top_up),
-        _grpcurl(doors.grpc_addresses["wallet"], wallet, '{"organization_id": "acme"}'),
-        "make demo",
-    ]
+    asked = '{"organization_id": "acme"}'
+    calls = {
+        f"A top-up to pay in the browser, at its checkoutUrl. grpcurl: {GRPCURL}": _grpcurl(
+            doors.grpc_addresses["billing_gateway"], gateway, top_up
+        ),
+        "The wallet, once it is paid.": _grpcurl(doors.grpc_addresses["wallet"], wallet, asked),
+    }
+    lists = {
+        f"What can be done at the {SIMULATORS[name].title}.": f"curl {url}{PREFIX}"
+        for name, url in doors.simulator_urls.items()
+    }
+    return {**calls, **lists, **_databases(doors.postgres), "The whole story.": "make demo"}
+
+
+def _databases(postgres: Door | None) -> dict[str, str]:
+    if postgres is None:
+        return {}
+    host, _, port = postgres.address.rpartition(":")
+    _, password = password_settings("wallet")
+    what = f"A service's database; {password} in {env_file()} is the password. So for each service."
+    return {what: f"psql -h {host} -p {port} -U wallet wallet"}
 
 
 def _grpcurl(address: str, method: str, request: str) -> str:
@@ -63,6 +85,7 @@ def show_problem(console: Console, error: StackError | PermissionError) -> None:
     console.print(Text(str(error), style="bold red"), soft_wrap=True)
     if isinstance(error, ChildDiedError):
         console.print(Text(error.log_end), soft_wrap=True)
+        console.print("Everything else was stopped; `make run` starts it again.", soft_wrap=True)
 
 
 def _place(door: Door) -> str:

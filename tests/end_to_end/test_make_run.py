@@ -116,6 +116,10 @@ async def test_the_demo_passes_and_its_money_is_there_the_next_time(
 ) -> None:
     async with make_run(environment) as (process, table):
         assert not secrets_told(folder, table, process.pid)
+        port = environment["TOLLGATE_POSTGRES_PORT"]
+        assert f"psql -h 127.0.0.1 -p {port} -U wallet wallet" in table
+        simulators = running_in(folder).simulator_urls.values()
+        assert all(f"curl {url}/_simulator\n" in table for url in simulators)
         kept = kept_in(folder)
         exit_code, story = await run(environment, "-m", "dev.demo")
         assert exit_code == 0, story
@@ -141,6 +145,7 @@ async def test_everything_stops_when_a_service_dies(
     assert exit_code == 1
     assert "telephony was ended by SIGKILL" in shown
     assert "service_started" in shown, "the end of its log"
+    assert shown.endswith("Everything else was stopped; `make run` starts it again.\n")
 
 
 async def test_a_service_that_cannot_start_is_shown_with_its_reason(
