@@ -1,5 +1,6 @@
 """A simulator's switches, its memory and more, over HTTP, in JSON."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from http import HTTPStatus
@@ -7,7 +8,15 @@ from typing import Annotated, Any
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
-from pydantic import AwareDatetime, Field, FiniteFloat, NonNegativeInt, TypeAdapter, ValidationError
+from pydantic import (
+    AwareDatetime,
+    Field,
+    FiniteFloat,
+    NonNegativeInt,
+    TypeAdapter,
+    ValidationError,
+    validate_call,
+)
 from pydantic.dataclasses import dataclass
 
 from dev.simulators.clock import Clock
@@ -61,12 +70,27 @@ class ControlApi:
 
     def routes(self) -> list[web.RouteDef]:
         return [
+            web.get("", self._describe),
             web.get("/faults", self._list_faults),
             web.post("/faults", self._set_fault),
             web.delete("/faults", self._clear_faults),
             web.get("/requests", self._list_requests),
             web.post("/reset", self._forget),
         ]
+
+    def bodies(self) -> dict[str, Any]:
+        """What can be switched, and the type or the method that says with what."""
+        return {"POST /faults": Switch}
+
+    async def _describe(self, _: web.Request) -> web.Response:
+        described = {
+            call.replace("/", f"{PREFIX}/", 1): {
+                "does": inspect.getdoc(body) or "",
+                "body": TypeAdapter(body).json_schema(),
+            }
+            for call, body in self.bodies().items()
+        }
+        return to_json(described, indent=2)
 
     async def _list_faults(self, _: web.Request) -> web.Response:
         return to_json(self._faults.all())
@@ -97,15 +121,17 @@ class ProviderControlApi(ControlApi):
         faults: Faults,
         deliveries: Deliveries,
         clock: Clock,
-        act: Callable[[str, Mapping[str, Any]], Any],
+        verbs: Mapping[str, Callable[..., Any]],
+        refusal: type[Exception],
         requests: Callable[[], Sequence[Any]],
         reset: Callable[[], None],
     ) -> None:
-        """`act` does what a verb says, by its arguments, or raises ActRefusedError."""
+        """A verb that cannot happen now raises `refusal`."""
         super().__init__(faults=faults, requests=requests, reset=reset)
         self._deliveries = deliveries
         self._clock = clock
-        self._act = act
+        self._verbs = verbs
+        self._refusal = refusal
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -115,6 +141,14 @@ class ProviderControlApi(ControlApi):
             web.put("/clock", self._set_clock),
             web.post("/act/{verb}", self._do),
         ]
+
+    def bodies(self) -> dict[str, Any]:
+        return {
+            **super().bodies(),
+            "PUT /deliveries": DeliverySwitches,
+            "PUT /clock": ClockSwitch,
+            **{f"POST /act/{name}": verb for name, verb in self._verbs.items()},
+        }
 
     async def _set_deliveries(self, request: web.Request) -> web.Response:
         asked = TypeAdapter(DeliverySwitches).validate_json(await request.read())
@@ -140,7 +174,13 @@ class ProviderControlApi(ControlApi):
 
     async def _do(self, request: web.Request) -> web.Response:
         arguments = TypeAdapter(dict[str, Any]).validate_json(await request.read() or b"{}")
-        return to_json(self._act(request.match_info["verb"], arguments))
+        verb = self._verbs.get(request.match_info["verb"])
+        if verb is None:
+            raise ActRefusedError(f"unknown verb; known are {', '.join(self._verbs)}")
+        try:
+            return to_json(validate_call(verb)(**arguments))
+        except self._refusal as error:
+            raise ActRefusedError(str(error)) from error
 
 
 @web.middleware
@@ -152,6 +192,6 @@ async def _explain(request: web.Request, handler: Handler) -> web.StreamResponse
         return web.json_response({"error": str(error)}, status=HTTPStatus.BAD_REQUEST)
 
 
-def to_json(value: object) -> web.Response:
-    body = TypeAdapter(Any).dump_json(value)
+def to_json(value: object, indent: int | None = None) -> web.Response:
+    body = TypeAdapter(Any).dump_json(value, indent=indent)
     return web.Response(body=body, headers={hdrs.CONTENT_TYPE: "application/json"})

@@ -1,6 +1,7 @@
 """What the simulated payment providers have in common."""
 
-from collections.abc import AsyncIterator, Callable
+import inspect
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 from aiohttp import ClientSession
 
 from dev.simulators.paypal import PayPalSimulator
+from dev.simulators.paypal import account as paypal_account
 from dev.simulators.paypal.certificates import make_chain
 from dev.simulators.stripe import StripeSimulator
+from dev.simulators.stripe import verbs as stripe_verbs
 from services.billing_gateway.paypal.environment import ADDRESSES, Environment
 
 NOBODY = "http://127.0.0.1:9"
@@ -43,11 +46,12 @@ class Case:
     make: Callable[[Path], Simulator]
     verb: str
     arguments: dict[str, str]
+    verbs: Sequence[str]
 
 
 CASES = {
-    "paypal": Case(make_paypal, "create_subscription", {"plan_id": "P-1"}),
-    "stripe": Case(make_stripe, "subscribe", {"price_id": "price_pro"}),
+    "paypal": Case(make_paypal, "create_subscription", {"plan_id": "P-1"}, paypal_account.VERBS),
+    "stripe": Case(make_stripe, "subscribe", {"price_id": "price_pro"}, stripe_verbs.VERBS),
 }
 
 
@@ -88,6 +92,32 @@ async def test_what_was_answered_is_kept_whatever_becomes_of_the_simulator(
     # Nobody has stopped the first, as if it had been killed.
     assert len(simulator.account.books.subscriptions) == 1
     assert case.make(state_file).account.books == simulator.account.books
+
+
+async def test_it_tells_its_verbs_with_their_arguments_and_how_it_can_fail(
+    case: Case, simulator: Simulator, control: ClientSession
+) -> None:
+    async with control.get("/_simulator") as answer:
+        told = await answer.json()
+    for name in case.verbs:
+        verb = getattr(simulator.account, name)
+        body = told[f"POST /_simulator/act/{name}"]["body"]
+        assert [*body["properties"]] == [*inspect.signature(verb).parameters]
+    assert told[f"POST /_simulator/act/{case.verb}"]["body"]["required"] == [*case.arguments]
+    kinds = told["POST /_simulator/faults"]["body"]["properties"]["fault"]["discriminator"]
+    assert kinds["mapping"].keys() >= {"unavailable", "lost_answer", "latency"}
+    assert told.keys() >= {"PUT /_simulator/deliveries", "PUT /_simulator/clock"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"), [({"nobody": "x"}, "nobody"), ({}, "id"), ({"amount": {}}, "amount")]
+)
+async def test_what_is_wrong_with_a_verbs_arguments_is_named(
+    control: ClientSession, arguments: dict[str, Any], named: str
+) -> None:
+    async with control.post("act/refund", json=arguments) as answer:
+        assert answer.status == 400
+        assert named in (await answer.json())["error"]
 
 
 async def put_clock(control: ClientSession, **asked: Any) -> datetime:

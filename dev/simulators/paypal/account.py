@@ -11,7 +11,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal, TypeVar
 
+from dev.simulators.given import Address
 from dev.simulators.paypal import objects
+from dev.simulators.paypal.asked import Amount, Id, PayerId
 from dev.simulators.paypal.errors import not_found, not_now
 from dev.simulators.paypal.objects import (
     PERIOD,
@@ -88,17 +90,24 @@ class Account:
             getattr(self.books, kept.name).clear()
         self.next_captures.clear()
 
-    def create_order(self, amount: str, currency: str, **given: str | None) -> Order:
-        order = Order(new_id(), amount, currency, self._time())
-        order.custom_id, order.invoice_id = given.get("custom_id"), given.get("invoice_id")
-        order.return_url = given.get("return_url") or ""
-        order.cancel_url = given.get("cancel_url") or ""
+    def create_order(
+        self,
+        amount: str,
+        currency: str,
+        *,
+        custom_id: str | None = None,
+        invoice_id: str | None = None,
+        return_url: str | None = None,
+        cancel_url: str | None = None,
+    ) -> Order:
+        order = Order(new_id(), amount, currency, self._time(), custom_id, invoice_id)
+        order.return_url, order.cancel_url = return_url or "", cancel_url or ""
         self.books.orders[order.order_id] = order
         return order
 
     def approve_order(self, order_id: str) -> None:
         order = self.order(order_id)
-        if order.status not in ("PAYER_ACTION_REQUIRED", "APPROVED"):
+        if order.status not in ("CREATED", "PAYER_ACTION_REQUIRED", "APPROVED"):
             raise not_now("ORDER_ALREADY_COMPLETED")
         order.status = "APPROVED"
         self._tell("CHECKOUT.ORDER.APPROVED", "checkout-order", self.order_json(order))
@@ -136,15 +145,24 @@ class Account:
         kind = "COMPLETED" if completed else "DENIED"
         self._tell(f"PAYMENT.CAPTURE.{kind}", "capture", objects.capture_json(capture))
 
-    def create_subscription(self, plan_id: str, **given: str | None) -> Subscription:
+    def create_subscription(
+        self,
+        plan_id: Id,
+        *,
+        custom_id: Id | None = None,
+        payer_id: PayerId | None = None,
+        return_url: Address | None = None,
+        cancel_url: Address | None = None,
+    ) -> Subscription:
+        """Without a payer's id, its payer is that of all that has its custom id's owner."""
         amount, currency = self._prices.get(plan_id, PRICE)
         time = self._time()
         subscription_id = f"I-{new_id()[:12]}"
         subscription = Subscription(
-            subscription_id, plan_id, amount, currency, time, time, time, given.get("custom_id")
+            subscription_id, plan_id, amount, currency, time, time, time, custom_id
         )
-        subscription.return_url = given.get("return_url") or ""
-        subscription.cancel_url = given.get("cancel_url") or ""
+        subscription.payer_id = payer_id or subscription.payer_id
+        subscription.return_url, subscription.cancel_url = return_url or "", cancel_url or ""
         self.books.subscriptions[subscription_id] = subscription
         self._tell_subscription(subscription, "CREATED")
         return subscription
@@ -173,7 +191,7 @@ class Account:
         subscription.failed_count += 1
         self._tell_subscription(subscription, "PAYMENT.FAILED")
 
-    def update(self, subscription_id: str, plan_id: str) -> None:
+    def update(self, subscription_id: str, plan_id: Id) -> None:
         subscription = self.subscription(subscription_id)
         subscription.plan_id, subscription.update_time = plan_id, self._time()
         subscription.amount, subscription.currency = self._prices.get(plan_id, PRICE)
@@ -194,7 +212,7 @@ class Account:
     def expire(self, subscription_id: str) -> None:
         self._end(subscription_id, "EXPIRED")
 
-    def refund(self, payment_id: str, amount: str | None = None) -> str:
+    def refund(self, payment_id: str, amount: Amount | None = None) -> str:
         """Returns the refund's id."""
         payment = self.payment(payment_id)
         refund = self._give_back(payment, amount, reversal=False)
@@ -211,7 +229,7 @@ class Account:
         told = objects.refund_json(refund, payment.kind)
         self._tell("PAYMENT.REFUND.FAILED", "refund", told)
 
-    def reverse(self, payment_id: str, amount: str | None = None) -> str:
+    def reverse(self, payment_id: str, amount: Amount | None = None) -> str:
         """PayPal takes money back. Returns the reversal's id."""
         payment = self.payment(payment_id)
         reversal = self._give_back(payment, amount, reversal=True)
@@ -226,7 +244,7 @@ class Account:
     def open_dispute(
         self,
         payment_id: str,
-        amount: str | None = None,
+        amount: Amount | None = None,
         reason: str = "MERCHANDISE_OR_SERVICE_NOT_RECEIVED",
     ) -> str:
         """Returns the dispute's id."""

@@ -1,15 +1,24 @@
 """PayPal's objects, and the JSON that it shows of them: v2 for captures, v1 for sales."""
 
+import base64
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
+
+from services.billing_gateway.paypal.body import read_claim
 
 JsonObject = dict[str, Any]
 
 API = "https://api.sandbox.paypal.com"
 SITE = "https://www.sandbox.paypal.com"
 PERIOD = timedelta(days=30)
-PAYER_ID = "PAYERSIMULATED"
+# How an order that waits for its customer names the page.
+APPROVAL_RELS = {"CREATED": "approve", "PAYER_ACTION_REQUIRED": "payer-action"}
+# By then an order says who pays.
+PAID_BY = ("APPROVED", "COMPLETED")
+# PayPal writes none of 0, 1, I and O.
+PAYER_LETTERS = str.maketrans("IO", "89")
 
 
 @dataclass
@@ -26,6 +35,10 @@ class Order:
     cancel_url: str = ""
     status: str = "PAYER_ACTION_REQUIRED"
     capture_ids: list[str] = field(default_factory=list)
+    payer_id: str = ""
+
+    def __post_init__(self) -> None:
+        self.payer_id = self.payer_id or payer_of(self.custom_id, self.order_id)
 
 
 @dataclass
@@ -86,6 +99,10 @@ class Subscription:
     last_payment_time: datetime | None = None
     last_failure: Failure | None = None
     failed_count: int = 0
+    payer_id: str = ""
+
+    def __post_init__(self) -> None:
+        self.payer_id = self.payer_id or payer_of(self.custom_id, self.subscription_id)
 
 
 @dataclass
@@ -102,6 +119,14 @@ class Dispute:
     outcome: str | None = None
 
 
+def payer_of(custom_id: str | None, object_id: str) -> str:
+    """One payer for each organization, and one for each object that says nobody's name."""
+    claim = read_claim({"custom_id": custom_id})
+    whose = claim.organization_id if claim else object_id
+    digest = hashlib.sha256(whose.encode()).digest()
+    return base64.b32encode(digest).decode()[:13].translate(PAYER_LETTERS)
+
+
 def order_json(order: Order, captures: list[Payment], refunds: list[Refund]) -> JsonObject:
     payments: JsonObject = {"captures": [capture_json(each) for each in captures]}
     payments["refunds"] = [refund_json(each, "capture") for each in refunds]
@@ -113,13 +138,16 @@ def order_json(order: Order, captures: list[Payment], refunds: list[Refund]) -> 
     }
     path = f"{API}/v2/checkout/orders/{order.order_id}"
     links = [_link("self", path)]
-    if order.status == "PAYER_ACTION_REQUIRED":
-        links.append(_link("payer-action", f"{SITE}/checkoutnow?token={order.order_id}"))
+    if order.status in APPROVAL_RELS:
+        page = f"{SITE}/checkoutnow?token={order.order_id}"
+        links.append(_link(APPROVAL_RELS[order.status], page))
+    payer = {"payer": {"payer_id": order.payer_id}} if order.status in PAID_BY else {}
     return {
         "id": order.order_id,
         "intent": "CAPTURE",
         "status": order.status,
         "purchase_units": [unit],
+        **payer,
         "create_time": text_of(order.create_time),
         "links": links,
     }
@@ -207,7 +235,10 @@ def subscription_json(subscription: Subscription, *, with_failure: bool = True) 
         "links": links,
     }
     if subscription.status not in ("APPROVAL_PENDING", "APPROVED"):
-        told["subscriber"] = {"payer_id": PAYER_ID, "email_address": "buyer@example.com"}
+        told["subscriber"] = {
+            "payer_id": subscription.payer_id,
+            "email_address": "buyer@example.com",
+        }
         told["billing_info"] = _billing_info(subscription, with_failure=with_failure)
     return told
 

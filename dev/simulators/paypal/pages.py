@@ -6,9 +6,9 @@ from html import escape
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from dev.simulators.given import posted
 from dev.simulators.paypal.account import Account
 from dev.simulators.paypal.errors import PayPalError
-from dev.simulators.paypal.objects import PAYER_ID
 
 PAGE = """\
 <!doctype html>
@@ -43,7 +43,7 @@ class Pages:
 
     async def _decide_order(self, request: web.Request) -> web.Response:
         order = self._account.order(request.query.get("token", ""))
-        back = f"token={order.order_id}&PayerID={PAYER_ID}"
+        back = f"token={order.order_id}&PayerID={order.payer_id}"
         return await _decide(
             request,
             lambda: self._account.approve_order(order.order_id),
@@ -70,7 +70,7 @@ class Pages:
 async def _decide(
     request: web.Request, approve: Callable[[], object], return_url: str, cancel_url: str
 ) -> web.Response:
-    form = await request.post()
+    form = await posted(request)
     if form.get("decision") != "approve":
         raise web.HTTPSeeOther(cancel_url)
     approve()

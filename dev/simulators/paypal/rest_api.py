@@ -18,7 +18,14 @@ from dev.simulators.deliveries import Deliveries, Event
 from dev.simulators.faults import Faults, Refusal
 from dev.simulators.paypal import objects
 from dev.simulators.paypal.account import Account
-from dev.simulators.paypal.errors import PayPalError, not_found
+from dev.simulators.paypal.asked import (
+    AskedOrder,
+    AskedRefund,
+    AskedSubscription,
+    read,
+    read_body,
+)
+from dev.simulators.paypal.errors import PayPalError, invalid, not_found
 from dev.simulators.paypal.objects import JsonObject
 from dev.simulators.paypal.signing import Signer
 
@@ -84,8 +91,8 @@ class RestApi:
 
     def _route(self, method: str, path: str, call: str, handle: Handle) -> web.RouteDef:
         async def answer(request: web.Request) -> web.Response:
-            body = json.loads(await request.read() or b"{}")
-            return await self._meet(request, call, lambda: self._handle(request, body, handle))
+            text = await request.read()
+            return await self._meet(request, call, lambda: self._handle(request, text, handle))
 
         return web.route(method, path, answer)
 
@@ -108,16 +115,16 @@ class RestApi:
 
         return await self.faults.answer(request, call, answer, refuse)
 
-    def _handle(self, request: web.Request, body: JsonObject, handle: Handle) -> Result:
+    def _handle(self, request: web.Request, text: bytes, handle: Handle) -> Result:
         scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         if scheme != "Bearer" or token not in self.tokens:
             raise PayPalError(HTTPStatus.UNAUTHORIZED, "AUTHENTICATION_FAILURE")
         key = request.path, request.headers.get("PayPal-Request-Id", "")
         if request.method == hdrs.METH_GET or not key[1]:
-            return handle(request, body)
+            return handle(request, read_body(text))
         if key not in self.answered:
             try:
-                self.answered[key] = handle(request, body)
+                self.answered[key] = handle(request, read_body(text))
             except PayPalError as error:
                 self.answered[key] = error.status, error.body()
         return self.answered[key]
@@ -154,30 +161,31 @@ class RestApi:
         return web.Response(body=self.certificate_pem, content_type="application/x-pem-file")
 
     async def _answer_verification(self, request: web.Request) -> web.Response:
-        text = (await request.read()).decode()
+        text = await request.read()
 
         def verify(_: web.Request, asked: JsonObject) -> Result:
-            is_signed = self.signer.is_signed(asked, _written(text, "webhook_event"))
+            is_signed = self.signer.is_signed(asked, _written(text.decode(), "webhook_event"))
             return OK, {"verification_status": "SUCCESS" if is_signed else "FAILURE"}
 
         return await self._meet(
             request,
             "verify_webhook_signature",
-            lambda: self._handle(request, json.loads(text), verify),
+            lambda: self._handle(request, text, verify),
         )
 
     def _create_order(self, _: web.Request, body: JsonObject) -> Result:
-        [unit] = body["purchase_units"]
-        context = body["payment_source"]["paypal"]["experience_context"]
-        money = unit["amount"]
+        asked = read(AskedOrder, body)
+        [unit] = asked.purchase_units
         order = self.account.create_order(
-            money["value"],
-            money["currency_code"],
-            custom_id=unit.get("custom_id"),
-            invoice_id=unit.get("invoice_id"),
-            return_url=context["return_url"],
-            cancel_url=context["cancel_url"],
+            unit.amount.value,
+            unit.amount.currency_code,
+            custom_id=unit.custom_id,
+            invoice_id=unit.invoice_id,
+            return_url=asked.context.return_url,
+            cancel_url=asked.context.cancel_url,
         )
+        if asked.payment_source is None:
+            order.status = "CREATED"
         return CREATED, self.account.order_json(order)
 
     def _get_order(self, request: web.Request, _: JsonObject) -> Result:
@@ -200,7 +208,8 @@ class RestApi:
         return OK, objects.sale_json(payment)
 
     def _refund(self, request: web.Request, body: JsonObject) -> Result:
-        amount = body.get("amount", {}).get("value")
+        money = read(AskedRefund, body).amount
+        amount = money.value if money else None
         refund_id = self.account.refund(request.match_info["id"], amount)
         return CREATED, objects.refund_json(self.account.a_refund(refund_id), "capture")
 
@@ -217,12 +226,12 @@ class RestApi:
         return OK, objects.refund_json(refund, kind)
 
     def _create_subscription(self, _: web.Request, body: JsonObject) -> Result:
-        context = body["application_context"]
+        asked = read(AskedSubscription, body)
         subscription = self.account.create_subscription(
-            body["plan_id"],
-            custom_id=body.get("custom_id"),
-            return_url=context["return_url"],
-            cancel_url=context["cancel_url"],
+            asked.plan_id,
+            custom_id=asked.custom_id,
+            return_url=asked.application_context.return_url,
+            cancel_url=asked.application_context.cancel_url,
         )
         return CREATED, objects.subscription_json(subscription)
 
@@ -261,7 +270,10 @@ class RestApi:
 
 def _written(text: str, name: str) -> bytes:
     """A value of a JSON object as it was written, byte for byte."""
-    start = text.index(":", text.index(f'"{name}"')) + 1
-    start += len(text[start:]) - len(text[start:].lstrip())
-    _, end = json.JSONDecoder().raw_decode(text, start)
+    try:
+        start = text.index(":", text.index(f'"{name}"')) + 1
+        start += len(text[start:]) - len(text[start:].lstrip())
+        _, end = json.JSONDecoder().raw_decode(text, start)
+    except ValueError as error:
+        raise invalid("MISSING_REQUIRED_PARAMETER", f"/{name}") from error
     return text[start:end].encode()

@@ -3,12 +3,11 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from aiohttp import web
 
 from dev.simulators.clock import Clock
-from dev.simulators.control_api import PREFIX, ActRefusedError, ProviderControlApi
+from dev.simulators.control_api import PREFIX, ProviderControlApi
 from dev.simulators.deliveries import Deliveries, Event
 from dev.simulators.faults import Faults
 from dev.simulators.paypal.account import VERBS, Account, Books, new_id
@@ -62,7 +61,8 @@ class PayPalSimulator:
             faults=self.faults,
             deliveries=self.deliveries,
             clock=self.clock,
-            act=self._act,
+            verbs={name: getattr(self.account, name) for name in VERBS},
+            refusal=PayPalError,
             requests=lambda: self.requests,
             reset=self.reset,
         )
@@ -118,14 +118,6 @@ class PayPalSimulator:
         self._api.answered.clear()
         self._api.requests.clear()
         self.faults.clear()
-
-    def _act(self, verb: str, arguments: Mapping[str, Any]) -> Any:
-        if verb not in VERBS:
-            raise ActRefusedError(f"unknown verb; known are {', '.join(VERBS)}")
-        try:
-            return getattr(self.account, verb)(**arguments)
-        except (PayPalError, TypeError, ArithmeticError) as error:
-            raise ActRefusedError(str(error)) from error
 
     def _tell(self, event_type: str, resource_type: str, resource: JsonObject) -> None:
         event_id = f"WH-{new_id()}-{new_id()}"

@@ -1,50 +1,120 @@
-"""What a request for a Checkout session asks for, and what Stripe refuses."""
+"""What is asked of Stripe, and what it refuses."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Literal
 
+from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic.dataclasses import dataclass
+
+from dev.simulators.given import Address
 from dev.simulators.stripe.errors import refused
-from dev.simulators.stripe.forms import Form, texts
+from dev.simulators.stripe.forms import Form, read
 from dev.simulators.stripe.objects import Session
 
 # The least that Stripe takes, in the smallest unit, where it is not 50.
 AMOUNT_MIN = {"jpy": 50, "huf": 17_500, "gbp": 30}
 AMOUNT_MAX = 99_999_999
 
+Metadata = dict[str, str]
+
+
+@dataclass(frozen=True)
+class AskedPrice:
+    """An amount in the currency's smallest unit."""
+
+    currency: str
+    unit_amount: NonNegativeInt
+
+
+@dataclass(frozen=True)
+class AskedItem:
+    """What is paid: a price that Stripe knows, or one of its own."""
+
+    price: str = ""
+    price_data: AskedPrice | None = None
+
+
+@dataclass(frozen=True)
+class AskedMaking:
+    """What is written on what a session makes."""
+
+    metadata: Metadata = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AskedSession:
+    """A page where a customer pays for one thing."""
+
+    line_items: Annotated[dict[str, AskedItem], Field(min_length=1, max_length=1)]
+    success_url: Address
+    cancel_url: Address = ""
+    mode: Literal["payment", "subscription"] = "payment"
+    client_reference_id: str = ""
+    metadata: Metadata = Field(default_factory=dict)
+    payment_intent_data: AskedMaking = AskedMaking()
+    subscription_data: AskedMaking = AskedMaking()
+
+
+@dataclass(frozen=True)
+class AskedRefund:
+    """Without an amount, all that is left."""
+
+    payment_intent: str
+    amount: PositiveInt | None = None
+
+
+@dataclass(frozen=True)
+class AskedPayment:
+    """The payment whose invoices are listed."""
+
+    type: Literal["payment_intent"]
+    payment_intent: str
+
+
+@dataclass(frozen=True)
+class AskedInvoicePayments:
+    """What was paid with one payment."""
+
+    payment: AskedPayment
+
+
+@dataclass(frozen=True)
+class AskedExpansion:
+    """What is told whole instead of by its id."""
+
+    expand: dict[str, str] = Field(default_factory=dict)
+
 
 def order_session(form: Form, now: datetime) -> Session:
     """Return the session that is asked for, not kept yet."""
-    items = form.get("line_items")
-    if not isinstance(items, dict) or len(items) != 1 or "success_url" not in form:
-        raise refused("Missing required param: line_items or success_url.", "parameter_missing")
-    [item] = items.values()
+    asked = read(AskedSession, form)
+    [item] = asked.line_items.values()
     session = Session(
         created=now,
-        mode=form.get("mode", "payment"),
-        client_reference_id=form.get("client_reference_id", ""),
-        metadata=texts(form, "metadata"),
-        success_url=form["success_url"],
-        cancel_url=form.get("cancel_url", ""),
+        mode=asked.mode,
+        client_reference_id=asked.client_reference_id,
+        metadata=asked.metadata,
+        success_url=asked.success_url,
+        cancel_url=asked.cancel_url,
     )
     if session.mode == "subscription":
-        return _with_price(session, item, form)
-    return _with_amount(session, item, form)
+        session.made_metadata = asked.subscription_data.metadata
+        return _with_price(session, item.price)
+    session.made_metadata = asked.payment_intent_data.metadata
+    return _with_amount(session, item.price_data)
 
 
-def _with_price(session: Session, item: Mapping[str, Any], form: Form) -> Session:
-    if not str(item.get("price")).startswith("price_"):
-        raise refused(f"No such price: '{item.get('price')}'", "resource_missing")
-    session.price_id = item["price"]
-    session.made_metadata = texts(form.get("subscription_data", {}), "metadata")
+def _with_price(session: Session, price_id: str) -> Session:
+    if not price_id.startswith("price_"):
+        raise refused(f"No such price: '{price_id}'", "resource_missing")
+    session.price_id = price_id
     return session
 
 
-def _with_amount(session: Session, item: Mapping[str, Any], form: Form) -> Session:
-    price = item.get("price_data", {})
-    session.currency = price.get("currency", "")
-    session.amount = int(price.get("unit_amount", 0))
-    session.made_metadata = texts(form.get("payment_intent_data", {}), "metadata")
+def _with_amount(session: Session, price: AskedPrice | None) -> Session:
+    if price is None:
+        raise refused("Missing required param: line_items[0][price_data].", "parameter_missing")
+    session.currency, session.amount = price.currency, price.unit_amount
     if session.amount < AMOUNT_MIN.get(session.currency, 50):
         raise refused("The amount is below the least that can be charged.", "amount_too_small")
     if session.amount > AMOUNT_MAX:

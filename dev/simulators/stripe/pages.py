@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from dev.simulators.given import posted
 from dev.simulators.stripe.errors import StripeError
 from dev.simulators.stripe.objects import Session
 from dev.simulators.stripe.verbs import StripeAccount
@@ -47,7 +48,7 @@ class Pages:
 
     async def act(self, request: web.Request) -> web.Response:
         session = self._find(request)
-        form = await request.post()
+        form = await posted(request)
         try:
             if form.get("act") == "pay_later":
                 self._account.pay_later(session.id)

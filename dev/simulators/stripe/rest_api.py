@@ -1,5 +1,6 @@
 """The part of Stripe's REST API that Tollgate uses, over HTTP."""
 
+import base64
 import hmac
 import json
 from collections import deque
@@ -12,11 +13,17 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from dev.simulators.faults import Faults, Refusal
+from dev.simulators.given import posted
 from dev.simulators.stripe.books import Replay, find
 from dev.simulators.stripe.errors import StripeError, refused
-from dev.simulators.stripe.forms import Form, read_form
+from dev.simulators.stripe.forms import Form, read, read_form
 from dev.simulators.stripe.objects import StripeObject
-from dev.simulators.stripe.orders import order_session
+from dev.simulators.stripe.orders import (
+    AskedExpansion,
+    AskedInvoicePayments,
+    AskedRefund,
+    order_session,
+)
 from dev.simulators.stripe.shapes import write, write_list
 from dev.simulators.stripe.verbs import StripeAccount
 
@@ -42,7 +49,7 @@ class RestApi:
     def __init__(self, account: StripeAccount, api_key: str, faults: Faults) -> None:
         self.requests: deque[ReceivedRequest] = deque(maxlen=REQUESTS_KEPT)
         self._account = account
-        self._authorization = f"Bearer {api_key}".encode()
+        self._api_key = api_key.encode()
         self._faults = faults
         books = account.books
         self._answerers: dict[str, Answerer] = {
@@ -70,9 +77,10 @@ class RestApi:
 
     def _handler(self, call: str) -> Callable[[web.Request], Any]:
         async def handle(request: web.Request) -> web.Response:
-            form = read_form(
-                (await request.post() if request.method == "POST" else request.query).items()
-            )
+            try:
+                form = await self._read(request)
+            except StripeError as error:
+                return self._error(error)
             object_id = request.match_info.get("id", "")
             key = request.headers.get(IDEMPOTENCY_KEY, "")
             self.requests.append(ReceivedRequest(call, object_id, key, form))
@@ -83,6 +91,14 @@ class RestApi:
             return await self._faults.answer(request, call, answer, self._refuse)
 
         return handle
+
+    async def _read(self, request: web.Request) -> Form:
+        if request.method != hdrs.METH_POST:
+            return read_form(request.query.items())
+        try:
+            return read_form((await posted(request)).items())
+        except web.HTTPBadRequest as error:
+            raise refused(error.text or "") from error
 
     async def _handle_unknown(self, request: web.Request) -> web.Response:
         problem = f"Unrecognized request URL ({request.method}: {request.path})."
@@ -97,9 +113,8 @@ class RestApi:
             return self._error(error)
 
     def _authenticate(self, request: web.Request) -> None:
-        given = request.headers.get(hdrs.AUTHORIZATION, "").encode()
-        if not hmac.compare_digest(given, self._authorization):
-            key = given.decode(errors="replace").removeprefix("Bearer ")
+        key = _key_of(request.headers.get(hdrs.AUTHORIZATION, ""))
+        if not hmac.compare_digest(key.encode(errors="replace"), self._api_key):
             # Quoted back, as by Stripe.
             raise StripeError(HTTPStatus.UNAUTHORIZED, f"Invalid API Key provided: {key}")
 
@@ -125,7 +140,7 @@ class RestApi:
     def _get_session(self, session_id: str, form: Form) -> dict[str, Any]:
         session = self._account.session(session_id)
         written = write(session)
-        if session.intent_id and "payment_intent" in form.get("expand", {}).values():
+        if session.intent_id and "payment_intent" in read(AskedExpansion, form).expand.values():
             written["payment_intent"] = write(self._account.intent(session.intent_id))
         return written
 
@@ -151,21 +166,17 @@ class RestApi:
         return write(self._account.subscription(subscription_id))
 
     def _list_invoice_payments(self, _: str, form: Form) -> dict[str, Any]:
-        payment = form.get("payment", {})
-        if payment.get("type") != "payment_intent":
-            raise refused("payment[type] is not one that the simulator knows")
+        payment = read(AskedInvoicePayments, form).payment
         found = [
             write(each)
             for each in self._account.books.invoice_payments.values()
-            if each.intent_id == payment.get("payment_intent")
+            if each.intent_id == payment.payment_intent
         ]
         return write_list("/v1/invoice_payments", found)
 
     def _create_refund(self, _: str, form: Form) -> dict[str, Any]:
-        amount = form.get("amount")
-        refund_id = self._account.refund(
-            form.get("payment_intent", ""), int(amount) if amount else None
-        )
+        asked = read(AskedRefund, form)
+        refund_id = self._account.refund(asked.payment_intent, asked.amount)
         return write(self._account.books.refunds[refund_id])
 
     def _list_events(self, _: str, __: Form) -> dict[str, Any]:
@@ -181,3 +192,16 @@ class RestApi:
     def _respond(self, body: dict[str, Any], status: int = HTTPStatus.OK) -> web.Response:
         now = format_datetime(self._account.now(), usegmt=True)
         return web.json_response(body, status=status, headers={hdrs.DATE: now})
+
+
+def _key_of(authorization: str) -> str:
+    """The key as clients send it: as a token, or as the user of a name without a password."""
+    scheme, _, credentials = authorization.partition(" ")
+    if scheme == "Bearer":
+        return credentials
+    if scheme != "Basic":
+        return authorization
+    try:
+        return base64.b64decode(credentials).decode().partition(":")[0]
+    except ValueError:
+        return credentials

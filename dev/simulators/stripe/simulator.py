@@ -10,7 +10,7 @@ import stripe
 from aiohttp import web
 
 from dev.simulators.clock import Clock
-from dev.simulators.control_api import PREFIX, ActRefusedError, ProviderControlApi
+from dev.simulators.control_api import PREFIX, ProviderControlApi
 from dev.simulators.deliveries import Deliveries, Event
 from dev.simulators.faults import Faults
 from dev.simulators.server import Server
@@ -50,7 +50,8 @@ class StripeSimulator:
             faults=self.faults,
             deliveries=self.deliveries,
             clock=self.clock,
-            act=self._act,
+            verbs={name: getattr(self.account, name) for name in VERBS},
+            refusal=StripeError,
             requests=lambda: self.requests,
             reset=self.reset,
         )
@@ -86,14 +87,6 @@ class StripeSimulator:
     def _happen(self, told: dict[str, Any]) -> None:
         body = json.dumps(told, indent=2).encode()
         self.deliveries.happen(Event(told["id"], told["type"], body))
-
-    def _act(self, verb: str, arguments: Mapping[str, Any]) -> Any:
-        if verb not in VERBS:
-            raise ActRefusedError(f"unknown verb; known are {', '.join(VERBS)}")
-        try:
-            return getattr(self.account, verb)(**arguments)
-        except (StripeError, TypeError) as error:
-            raise ActRefusedError(str(error)) from error
 
     def _sign(self, body: bytes) -> Mapping[str, str]:
         # Deliveries are signed by the world's clock: who verifies knows no other.

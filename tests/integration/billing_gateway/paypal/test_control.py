@@ -1,5 +1,7 @@
 """What happens at the simulated PayPal can be made to happen over HTTP."""
 
+import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,6 +10,7 @@ from aiohttp import ClientSession
 
 from dev.simulators.paypal import PayPalSimulator
 from dev.simulators.paypal.account import VERBS, Books
+from tests.integration.billing_gateway.paypal.asking import INTENT, PROOF
 from tests.integration.billing_gateway.paypal.receiving import Receiver
 from tests.support.waiting import eventually
 
@@ -57,6 +60,32 @@ async def test_a_subscription_lives_over_http(
         "BILLING.SUBSCRIPTION.CANCELLED",
     ]
     await eventually(lambda: count_of(receiver), lambda count: count == 5)
+
+
+async def test_each_organization_pays_from_one_account_of_its_own(
+    control: Control, paypal: PayPalSimulator
+) -> None:
+    async def payer_of(**given: str) -> str:
+        made = await control.act("create_subscription", plan_id="P-1", **given)
+        await control.act("approve_subscription", subscription_id=made["subscription_id"])
+        told = json.loads(paypal.events[-2].body)["resource"]
+        assert told["subscriber"]["payer_id"] == made["payer_id"]
+        return str(made["payer_id"])
+
+    proven = f"org-1:{INTENT}:{PROOF}"
+    order = paypal.account.create_order("1.00", "USD", custom_id=proven)
+    assert "payer" not in paypal.account.order_json(order)
+    paypal.account.approve_order(order.order_id)
+    ours = {
+        await payer_of(custom_id="org-1"),
+        await payer_of(custom_id=proven),
+        await payer_of(payer_id=order.payer_id),
+        paypal.account.order_json(order)["payer"]["payer_id"],
+    }
+    others = [await payer_of(custom_id="org-2"), await payer_of(), await payer_of()]
+    assert len(ours) == 1
+    assert len({*ours, *others}) == 4
+    assert all(re.fullmatch("[2-9A-HJ-NP-Z]{13}", each) for each in (*ours, *others))
 
 
 async def count_of(receiver: Receiver) -> int:

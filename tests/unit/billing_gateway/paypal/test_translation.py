@@ -74,11 +74,11 @@ def test_a_subscription_is_in_a_state_since_its_status_changed(
 def test_an_active_subscription_tells_of_its_period_and_its_last_payment() -> None:
     state, paid = observed(event(f"{S}ACTIVATED", objects.subscription_json(SUBSCRIPTION)))
     assert isinstance(state, SubscriptionObserved)
-    assert state.customer_id == objects.PAYER_ID
+    assert state.customer_id == SUBSCRIPTION.payer_id
     assert state.current_period_end_time == NOW + timedelta(days=27)
     assert paid == SubscriptionPaid(
         subscription_id="I-1",
-        customer_id=objects.PAYER_ID,
+        customer_id=SUBSCRIPTION.payer_id,
         claim=OURS,
         provider_time=ago(days=2),
         period_end_time=NOW + timedelta(days=27),
