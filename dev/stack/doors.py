@@ -12,8 +12,8 @@ from dev.stack.services import SETTINGS_TYPES, setting_names, setting_of
 from dev.stack.settings import PORT_MAX, StackSettings, services_without_database
 from dev.stack.simulators import SIMULATORS, simulated
 
-# What a simulator has, for services, customers and whoever makes things happen.
-SIMULATED = "API, pages, /_simulator"
+# What a simulator has, for services and for whoever makes things happen.
+SIMULATED = "API, /_simulator"
 
 # What listens on every address of the machine is reached on this one.
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}  # noqa: S104

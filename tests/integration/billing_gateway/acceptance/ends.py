@@ -57,7 +57,7 @@ OF_THE_WAY = re.compile(r"(createTime|updateTime|paidTime|\w*[rR]evision|entryCo
 BY_THE_PROVIDER = re.compile(r"(\w*Time|goodUntil)$")
 ID = re.compile(
     r"\b(?:[a-z]{2,5}(?:_test)?_[0-9a-f]{24}|WH-[A-Z0-9]{17}-[A-Z0-9]{17}|PP-D-[A-Z0-9]{6}"
-    r"|I-[A-Z0-9]{12}|[A-Z0-9]{17})\b"
+    r"|I-[A-Z0-9]{12}|[A-Z0-9]{17}|[2-9A-HJ-NP-Z]{13})\b"
 )
 
 
