@@ -242,3 +242,13 @@ async def test_stripe_takes_its_key_as_the_user_of_a_name(
     url = f"{stripe.simulator.base_url}/v1/subscriptions/sub_9"
     async with ClientSession(auth=BasicAuth(user)) as http, http.get(url) as answer:
         assert answer.status == status
+
+
+@pytest.mark.parametrize("address", ["http://[", "//", "nowhere", ""])
+async def test_no_customer_is_sent_to_what_is_no_address(
+    paypal: Poster, stripe: Poster, address: str
+) -> None:
+    order = {**ORDER, "payment_source": None, "application_context": {"return_url": address}}
+    assert await paypal.post("/v2/checkout/orders", json=order) == 400
+    session = {**SESSION, "success_url": address}
+    assert await stripe.post("/v1/checkout/sessions", data=session) == 400
