@@ -170,5 +170,5 @@ def test_a_subscription_that_was_asked_for_is_confirmed_as_of_its_answer() -> No
     assert undated.provider_time == NOW  # type: ignore[union-attr]
     _, failed = read_subscription(objects.subscription_json(FAILING), NOW)
     assert failed == SubscriptionPaymentFailed(
-        "I-1", objects.PAYER_ID, ago(hours=3), moves_state=True
+        "I-1", FAILING.payer_id, ago(hours=3), moves_state=True
     )
