@@ -134,14 +134,17 @@ async def save_outcome(connection: Connection, event: WebhookEvent, outcome: Out
     )
 
 
+# What is done without money, and of nobody, may be somebody's now: who tried to pay in vain.
 UNPARK = """
 UPDATE webhook_events SET state = 'RECEIVED', attempt_count = 0, next_attempt_time = now()
-WHERE provider = $1 AND state = 'PARKED' AND object_ids && $2::text[]
+WHERE provider = $1 AND object_ids && $2::text[]
+  AND (state = 'PARKED' OR (state = 'DONE' AND organization_id = ''))
+  AND body IS NOT NULL
 """
 
 
 async def unpark(connection: Connection, provider: Provider, object_ids: Iterable[str]) -> bool:
-    """Let the events that speak of these objects be handled again; answer whether there are any."""
+    """Let nobody's events that speak of these objects be handled again; answer if there are any."""
     named = [each for each in object_ids if each]
     return await connection.execute(UNPARK, provider, named) != "UPDATE 0"
 

@@ -172,3 +172,18 @@ async def test_a_late_sale_is_credited_by_the_plan_of_its_day_and_each_sale_for_
     await fakes.deliver_fake(PAYPAL, "WH-3", *sale(1, days_ago=32))
     await fakes.deliver_fake(PAYPAL, "WH-4", *sale(2, days_ago=2))
     await wallet_reaches(fakes, balance_micros=100_000_000)
+
+
+async def test_who_tried_to_pay_in_vain_is_known_as_soon_as_the_customer_is(fakes: Stack) -> None:
+    tried = replace(progressed("pi_1", progress="FAILED"), customer_id="cus_1")
+    await deliver(fakes, "evt_1", tried)
+    await eventually(lambda: events_of(fakes, state=DONE), bool)
+    learnt = replace(subscription("basic", days_ago=1), customer_id="cus_1")
+    await deliver(fakes, "evt_2", learnt)
+
+    async def look() -> str:
+        return (await payment(fakes, "stripe:pi_1", provider_pb2.PROVIDER_STRIPE)).organization_id
+
+    await eventually(look, lambda found: found == "org-1")
+    events = await eventually(lambda: events_of(fakes, state=DONE), lambda found: len(found) == 2)
+    assert {each.organization_id for each in events} == {"org-1"}

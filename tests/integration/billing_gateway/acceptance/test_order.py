@@ -143,18 +143,9 @@ async def end_as_told(it: Organization, told: Sequence[Told], rest: Sequence[Tol
     """Return how it all stands for an organization, by the names that its story gives."""
     own = [each for each in rest if it.organization_id.encode() in each.event.body]
     end = await end_of(it.stack, it.organization_id, it.begin)
-    # What tells of a failed attempt at an invoice names its customer alone: it is listed if that
-    # one was known by then. Nothing was paid, and no level depends on it.
-    end = [each for each in end if not is_failed_attempt(each.get("payment", {}))]
     return named_alike(
         end, it.organization_id, sorted([*told, *own], key=it.was_captured_by_the_gateway)
     )
-
-
-def is_failed_attempt(payment: dict[str, Any]) -> bool:
-    """Tell whether nothing was paid, and that not for a top-up of ours."""
-    unpaid = bool(payment) and "paidMicros" not in payment
-    return unpaid and "checkoutReferenceId" not in payment
 
 
 @pytest.mark.timeout(2 * STORY_SECONDS)
