@@ -153,6 +153,11 @@ async def stripe(tmp_path: Path) -> AsyncIterator[Poster]:
     await simulator.stop()
 
 
+async def test_a_signature_that_is_none_is_no_signature(paypal: Poster) -> None:
+    asked = {**EVENT_TO_VERIFY, "transmission_sig": "\x80"}
+    assert await paypal.post("/v1/notifications/verify-webhook-signature", json=asked) == 200
+
+
 async def test_what_is_posted_rightly_is_taken(paypal: Poster, stripe: Poster) -> None:
     assert await paypal.post("/v2/checkout/orders", json=ORDER) == 201
     assert await stripe.post("/v1/checkout/sessions", data=SESSION) == 200
