@@ -159,7 +159,8 @@ async def test_a_wallet_that_is_clean_again_is_let_go_by_a_repair_that_writes_no
     await frozen_by_check(checked)
     await superuser.execute("UPDATE entries SET actor = '' WHERE sequence = 1")
     repaired = await repair(checked)
-    assert [entry.type for entry in repaired.entries] == [wallet_pb2.ENTRY_TYPE_UNFREEZE]
+    # Or the check itself has: it looks again at what it has just frozen.
+    assert {entry.type for entry in repaired.entries} <= {wallet_pb2.ENTRY_TYPE_UNFREEZE}
     assert (list(repaired.findings), repaired.wallet.frozen) == ([], False)
 
 
