@@ -95,7 +95,8 @@ async def database_of(stack: Stack, service: str) -> AsyncIterator[asyncpg.Conne
 async def end_of(stack: Stack, organization_id: str, begin: datetime | None = None) -> Any:
     """Return every field of wallet, payments, subscriptions and eligibility.
 
-    But for revisions and our own times; the provider's are told as days since the story's begin.
+    But for revisions and our own times; the provider's are told as days since the story's begin, if
+    that is given.
     Of eligibility it has as much as the services tell that are there.
     """
     listed = await stack.gateway.ListPayments(
@@ -159,15 +160,16 @@ def _without_the_way(value: Any, begin: datetime | None) -> Any:
         return [_without_the_way(each, begin) for each in value]
     if not isinstance(value, dict):
         return value
-    return {
-        name: _days(each, begin) if BY_THE_PROVIDER.match(name) else _without_the_way(each, begin)
-        for name, each in value.items()
-        if not OF_THE_WAY.match(name)
-    }
+    told = {name: each for name, each in value.items() if not OF_THE_WAY.match(name)}
+    times = {name: each for name, each in told.items() if BY_THE_PROVIDER.match(name)}
+    others = {name: _without_the_way(told[name], begin) for name in told.keys() - times.keys()}
+    if begin is None:
+        return others
+    return others | {name: _days(each, begin) for name, each in times.items()}
 
 
-def _days(time: str, begin: datetime | None) -> int | None:
-    return round((datetime.fromisoformat(time) - begin) / DAY) if begin else None
+def _days(time: str, begin: datetime) -> int:
+    return round((datetime.fromisoformat(time) - begin) / DAY)
 
 
 def in_order(value: Any) -> Any:
