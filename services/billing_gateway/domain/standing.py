@@ -37,7 +37,10 @@ def stand(link: Subscription, facts: Sequence[SubscriptionFact], grace: timedelt
         told_plan_id=_last_plan(known),
         state=SubscriptionState.PAST_DUE if past_due_time else state,
         provider_time=past_due_time or (_since(points, told) if told else None),
-        current_period_end_time=_period_end(details, known),
+        # What has ended has no period; of when it would have, providers tell this or that.
+        current_period_end_time=(
+            None if state is SubscriptionState.CANCELED else _period_end(details, known)
+        ),
         cancel_at_period_end=details.cancel_at_period_end if details else False,
         past_due_time=past_due_time,
         grace_end_time=past_due_time + grace if past_due_time and grace else None,

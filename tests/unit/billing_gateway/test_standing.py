@@ -84,6 +84,8 @@ def step_by_step(
                 failing_since = None
             bought = fact.period_end_time or fact.provider_time + PROVISIONAL_PERIOD
             end = max(end, bought) if end else bought
+    if state is CANCELED:
+        end = None
     return PAST_DUE if failing_since else state, failing_since or since, failing_since, end
 
 

@@ -155,7 +155,7 @@ class Subscription(_message.Message):
     @_builtins.property
     def current_period_end_time(self) -> _timestamp_pb2.Timestamp:
         """current_period_end_time as the provider tells it; of a PAST_DUE one, maybe of the period that is not
-        paid yet. Unset if not known.
+        paid yet. Unset if not known, and once it is CANCELED.
         """
 
     @_builtins.property
