@@ -68,7 +68,9 @@ async def run_gateway(
         wallet = await exits.enter_async_context(ledgers.run("of_gateway"))
         await wallet.open_wallets(map(organization_of, range(ORGANIZATIONS)))
         paypal = PayPal(directory / "paypal.json")
-        gateway = Gateway(free_address(), free_address(), secrets.token_hex(24), paypal, wallet)
+        gateway = Gateway(
+            free_address(), free_address(), f"whsec_{secrets.token_hex(24)}", paypal, wallet
+        )
         servers = {
             "paypal": (_paypal_arguments(paypal), paypal.settings, paypal.address),
             SERVICE: (
