@@ -81,6 +81,12 @@ async def test_a_refund_that_overtakes_its_payment_makes_the_row_and_counts_from
     assert set(seen.payment.event_ids) == {"evt_1", "evt_2", "evt_3"}
 
 
+async def test_what_a_payment_credits_is_decided_once(money: Money) -> None:
+    for event_id in ("evt_1", "evt_2"):
+        await money.tell(event_id, invoice(1))
+        assert (await money.payment("in_1")).payment.credited_micros == 50_000_000
+
+
 async def test_what_is_told_again_changes_nothing(money: Money) -> None:
     told: list[Observation] = [
         paid("pi_1=0", "cs_1"),
