@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import compress
 
-from libs.database import Connection, Database, DatabaseUnavailableError
+from libs.database import Database, DatabaseUnavailableError
 from libs.errors import DomainError, OverloadedError
 from libs.logs import get_logger
 from services.billing_gateway.ports import DeliveryRefusedError
-from services.billing_gateway.storage import inbox, transmissions
+from services.billing_gateway.storage import inbox
 from services.billing_gateway.storage.inbox import Delivery
 
 RIDERS_PER_INSERT_MAX = 256
@@ -76,7 +75,7 @@ class Inserting:
 
     async def _insert_and_answer(self, riders: Sequence[Rider]) -> None:
         try:
-            are_kept = await self._insert([rider.delivery for rider in riders])
+            inserted = await self._database.run(inbox.insert, [rider.delivery for rider in riders])
         except DomainError as unavailable:
             for rider in riders:
                 _answer(rider, unavailable)
@@ -88,27 +87,10 @@ class Inserting:
             for rider in riders:
                 await self._insert_and_answer([rider])
         else:
-            for rider, is_kept in zip(riders, are_kept, strict=True):
+            if inserted.are_any_due:
+                self._wake_settling()
+            for rider, is_kept in zip(riders, inserted.are_kept, strict=True):
                 _answer(rider, None if is_kept else DeliveryRefusedError(ANOTHER_BODY))
-
-    async def _insert(self, deliveries: Sequence[Delivery]) -> Sequence[bool]:
-        """Answer for each whether it is kept: not if its transmission stands for another body."""
-        are_kept: Sequence[bool] = [True] * len(deliveries)
-        if all(each.transmission is None for each in deliveries):
-            are_any_due = await self._database.run(inbox.insert, deliveries)
-        else:
-            are_kept, are_any_due = await self._database.transact(_insert_transmitted, deliveries)
-        if are_any_due:
-            self._wake_settling()
-        return are_kept
-
-
-async def _insert_transmitted(
-    connection: Connection, deliveries: Sequence[Delivery]
-) -> tuple[Sequence[bool], bool]:
-    are_kept = await transmissions.bind(connection, deliveries)
-    kept = list(compress(deliveries, are_kept))
-    return are_kept, bool(kept) and await inbox.insert(connection, kept)
 
 
 def _answer(rider: Rider, error: Exception | None) -> None:

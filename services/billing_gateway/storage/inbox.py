@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 from libs.database import Connection
 from libs.text import storable_text
@@ -25,13 +26,39 @@ class Delivery:
     transmission: Transmission | None = None
 
 
-# In one order, so that two batches with the same events never wait for each other in a circle.
+# One statement, so that nothing of a batch is kept without the rest. Each in one order, so that two
+# batches with the same rows never wait for each other in a circle. The update changes nothing: it
+# waits for who inserts the same transmission, and returns the body that is kept then.
 INSERT = """
-INSERT INTO webhook_events (provider, event_id, event_type, body, state, last_error)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[])
-    AS told (provider, event_id, event_type, body, state, last_error)
-ORDER BY provider, event_id
-ON CONFLICT (provider, event_id) DO NOTHING
+WITH told AS (
+    SELECT * FROM unnest(
+        $1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[],
+        $7::text[], $8::bytea[], $9::timestamptz[]
+    ) WITH ORDINALITY AS told (
+        provider, event_id, event_type, body, state, last_error,
+        transmission_id, body_sha256, counts_until, number
+    )
+), bound AS (
+    INSERT INTO transmissions AS known (provider, transmission_id, body_sha256, counts_until)
+    SELECT DISTINCT ON (provider, transmission_id)
+        provider, transmission_id, body_sha256, counts_until
+    FROM told WHERE transmission_id IS NOT NULL
+    ORDER BY provider, transmission_id, number
+    ON CONFLICT (provider, transmission_id) DO UPDATE SET counts_until = known.counts_until
+    RETURNING provider, transmission_id, body_sha256
+), decided AS (
+    SELECT told.*, told.transmission_id IS NULL OR told.body_sha256 = bound.body_sha256 AS is_kept
+    FROM told LEFT JOIN bound USING (provider, transmission_id)
+), inserted AS (
+    INSERT INTO webhook_events (provider, event_id, event_type, body, state, last_error)
+    SELECT provider, event_id, event_type, body, state, last_error FROM decided WHERE is_kept
+    ORDER BY provider, event_id
+    ON CONFLICT (provider, event_id) DO NOTHING
+    RETURNING true
+)
+SELECT array_agg(is_kept ORDER BY number) AS are_kept,
+    (SELECT count(*) FROM inserted) AS inserted_count
+FROM decided
 """
 
 REVIVE = """
@@ -43,25 +70,42 @@ WHERE event.provider = told.provider AND event.event_id = told.event_id
 """
 
 
-async def insert(connection: Connection, deliveries: Sequence[Delivery]) -> bool:
-    """Keep deliveries, each event once; answer whether any is to be settled.
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    """What came of each delivery, in their order, and whether any event is to be settled."""
+
+    # Not if its transmission stands for another body.
+    are_kept: Sequence[bool]
+    are_any_due: bool
+
+
+async def insert(connection: Connection, deliveries: Sequence[Delivery]) -> Inserted:
+    """Keep deliveries, each event once, each transmission for its first body only.
 
     A redelivery ("Resend" in a dashboard) settles anew what is parked or dead: settings or links
     may have been mended since. What is settled stays.
     """
-    keys = [each.provider for each in deliveries], [each.event_id for each in deliveries]
-    inserted = await connection.execute(
+    transmissions = [each.transmission for each in deliveries]
+    [row] = await connection.fetch(
         INSERT,
-        *keys,
+        [each.provider for each in deliveries],
+        [each.event_id for each in deliveries],
         [each.event_type for each in deliveries],
         [each.body for each in deliveries],
         [each.state for each in deliveries],
         [each.last_error for each in deliveries],
+        [each and each.transmission_id for each in transmissions],
+        [each and each.body_sha256 for each in transmissions],
+        [each and each.counts_until for each in transmissions],
     )
-    if inserted == f"INSERT 0 {len(deliveries)}":
-        return True
-    revived = await connection.execute(REVIVE, *keys)
-    return (inserted, revived) != ("INSERT 0 0", "UPDATE 0")
+    kept = list(compress(deliveries, row["are_kept"]))
+    if row["inserted_count"] == len(kept):
+        return Inserted(row["are_kept"], are_any_due=bool(kept))
+    revived = await connection.execute(
+        REVIVE, [each.provider for each in kept], [each.event_id for each in kept]
+    )
+    are_any_due = row["inserted_count"] > 0 or revived != "UPDATE 0"
+    return Inserted(row["are_kept"], are_any_due)
 
 
 # By who is not heard, of whom there is hardly ever a row: for a list of who is, a planner without
