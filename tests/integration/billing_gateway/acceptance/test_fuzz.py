@@ -10,7 +10,7 @@ import os
 import random
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -97,8 +97,15 @@ class Round:
         """Tell everything at once, with so many changed events; see what has come of it."""
         attacked = await self._live("a", Shape.ENDIVE), await self._live("b", Shape.OLD)
         bystander = await self._live("bystander", Shape.ENDIVE)
+        # What one organization's events say may stand in another's, or may not. It may, then, say
+        # that a customer of the one is the other's: all of that customer's payments are, too.
+        mixed = self.rng.random() < 0.5
         true = [each.delivery for sources in attacked for each in sources]
-        rest = [*self._change(attacked, count), *(each.delivery for each in bystander)]
+        if mixed:
+            both = frozenset(sources[0].organization_id for sources in attacked)
+            true = [replace(each, organization_ids=both) for each in true]
+        changed = self._change(attacked, count, mixed=mixed)
+        rest = [*changed, *(each.delivery for each in bystander)]
         # The truth comes first, or among the lies.
         first, rest = (true, rest) if self.rng.random() < 0.5 else ([], [*true, *rest])
         self.rng.shuffle(rest)
@@ -108,7 +115,8 @@ class Round:
         await settled(self.stack, len(rest))
 
         names = {sources[0].organization_id for sources in attacked}
-        assert not await wrong_credits(self.stack, [*true, *rest], names)
+        wrong = await wrong_credits(self.stack, [*true, *rest], names)
+        assert not wrong, wrong
         await eventually(lambda: wrong_wallets(self.stack, names), lambda found: not found)
         await eventually(
             lambda: end_now(self.stack, bystander), lambda found: bool(found == expected)
@@ -117,13 +125,13 @@ class Round:
     async def _live(self, name: str, shape: Shape) -> list[Source]:
         return await live(self.stack, self.providers, f"org-{self.number}-{name}", shape)
 
-    def _change(self, attacked: Sequence[list[Source]], count: int) -> Iterator[Delivery]:
+    def _change(
+        self, attacked: Sequence[list[Source]], count: int, *, mixed: bool
+    ) -> Iterator[Delivery]:
         nobodys = strangers(self.number)
         everything = [*attacked[0], *attacked[1], *nobodys]
         names = [f"org-{self.number}-{name}" for name in ("a", "b", "bystander")]
         hands = Hands(self.rng, words_of([each.read for each in everything]), names)
-        # What one organization's events say may stand in another's, or may not.
-        mixed = self.rng.random() < 0.5
         groups = [*attacked, *attacked, *([nobodys] if nobodys else [])]
         for number in range(count):
             own = self.rng.choice(groups)
