@@ -181,8 +181,16 @@ def _is_number(_key: Any, value: Any) -> bool:
 
 def _make_weird(lie: Lie) -> None:
     """Most of an event is read by nobody."""
+
+    def weird(value: Any) -> Any:
+        made = lie.rng.choice(WEIRD)
+        if isinstance(made, str) and isinstance(value, str) and ID.fullmatch(value):
+            # By the same name a stranger's would be taken for somebody's, and rightly.
+            return f"{made}{lie.rng.randrange(10**9)}"
+        return made
+
     fits = lie.rng.choice((_is_anything, _named(READ_KEY)))
-    lie.put(fits, lambda _: lie.rng.choice(WEIRD))
+    lie.put(fits, weird)
 
 
 def _say_another_word(lie: Lie) -> None:

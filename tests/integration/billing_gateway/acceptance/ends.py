@@ -24,15 +24,18 @@ from tollgate.campaign.v1 import campaign_service_pb2
 from tollgate.telephony.v1 import telephony_service_pb2
 
 DAY = timedelta(days=1)
-# What is being done is leased for a minute; what is only asked by the day is not waited for.
+# What is being done, or done again, has an attempt and is leased for a minute. What is only asked
+# in time is not waited for: that of earlier stories comes due in the midst of later ones.
 NOT_QUIET = """
 SELECT 'event ' || event_id AS work FROM webhook_events WHERE state = 'RECEIVED'
 UNION ALL SELECT 'look ' || subscription_id FROM subscriptions
-    WHERE look_due_time < now() + interval '90 s'
+    WHERE look_due_time < now() + interval '5 s'
+    OR (look_attempt_count > 0 AND look_due_time < now() + interval '90 s')
 UNION ALL SELECT 'resolve ' || payment_id FROM payments
     WHERE resolve_due_time < now() + interval '90 s'
 UNION ALL SELECT 'errand ' || checkout_id FROM checkouts
-    WHERE errand_due_time < now() + interval '90 s'
+    WHERE errand_due_time < now() + interval '5 s'
+    OR (errand_attempt_count > 0 AND errand_due_time < now() + interval '90 s')
 UNION ALL SELECT 'announcement ' || key || ' ' || last_error FROM announcements
     WHERE acknowledged_revision < revision
 """

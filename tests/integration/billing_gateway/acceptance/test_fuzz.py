@@ -79,7 +79,7 @@ def strangers(number: int) -> list[Source]:
     for provider, told in sample_events():
         for container, key in list(places(told)):
             if isinstance(container[key], str) and ID.fullmatch(container[key]):
-                container[key] += str(number)
+                container[key] += f"R{number}"
         sources.append(Source("", Told(provider, Event("", "", json.dumps(told).encode()))))
     return sources
 
