@@ -1,6 +1,6 @@
 """Several real services in the test's own loop, each on a port that survives restarts."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -58,6 +58,8 @@ class Stack:
     twilio: TwilioSimulator
     http: aiohttp.ClientSession
     gateway_settings: Mapping[str, Any] = field(default_factory=dict)
+    # Whom the gateway and the wallet tell how an organization stands.
+    observers: Sequence[str] = ("campaign", "telephony")
     # In place of those that the settings make.
     gateway_providers: Mapping[Provider, PaymentProvider] | None = None
     # By what PayPal is believed, made anew for each start.
@@ -163,7 +165,7 @@ class Stack:
         return {**FAST, "listen_address": self.addresses[name], "database_url": url}
 
     def _wallet_settings(self) -> WalletSettings:
-        observers = {name: self.addresses[name] for name in ("campaign", "telephony")}
+        observers = {name: self.addresses[name] for name in self.observers}
         return WalletSettings(
             **self._common("wallet"),
             **WALLET_DEFAULTS,
@@ -180,7 +182,7 @@ class Stack:
         )
 
     def _gateway_settings(self) -> BillingGatewaySettings:
-        observers = ("wallet", "campaign", "telephony")
+        observers = ("wallet", *self.observers)
         return BillingGatewaySettings(
             **{
                 **self._common("billing_gateway"),

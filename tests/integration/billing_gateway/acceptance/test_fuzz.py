@@ -207,6 +207,8 @@ async def test_whatever_is_signed_is_answered_and_settled_and_credits_nothing_wr
     # What the wallet cannot take is asked of it once: there is more and more of that.
     settings = {**stopped_stack.gateway_settings, "announce_back_off_max_seconds": 3_600.0}
     stopped_stack.gateway_settings = settings
+    # Who is not there would be told again and again of more and more organizations.
+    stopped_stack.observers = ()
     await stopped_stack.start("wallet", "billing_gateway")
 
     with capture_logs() as lines:
