@@ -78,7 +78,8 @@ def strangers(number: int) -> list[Source]:
     sources = []
     for provider, told in sample_events():
         for container, key in list(places(told)):
-            if isinstance(container[key], str) and ID.fullmatch(container[key]):
+            value = container[key]
+            if isinstance(value, str) and (key == "id" or ID.fullmatch(value)):
                 container[key] += f"R{number}"
         sources.append(Source("", Told(provider, Event("", "", json.dumps(told).encode()))))
     return sources
