@@ -7,8 +7,11 @@ from libs.metrics import ServiceMetrics
 from libs.observing import subscription_observer, wallet_observer
 from libs.service import Service
 from services.telephony.config import TelephonySettings
-from services.telephony.operations import Reconciliation, TelephonyOperations
-from services.telephony.servicer import telephony_service
+from services.telephony.operations.organizations import OrganizationOperations
+from services.telephony.operations.reconciling import Reconciliation
+from services.telephony.operations.sending import SendingOperations
+from services.telephony.operations.subaccounts import SubaccountOperations
+from services.telephony.servicer.telephony import telephony_service
 from services.telephony.twilio_accounts import TwilioRestAccounts
 from services.telephony.workers import Reconciler, build_workers
 
@@ -36,16 +39,17 @@ async def build(settings: TelephonySettings) -> Service:
         refused_back_off_max_seconds=settings.twilio_refused_back_off_max_seconds,
     )
     reconciler = Reconciler(reconciliation, settings)
-    operations = TelephonyOperations(database, settings.twilio_account_sid, reconciler.wake)
+    organizations = OrganizationOperations(database, reconciler.wake)
+    subaccounts = SubaccountOperations(database, settings.twilio_account_sid, reconciler.wake)
     return Service(
         settings,
         database,
         metrics,
         rpc_services=[
-            telephony_service(operations),
-            subscription_observer(operations),
-            wallet_observer(operations),
+            telephony_service(organizations, subaccounts, SendingOperations(database)),
+            subscription_observer(organizations),
+            wallet_observer(organizations),
         ],
-        workers=build_workers(operations, reconciler, settings),
+        workers=build_workers(organizations, reconciler, settings),
         closables=[twilio],
     )

@@ -7,7 +7,8 @@ from libs.logs import get_logger
 from libs.workers import PollingWorker, Worker
 from services.telephony.config import TelephonySettings
 from services.telephony.domain.values import Due, DueSearch
-from services.telephony.operations import Reconciliation, TelephonyOperations
+from services.telephony.operations.organizations import OrganizationOperations
+from services.telephony.operations.reconciling import Reconciliation
 
 # How long an organization whose row somebody holds is left aside.
 HELD_UP_SECONDS = 5.0
@@ -81,8 +82,8 @@ class Reconciler:
 
 
 def build_workers(
-    operations: TelephonyOperations, reconciler: Reconciler, settings: TelephonySettings
+    organizations: OrganizationOperations, reconciler: Reconciler, settings: TelephonySettings
 ) -> list[Worker]:
     """Return what runs beside the rpcs."""
-    lapse = PollingWorker("lapse", operations.reevaluate_due, settings.poll_interval_seconds)
+    lapse = PollingWorker("lapse", organizations.reevaluate_due, settings.poll_interval_seconds)
     return [reconciler, lapse]

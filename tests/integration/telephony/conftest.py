@@ -14,7 +14,10 @@ from dev.simulators.twilio import TwilioSimulator
 from libs.database import Database
 from services.telephony.app import build
 from services.telephony.config import TelephonySettings
-from services.telephony.operations import Reconciliation, TelephonyOperations
+from services.telephony.operations.organizations import OrganizationOperations
+from services.telephony.operations.reconciling import Reconciliation
+from services.telephony.operations.sending import SendingOperations
+from services.telephony.operations.subaccounts import SubaccountOperations
 from services.telephony.twilio_accounts import TwilioRestAccounts
 from tests.conftest import MakeDatabase
 from tests.integration.telephony.steps import TelephonySteps
@@ -47,7 +50,9 @@ def telephony_settings(
 class Parts:
     """What a service is made of, without the loops that use it."""
 
-    operations: TelephonyOperations
+    organizations: OrganizationOperations
+    subaccounts: SubaccountOperations
+    sending: SendingOperations
     reconciliation: Reconciliation
 
 
@@ -69,8 +74,12 @@ async def open_parts(settings: TelephonySettings) -> AsyncIterator[Parts]:
         back_off_max_seconds=settings.twilio_back_off_max_seconds,
         refused_back_off_max_seconds=settings.twilio_refused_back_off_max_seconds,
     )
-    operations = TelephonyOperations(database, settings.twilio_account_sid, lambda: None)
-    yield Parts(operations, reconciliation)
+    yield Parts(
+        OrganizationOperations(database, lambda: None),
+        SubaccountOperations(database, settings.twilio_account_sid, lambda: None),
+        SendingOperations(database),
+        reconciliation,
+    )
     await accounts.close()
     await database.close()
 

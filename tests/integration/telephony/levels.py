@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from libs.levels import SubscriptionLevel, SubscriptionState, WalletLevel
-from services.telephony.operations import TelephonyOperations
+from services.telephony.operations.organizations import OrganizationOperations
 from tests.support.level_steps import FAR_FUTURE
 
 
@@ -27,7 +27,7 @@ def wallet_level(*, revision: int, frozen: bool) -> WalletLevel:
     )
 
 
-async def make_good(operations: TelephonyOperations, organization_id: str) -> None:
+async def make_good(organizations: OrganizationOperations, organization_id: str) -> None:
     """Let an organization send."""
-    await operations.observe_subscription(organization_id, subscription_level(revision=1))
-    await operations.observe_wallet(organization_id, wallet_level(revision=1, frozen=False))
+    await organizations.observe_subscription(organization_id, subscription_level(revision=1))
+    await organizations.observe_wallet(organization_id, wallet_level(revision=1, frozen=False))

@@ -251,7 +251,7 @@ async def test_a_service_that_stops_finishes_the_call_in_hand(
         async with asking(twilio, "suspended"):
             await steps.report_wallet(frozen=True)
     async with open_parts(settings) as parts:
-        subaccount = (await parts.operations.get_subaccount(ONE)).subaccount
+        subaccount = (await parts.subaccounts.get(ONE)).subaccount
     assert subaccount.observed is ObservedState.SUSPENDED
     assert subaccount.lease_end_time is None
 
@@ -332,7 +332,7 @@ async def activate_and_die(settings: TelephonySettings, twilio: TwilioSimulator)
     due = Due(ONE, ORGANIZATION, urgent=False)
     async with open_parts(settings) as parts:
         good_news = wallet_level(revision=100, frozen=False)
-        await parts.operations.observe_wallet(ORGANIZATION, good_news)
+        await parts.organizations.observe_wallet(ORGANIZATION, good_news)
         async with asking(twilio, "active"):
             driving = asyncio.create_task(parts.reconciliation.reconcile(due))
         driving.cancel()

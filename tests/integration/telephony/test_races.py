@@ -2,11 +2,8 @@
 
 import asyncio
 
-import pytest
-
 from libs.errors import DomainError, ErrorReason
 from services.telephony.domain.values import SubaccountFilter, WantedState
-from services.telephony.operations import TelephonyOperations
 from tests.integration.telephony.conftest import Parts
 from tests.integration.telephony.levels import make_good, wallet_level
 from tests.integration.telephony.steps import many_sids
@@ -15,55 +12,53 @@ ROUNDS = 200
 SIDS_IN_ROUND = 4
 
 
-@pytest.fixture
-def operations(parts: Parts) -> TelephonyOperations:
-    """The service without its reconciler, which would mend what the lock had let through."""
-    return parts.operations
-
-
-async def wanted_active_count(operations: TelephonyOperations) -> int:
+async def wanted_active_count(parts: Parts) -> int:
     which = SubaccountFilter(wanted=WantedState.ACTIVE)
-    return len((await operations.list_subaccounts(which, 500, "")).items)
+    return len((await parts.subaccounts.list_page(which, 500, "")).items)
 
 
 async def test_registered_at_the_moment_of_the_bad_news_it_never_misses_it(
-    operations: TelephonyOperations,
+    parts: Parts,
 ) -> None:
     account_sids = iter(many_sids(ROUNDS * SIDS_IN_ROUND))
     for number in range(ROUNDS):
         organization_id = f"org-{number}"
-        await make_good(operations, organization_id)
+        await make_good(parts.organizations, organization_id)
         registrations = [
-            operations.register_subaccount(organization_id, "", next(account_sids))
+            parts.subaccounts.register(organization_id, "", next(account_sids))
             for _ in range(SIDS_IN_ROUND)
         ]
-        bad_news = operations.observe_wallet(organization_id, wallet_level(revision=2, frozen=True))
+        bad_news = parts.organizations.observe_wallet(
+            organization_id, wallet_level(revision=2, frozen=True)
+        )
         await asyncio.gather(*registrations[::2], bad_news, *registrations[1::2])
-        assert await wanted_active_count(operations) == 0
+        assert await wanted_active_count(parts) == 0
 
 
 async def test_of_two_levels_at_the_same_moment_the_newer_one_stays(
-    operations: TelephonyOperations,
+    parts: Parts,
 ) -> None:
     for number, account_sid in enumerate(many_sids(ROUNDS)):
         organization_id = f"org-{number}"
-        await make_good(operations, organization_id)
-        await operations.register_subaccount(organization_id, "", account_sid)
-        good_news = operations.observe_wallet(
+        await make_good(parts.organizations, organization_id)
+        await parts.subaccounts.register(organization_id, "", account_sid)
+        good_news = parts.organizations.observe_wallet(
             organization_id, wallet_level(revision=2, frozen=False)
         )
-        bad_news = operations.observe_wallet(organization_id, wallet_level(revision=3, frozen=True))
+        bad_news = parts.organizations.observe_wallet(
+            organization_id, wallet_level(revision=3, frozen=True)
+        )
         await asyncio.gather(bad_news, good_news)
-        assert await wanted_active_count(operations) == 0
+        assert await wanted_active_count(parts) == 0
 
 
 async def test_an_account_is_registered_once_however_many_ask(
-    operations: TelephonyOperations,
+    parts: Parts,
 ) -> None:
     for account_sid in many_sids(50):
         answers = await asyncio.gather(
             *(
-                operations.register_subaccount(f"org-{number}", "", account_sid)
+                parts.subaccounts.register(f"org-{number}", "", account_sid)
                 for number in range(SIDS_IN_ROUND)
             ),
             return_exceptions=True,

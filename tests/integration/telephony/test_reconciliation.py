@@ -9,7 +9,7 @@ from dev.simulators.twilio.accounts import AccountStatus
 from libs.database import Database
 from services.telephony.config import TelephonySettings
 from services.telephony.domain.values import Blocker, Due, DueSearch, ObservedState, WantedState
-from services.telephony.operations import Reconciliation
+from services.telephony.operations.reconciling import Reconciliation
 from tests.integration.telephony.conftest import Parts
 from tests.integration.telephony.levels import make_good, subscription_level, wallet_level
 from tests.integration.telephony.steps import ONE, THREE, TWO
@@ -27,15 +27,15 @@ async def due_sids(
 
 
 async def observed(parts: Parts) -> ObservedState:
-    return (await parts.operations.get_subaccount(ONE)).subaccount.observed
+    return (await parts.subaccounts.get(ONE)).subaccount.observed
 
 
 async def test_suspensions_are_listed_apart_and_what_is_under_way_not_at_all(parts: Parts) -> None:
     for account_sid in (ONE, TWO):
-        await make_good(parts.operations, ORGANIZATION)
-        await parts.operations.register_subaccount(ORGANIZATION, "", account_sid)
-    await parts.operations.register_subaccount("org-2", "", THREE)
-    await parts.operations.block("org-2", "", "")
+        await make_good(parts.organizations, ORGANIZATION)
+        await parts.subaccounts.register(ORGANIZATION, "", account_sid)
+    await parts.subaccounts.register("org-2", "", THREE)
+    await parts.organizations.block("org-2", "", "")
     assert await due_sids(parts, urgent=True) == [THREE]
     assert await due_sids(parts, urgent=False) == [ONE, TWO]
     assert await due_sids(parts, urgent=False, busy=(THREE, ONE)) == [TWO]
@@ -48,12 +48,12 @@ async def test_an_activation_is_not_sent_once_its_good_news_has_expired(
     """It became due in good time, and nobody has looked since."""
     twilio.set_status(ONE, AccountStatus.SUSPENDED)
     soon = datetime.now(UTC) + timedelta(milliseconds=200)
-    await make_good(parts.operations, ORGANIZATION)
+    await make_good(parts.organizations, ORGANIZATION)
     expiring = subscription_level(revision=2, good_until=soon)
-    await parts.operations.observe_subscription(ORGANIZATION, expiring)
-    await parts.operations.register_subaccount(ORGANIZATION, "", ONE)
+    await parts.organizations.observe_subscription(ORGANIZATION, expiring)
+    await parts.subaccounts.register(ORGANIZATION, "", ONE)
     await eventually(
-        lambda: parts.operations.find_sending_blockers(ORGANIZATION, ""),
+        lambda: parts.sending.find_blockers(ORGANIZATION, ""),
         lambda found: Blocker.SUBSCRIPTION_INACTIVE in found,
     )
 
@@ -66,7 +66,7 @@ async def test_an_activation_is_not_sent_once_its_good_news_has_expired(
 async def test_two_claims_at_the_same_moment_make_one_call(
     parts: Parts, twilio: TwilioSimulator
 ) -> None:
-    await parts.operations.register_subaccount(ORGANIZATION, "", ONE)
+    await parts.subaccounts.register(ORGANIZATION, "", ONE)
     twilio.fail(Latency(50))
     await asyncio.gather(*(parts.reconciliation.reconcile(DUE) for _ in range(4)))
     assert len(twilio.requests) == 1
@@ -75,13 +75,13 @@ async def test_two_claims_at_the_same_moment_make_one_call(
 async def test_what_is_under_way_is_not_due_even_if_it_is_wanted_otherwise(
     parts: Parts, twilio: TwilioSimulator
 ) -> None:
-    await make_good(parts.operations, ORGANIZATION)
-    await parts.operations.register_subaccount(ORGANIZATION, "", ONE)
+    await make_good(parts.organizations, ORGANIZATION)
+    await parts.subaccounts.register(ORGANIZATION, "", ONE)
     twilio.fail(Hang())
     driving = asyncio.create_task(parts.reconciliation.reconcile(DUE))
     await twilio.wait_for_requests(1)
     bad_news = wallet_level(revision=2, frozen=True)
-    await parts.operations.observe_wallet(ORGANIZATION, bad_news)
+    await parts.organizations.observe_wallet(ORGANIZATION, bad_news)
     assert await due_sids(parts, urgent=True) == []
     twilio.heal()
     await driving
@@ -91,14 +91,14 @@ async def test_what_is_under_way_is_not_due_even_if_it_is_wanted_otherwise(
 async def test_an_activation_is_not_sent_if_bad_news_came_while_it_looked(
     parts: Parts, twilio: TwilioSimulator
 ) -> None:
-    await make_good(parts.operations, ORGANIZATION)
-    await parts.operations.register_subaccount(ORGANIZATION, "", ONE)
+    await make_good(parts.organizations, ORGANIZATION)
+    await parts.subaccounts.register(ORGANIZATION, "", ONE)
     twilio.set_status(ONE, AccountStatus.SUSPENDED)
     twilio.fail(Latency(300), ONE, times=1)
     driving = asyncio.create_task(parts.reconciliation.reconcile(DUE))
     await twilio.wait_for_requests(1)
 
-    await parts.operations.observe_wallet(ORGANIZATION, wallet_level(revision=2, frozen=True))
+    await parts.organizations.observe_wallet(ORGANIZATION, wallet_level(revision=2, frozen=True))
     await driving
 
     assert [request.status_asked for request in twilio.requests] == [None]
@@ -120,8 +120,8 @@ class Defective:
 async def test_a_defect_with_one_subaccount_is_that_ones_failure(
     parts: Parts, settings: TelephonySettings
 ) -> None:
-    await make_good(parts.operations, ORGANIZATION)
-    await parts.operations.register_subaccount(ORGANIZATION, "", ONE)
+    await make_good(parts.organizations, ORGANIZATION)
+    await parts.subaccounts.register(ORGANIZATION, "", ONE)
     database = await Database.connect(settings.database_url, 2, "telephony")
     defective = Reconciliation(
         database,
@@ -131,7 +131,7 @@ async def test_a_defect_with_one_subaccount_is_that_ones_failure(
         refused_back_off_max_seconds=0.1,
     )
     await defective.reconcile(DUE)
-    found = (await parts.operations.get_subaccount(ONE)).subaccount
+    found = (await parts.subaccounts.get(ONE)).subaccount
     assert found.last_error == "internal error: LookupError"
     assert found.observed is ObservedState.UNKNOWN
     await database.close()
@@ -140,16 +140,16 @@ async def test_a_defect_with_one_subaccount_is_that_ones_failure(
 async def test_an_error_of_what_is_no_longer_wanted_is_forgotten(
     parts: Parts, twilio: TwilioSimulator
 ) -> None:
-    await make_good(parts.operations, ORGANIZATION)
-    await parts.operations.register_subaccount(ORGANIZATION, "", ONE)
+    await make_good(parts.organizations, ORGANIZATION)
+    await parts.subaccounts.register(ORGANIZATION, "", ONE)
     await parts.reconciliation.reconcile(DUE)
-    await parts.operations.observe_wallet(ORGANIZATION, wallet_level(revision=2, frozen=True))
+    await parts.organizations.observe_wallet(ORGANIZATION, wallet_level(revision=2, frozen=True))
     twilio.fail(Refusal("21475", 400), ONE, times=1)
     await parts.reconciliation.reconcile(DUE)
-    refused = (await parts.operations.get_subaccount(ONE)).subaccount
+    refused = (await parts.subaccounts.get(ONE)).subaccount
     assert refused.last_error != ""
 
-    await parts.operations.observe_wallet(ORGANIZATION, wallet_level(revision=3, frozen=False))
+    await parts.organizations.observe_wallet(ORGANIZATION, wallet_level(revision=3, frozen=False))
 
-    forgotten = (await parts.operations.get_subaccount(ONE)).subaccount
+    forgotten = (await parts.subaccounts.get(ONE)).subaccount
     assert (forgotten.last_error, forgotten.attempt_count) == ("", 0)

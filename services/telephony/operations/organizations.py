@@ -1,0 +1,82 @@
+"""What is told and commanded of an organization. None of it waits for Twilio."""
+
+from collections.abc import Callable
+
+from libs.database import Database
+from libs.levels import SubscriptionLevel, WalletLevel
+from libs.logs import get_logger
+from libs.workers import for_each_organization
+from services.telephony.domain.commands import (
+    Command,
+    LiftOperatorBlock,
+    ObserveSubscription,
+    ObserveWallet,
+    Reevaluate,
+    SetOperatorBlock,
+)
+from services.telephony.domain.decision import wanted_state
+from services.telephony.domain.values import Organization, Standing, SubaccountFilter
+from services.telephony.operations.settling import settle
+from services.telephony.storage import organizations, subaccounts
+
+REEVALUATE_BATCH = 100
+# As many as a page may have.
+LISTED_MAX = 500
+
+
+class OrganizationOperations:
+    """The commands of an organization."""
+
+    def __init__(self, database: Database, wake_reconciler: Callable[[], None]) -> None:
+        self._database = database
+        self._wake_reconciler = wake_reconciler
+
+    async def change(self, organization_id: str, command: Command) -> Organization:
+        """Change what is known of an organization, and with it what its subaccounts must be."""
+        settlement = await self._database.transact(settle, organization_id, command)
+        if settlement.changed_count:
+            get_logger().info(
+                "subaccounts_wanted_otherwise",
+                organization_id=organization_id,
+                wanted=wanted_state(settlement.organization, settlement.now),
+                changed_count=settlement.changed_count,
+            )
+            self._wake_reconciler()
+        return settlement.organization
+
+    async def observe_subscription(self, organization_id: str, level: SubscriptionLevel) -> int:
+        """Take a subscription's level; return the revision held."""
+        command = ObserveSubscription(level)
+        held = (await self.change(organization_id, command)).subscription
+        return held.revision if held else 0
+
+    async def observe_wallet(self, organization_id: str, level: WalletLevel) -> int:
+        """Take a wallet's level; return the revision held."""
+        command = ObserveWallet(level)
+        held = (await self.change(organization_id, command)).wallet
+        return held.revision if held else 0
+
+    async def block(self, organization_id: str, note: str, actor: str) -> list[Standing]:
+        """Set the operator's block; return the organization's subaccounts as they stand then."""
+        await self.change(organization_id, SetOperatorBlock(note, actor))
+        get_logger().info("operator_block_set", note=note, actor=actor)
+        return await self._list_of_organization(organization_id)
+
+    async def unblock(self, organization_id: str, note: str, actor: str) -> list[Standing]:
+        """Lift the operator's block; return the organization's subaccounts as they stand then."""
+        await self.change(organization_id, LiftOperatorBlock())
+        get_logger().info("operator_block_lifted", note=note, actor=actor)
+        return await self._list_of_organization(organization_id)
+
+    async def reevaluate_due(self) -> bool:
+        """Suspend where good news has expired; answer whether there may be more."""
+        organization_ids = await self._database.run(organizations.list_lapsed, REEVALUATE_BATCH)
+        await for_each_organization(organization_ids, self._reevaluate)
+        return len(organization_ids) == REEVALUATE_BATCH
+
+    async def _reevaluate(self, organization_id: str) -> None:
+        await self.change(organization_id, Reevaluate())
+
+    async def _list_of_organization(self, organization_id: str) -> list[Standing]:
+        which = SubaccountFilter(organization_id=organization_id)
+        return await self._database.run(subaccounts.list_standings, which, "", LISTED_MAX)

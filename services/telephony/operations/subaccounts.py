@@ -1,0 +1,72 @@
+"""Registers and reads subaccounts. None of it waits for Twilio."""
+
+from collections.abc import Callable
+
+from libs.database import Connection, Database
+from libs.errors import invalid_field
+from libs.paging import Page, decode_page_token, encode_page_token, page_limit
+from services.telephony.domain.commands import Reevaluate
+from services.telephony.domain.decision import (
+    normal_account_sid,
+    register,
+    require_same_registration,
+    standing_at,
+    subaccount_not_found,
+)
+from services.telephony.domain.values import Standing, SubaccountFilter
+from services.telephony.operations.settling import settle
+from services.telephony.storage import subaccounts
+
+
+class SubaccountOperations:
+    """The subaccounts' registration and reads."""
+
+    def __init__(
+        self, database: Database, parent_account_sid: str, wake_reconciler: Callable[[], None]
+    ) -> None:
+        self._database = database
+        self._parent_account_sid = normal_account_sid(parent_account_sid)
+        self._wake_reconciler = wake_reconciler
+
+    async def register(self, organization_id: str, brand_id: str, account_sid: str) -> Standing:
+        """Put a subaccount under the organization's rule."""
+        account_sid = normal_account_sid(account_sid)
+        if account_sid == self._parent_account_sid:
+            raise invalid_field("account_sid", "is the platform's own account")
+        standing = await self._database.transact(
+            self._register, organization_id, brand_id, account_sid
+        )
+        self._wake_reconciler()
+        return standing
+
+    async def get(self, account_sid: str) -> Standing:
+        """Return a subaccount as it stands now."""
+        account_sid = normal_account_sid(account_sid)
+        standing = await self._database.run(subaccounts.read, account_sid)
+        if standing is None:
+            raise subaccount_not_found(account_sid)
+        return standing
+
+    async def list_page(
+        self, which: SubaccountFilter, page_size: int, page_token: str
+    ) -> Page[Standing]:
+        """Return a page of subaccounts by their SID."""
+        key = decode_page_token(page_token, str)
+        limit = page_limit(page_size)
+        after = str(key[0]) if key else ""
+        standings = await self._database.run(subaccounts.list_standings, which, after, limit + 1)
+        page = standings[:limit]
+        more = len(standings) > limit
+        return Page(page, encode_page_token(page[-1].subaccount.account_sid) if more else "")
+
+    async def _register(
+        self, connection: Connection, organization_id: str, brand_id: str, account_sid: str
+    ) -> Standing:
+        settlement = await settle(connection, organization_id, Reevaluate())
+        organization, now = settlement.organization, settlement.now
+        new = register(organization, brand_id, account_sid, now)
+        await subaccounts.insert(connection, new)
+        found = await subaccounts.find(connection, account_sid)
+        assert found is not None
+        require_same_registration(found, organization_id, brand_id)
+        return standing_at(found, organization, now)

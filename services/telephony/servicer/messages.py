@@ -1,0 +1,55 @@
+"""Subaccounts as they are on the wire."""
+
+from typing import Literal
+
+from libs.rpc.times import to_timestamp
+from services.telephony.domain.values import Blocker, ObservedState, Standing, WantedState
+from tollgate.telephony.v1 import subaccount_pb2, telephony_service_pb2
+
+
+def optional_flag(
+    request: telephony_service_pb2.ListSubaccountsRequest,
+    field: Literal["drifted", "failing", "levels_missing"],
+) -> bool | None:
+    """Return a flag, or None if it was not set."""
+    flag: bool = getattr(request, field)
+    return flag if request.HasField(field) else None
+
+
+def wanted_state(value: subaccount_pb2.WantedState.ValueType) -> WantedState | None:
+    """Return what is asked for, or None for anything."""
+    if value == subaccount_pb2.WANTED_STATE_UNSPECIFIED:
+        return None
+    return WantedState(subaccount_pb2.WantedState.Name(value).removeprefix("WANTED_STATE_"))
+
+
+def observed_state(value: subaccount_pb2.ObservedState.ValueType) -> ObservedState | None:
+    """Return what is asked for, or None for anything."""
+    if value == subaccount_pb2.OBSERVED_STATE_UNSPECIFIED:
+        return None
+    return ObservedState(subaccount_pb2.ObservedState.Name(value).removeprefix("OBSERVED_STATE_"))
+
+
+def blocker_value(blocker: Blocker) -> subaccount_pb2.Blocker.ValueType:
+    """Return a blocker on the wire."""
+    return subaccount_pb2.Blocker.Value(f"BLOCKER_{blocker}")
+
+
+def subaccount_message(standing: Standing) -> subaccount_pb2.Subaccount:
+    """Return a subaccount on the wire."""
+    subaccount = standing.subaccount
+    wanted = subaccount.wanted or "UNSPECIFIED"
+    return subaccount_pb2.Subaccount(
+        account_sid=subaccount.account_sid,
+        organization_id=subaccount.organization_id,
+        brand_id=subaccount.brand_id,
+        wanted=subaccount_pb2.WantedState.Value(f"WANTED_STATE_{wanted}"),
+        observed=subaccount_pb2.ObservedState.Value(f"OBSERVED_STATE_{subaccount.observed}"),
+        blockers=[blocker_value(blocker) for blocker in standing.blockers],
+        drifted=subaccount.drifted,
+        last_error=subaccount.last_error,
+        attempt_count=subaccount.attempt_count,
+        next_attempt_time=to_timestamp(subaccount.next_attempt_time),
+        observe_time=to_timestamp(subaccount.observe_time),
+        create_time=to_timestamp(subaccount.create_time),
+    )

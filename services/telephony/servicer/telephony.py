@@ -1,0 +1,114 @@
+"""TelephonyService on the wire: requests become commands, subaccounts become messages."""
+
+from typing import Any
+
+from libs.service import RpcService
+from services.telephony.domain.values import SubaccountFilter
+from services.telephony.operations.organizations import OrganizationOperations
+from services.telephony.operations.sending import SendingOperations
+from services.telephony.operations.subaccounts import SubaccountOperations
+from services.telephony.servicer.messages import (
+    blocker_value,
+    observed_state,
+    optional_flag,
+    subaccount_message,
+    wanted_state,
+)
+from tollgate.telephony.v1 import telephony_service_pb2, telephony_service_pb2_grpc
+
+SERVICE_NAME = "tollgate.telephony.v1.TelephonyService"
+
+
+class TelephonyServicer(telephony_service_pb2_grpc.TelephonyServiceServicer):
+    """Translates; decides nothing."""
+
+    def __init__(
+        self,
+        organizations: OrganizationOperations,
+        subaccounts: SubaccountOperations,
+        sending: SendingOperations,
+    ) -> None:
+        self._organizations = organizations
+        self._subaccounts = subaccounts
+        self._sending = sending
+
+    async def RegisterSubaccount(
+        self, request: telephony_service_pb2.RegisterSubaccountRequest, context: Any
+    ) -> telephony_service_pb2.RegisterSubaccountResponse:
+        """Put a subaccount under the organization's rule."""
+        standing = await self._subaccounts.register(
+            request.organization_id, request.brand_id, request.account_sid
+        )
+        return telephony_service_pb2.RegisterSubaccountResponse(
+            subaccount=subaccount_message(standing)
+        )
+
+    async def SuspendSubaccounts(
+        self, request: telephony_service_pb2.SuspendSubaccountsRequest, context: Any
+    ) -> telephony_service_pb2.SuspendSubaccountsResponse:
+        """Set the operator's block."""
+        standings = await self._organizations.block(
+            request.organization_id, request.note, request.actor
+        )
+        return telephony_service_pb2.SuspendSubaccountsResponse(
+            subaccounts=[subaccount_message(standing) for standing in standings]
+        )
+
+    async def ReactivateSubaccounts(
+        self, request: telephony_service_pb2.ReactivateSubaccountsRequest, context: Any
+    ) -> telephony_service_pb2.ReactivateSubaccountsResponse:
+        """Lift the operator's block."""
+        standings = await self._organizations.unblock(
+            request.organization_id, request.note, request.actor
+        )
+        return telephony_service_pb2.ReactivateSubaccountsResponse(
+            subaccounts=[subaccount_message(standing) for standing in standings]
+        )
+
+    async def GetSubaccount(
+        self, request: telephony_service_pb2.GetSubaccountRequest, context: Any
+    ) -> telephony_service_pb2.GetSubaccountResponse:
+        """Read a subaccount."""
+        standing = await self._subaccounts.get(request.account_sid)
+        return telephony_service_pb2.GetSubaccountResponse(subaccount=subaccount_message(standing))
+
+    async def ListSubaccounts(
+        self, request: telephony_service_pb2.ListSubaccountsRequest, context: Any
+    ) -> telephony_service_pb2.ListSubaccountsResponse:
+        """List subaccounts."""
+        which = SubaccountFilter(
+            organization_id=request.organization_id,
+            brand_id=request.brand_id,
+            drifted=optional_flag(request, "drifted"),
+            failing=optional_flag(request, "failing"),
+            wanted=wanted_state(request.wanted),
+            observed=observed_state(request.observed),
+            levels_missing=optional_flag(request, "levels_missing"),
+        )
+        page = await self._subaccounts.list_page(which, request.page_size, request.page_token)
+        return telephony_service_pb2.ListSubaccountsResponse(
+            subaccounts=[subaccount_message(standing) for standing in page.items],
+            next_page_token=page.next_page_token,
+        )
+
+    async def CanOrganizationSend(
+        self, request: telephony_service_pb2.CanOrganizationSendRequest, context: Any
+    ) -> telephony_service_pb2.CanOrganizationSendResponse:
+        """Advise."""
+        blockers = await self._sending.find_blockers(request.organization_id, request.brand_id)
+        return telephony_service_pb2.CanOrganizationSendResponse(
+            allowed=not blockers, blockers=[blocker_value(blocker) for blocker in blockers]
+        )
+
+
+def telephony_service(
+    organizations: OrganizationOperations,
+    subaccounts: SubaccountOperations,
+    sending: SendingOperations,
+) -> RpcService:
+    """Return the gRPC service of the subaccounts."""
+    return RpcService(
+        SERVICE_NAME,
+        TelephonyServicer(organizations, subaccounts, sending),
+        telephony_service_pb2_grpc.add_TelephonyServiceServicer_to_server,
+    )

@@ -1,0 +1,1 @@
+"""The subaccounts' SQL: each statement above the one function that sends it."""
