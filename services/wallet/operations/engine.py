@@ -16,13 +16,13 @@ from libs.announcing.announcer import Announcer
 from libs.announcing.ports import LevelKey
 from libs.database import Connection, Database, DatabaseUnavailableError
 from libs.errors import OverloadedError
+from libs.gathering import Gathering
 from libs.levels import WalletLevel
 from libs.logs import get_logger
 from services.wallet.domain.chain import ChainKeys
 from services.wallet.domain.commands import Command
 from services.wallet.domain.draft import Effect
 from services.wallet.operations.batch import Batch, Outcomes, Work
-from services.wallet.operations.gathering import Gathering
 from services.wallet.operations.locks import name_lock_holder
 from services.wallet.storage.entries import ReferenceUsedError
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from services.wallet.operations.gathering import CROWD_MIN, Gathering
+from libs.gathering import CROWD_MIN, Gathering
 
 
 class Queue:
