@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from libs.database import DatabaseUnavailableError
 from libs.errors import OverloadedError
@@ -27,8 +27,7 @@ class RidingLimits:
     trips_at_once_max: int = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Rider(Generic[RequestT, AnswerT]):
+class Rider(NamedTuple, Generic[RequestT, AnswerT]):
     """A request, and who waits for what comes of it."""
 
     request: RequestT
@@ -63,10 +62,10 @@ class Riding(Generic[RequestT, AnswerT]):
         """
         if len(self._waiting) >= self._limits.waiting_max:
             raise OverloadedError("too many wait already", RETRY_AFTER_SECONDS)
-        rider = Rider[RequestT, AnswerT](request, asyncio.get_running_loop().create_future())
-        self._waiting.append(rider)
+        answer: asyncio.Future[AnswerT] = asyncio.get_running_loop().create_future()
+        self._waiting.append(Rider(request, answer))
         self._gathering.note_arrival()
-        return await rider.answer
+        return await answer
 
     def _start(self) -> None:
         while len(self._trips) < self._limits.trips_at_once_max and (riders := self._board()):

@@ -145,7 +145,6 @@ async def assemble(
         workers=[
             levels.subscription_announcer,
             levels.payment_announcer,
-            inserting,
             *loops.build(steps, settings),
         ],
         endpoints=[HttpEndpoint(Webhooks(intake, metrics).application(), settings.http_address)],

@@ -12,9 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from libs.database import Database, DatabaseUnavailableError
-from libs.errors import OverloadedError
 from services.billing_gateway.domain.values import EventState, Provider
-from services.billing_gateway.operations.inserting import RIDERS_WAITING_MAX, Inserting
+from services.billing_gateway.operations.inserting import Inserting
 from services.billing_gateway.ports import DeliveryRefusedError, Transmission
 from services.billing_gateway.storage.inbox import Delivery
 from tests.conftest import MakeDatabase
@@ -40,13 +39,9 @@ async def inserting_into(url: str) -> AsyncIterator[tuple[Inserting, asyncio.Eve
     database = await Database.connect(SecretStr(url), 4, "test")
     woken = asyncio.Event()
     inserting = Inserting(database, woken.set)
-    stop = asyncio.Event()
-    running = asyncio.create_task(inserting.run(stop))
     try:
         yield inserting, woken
     finally:
-        stop.set()
-        await running
         await database.close()
 
 
@@ -237,19 +232,3 @@ async def test_who_comes_second_waits_for_what_becomes_of_the_first(
     await watching.close()
     assert isinstance(told, DeliveryRefusedError) is (not kept)
     assert await stored_ids(service_database) == kept
-
-
-async def test_beyond_the_queue_a_delivery_is_refused_before_it_waits() -> None:
-    database = await Database.connect(SecretStr("postgresql://nobody@127.0.0.1/x"), 1, "test")
-    inserting = Inserting(database, asyncio.Event().set)
-    waiting = [
-        asyncio.create_task(inserting.insert(delivery(f"evt_{number}")))
-        for number in range(RIDERS_WAITING_MAX)
-    ]
-    await asyncio.sleep(0)
-    with pytest.raises(OverloadedError):
-        await inserting.insert(delivery("evt_one_too_many"))
-    for each in waiting:
-        each.cancel()
-    await asyncio.gather(*waiting, return_exceptions=True)
-    await database.close()
