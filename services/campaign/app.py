@@ -7,27 +7,39 @@ from libs.metrics import ServiceMetrics
 from libs.observing import subscription_observer, wallet_observer
 from libs.service import Service
 from services.campaign.config import CampaignSettings
-from services.campaign.operations import CampaignOperations
+from services.campaign.operations.campaigns import CampaignOperations
+from services.campaign.operations.organizations import OrganizationOperations
+from services.campaign.operations.settling import Settling
+from services.campaign.operations.stopping import Stopping
 from services.campaign.servicer import campaign_service
+from services.campaign.servicer.base import Parts
 from services.campaign.workers import build_workers
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+# A filter that is not set is nothing to a plan that knows it; a plan for any filter takes no index.
+PLANNING = {"plan_cache_mode": "force_custom_plan"}
 
 
 async def build(settings: CampaignSettings) -> Service:
     """Return the service, not started."""
     database = await Database.connect(
-        settings.database_url, settings.database_pool_size, "campaign"
+        settings.database_url, settings.database_pool_size, "campaign", PLANNING
     )
-    operations = CampaignOperations(database)
+    metrics = ServiceMetrics()
+    settling = Settling(database, metrics.registry)
+    parts = Parts(
+        CampaignOperations(database),
+        OrganizationOperations(database),
+        Stopping(database, settling),
+    )
     return Service(
         settings,
         database,
-        ServiceMetrics(),
+        metrics,
         rpc_services=[
-            campaign_service(operations),
-            subscription_observer(operations),
-            wallet_observer(operations),
+            campaign_service(parts),
+            subscription_observer(parts.organizations),
+            wallet_observer(parts.organizations),
         ],
-        workers=build_workers(operations, settings),
+        workers=build_workers(settling, settings),
     )

@@ -2,9 +2,9 @@
 
 from libs.workers import PollingWorker, Worker
 from services.campaign.config import CampaignSettings
-from services.campaign.operations import CampaignOperations
+from services.campaign.operations.settling import Settling
 
 
-def build_workers(operations: CampaignOperations, settings: CampaignSettings) -> list[Worker]:
-    """Return what runs beside the rpcs: pausing what has lapsed."""
-    return [PollingWorker("lapse", operations.reevaluate_due, settings.poll_interval_seconds)]
+def build_workers(settling: Settling, settings: CampaignSettings) -> list[Worker]:
+    """Return what runs beside the rpcs: settling what time or the emergency stop has changed."""
+    return [PollingWorker("settling", settling.settle_due, settings.poll_interval_seconds)]

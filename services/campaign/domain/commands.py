@@ -14,11 +14,14 @@ class CreateCampaign:
     organization_id: str
     brand_id: str
     name: str
+    actor: str
 
 
 @dataclass(frozen=True, slots=True)
 class StartCampaign:
     """Let a draft run."""
+
+    actor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class ResumeCampaign:
 @dataclass(frozen=True, slots=True)
 class CompleteCampaign:
     """End a campaign for ever."""
+
+    actor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,15 @@ class ObserveWallet:
     """Take a wallet's level."""
 
     level: WalletLevel
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeStop:
+    """Set or lift the emergency stop of all organizations."""
+
+    stands: bool
+    note: str
+    actor: str
 
 
 CampaignCommand: TypeAlias = StartCampaign | PauseCampaign | ResumeCampaign | CompleteCampaign

@@ -19,13 +19,13 @@ from services.campaign.domain.commands import (
     ResumeOrganization,
     StartCampaign,
 )
+from services.campaign.domain.settling import note_times
 from services.campaign.domain.values import (
     Campaign,
     CampaignState,
     Organization,
     Pause,
     Stage,
-    note_times,
 )
 
 

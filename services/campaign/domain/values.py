@@ -1,7 +1,7 @@
 """What is known of an organization and its campaigns, and what follows from it."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from libs.levels import SubscriptionLevel, WalletLevel
@@ -28,6 +28,7 @@ class PauseReason(StrEnum):
     """Why a campaign does not run; where several hold, the first in this order is shown."""
 
     MANUAL_PAUSE = "MANUAL_PAUSE"
+    EMERGENCY_STOP = "EMERGENCY_STOP"
     ORGANIZATION_PAUSE = "ORGANIZATION_PAUSE"
     SUBSCRIPTION_INACTIVE = "SUBSCRIPTION_INACTIVE"
     WALLET_FROZEN = "WALLET_FROZEN"
@@ -41,6 +42,24 @@ class Pause:
     note: str
     actor: str
     create_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyStop:
+    """What was said last of all organizations together: each change adds one to the number."""
+
+    number: int
+    note: str
+    actor: str
+    change_time: datetime
+
+    @property
+    def stands(self) -> bool:
+        """It was set, and not lifted yet."""
+        return self.number % 2 == 1
+
+
+NEVER_STOPPED = EmergencyStop(0, "", "", datetime.fromtimestamp(0, UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +77,7 @@ class Eligibility:
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """One organization's row: its levels, and the operator's pause of all that it has."""
+    """One organization: its levels, its pause by an operator, and the stop of all."""
 
     organization_id: str
     pause: Pause | None = None
@@ -66,11 +85,15 @@ class Organization:
     wallet: WalletLevel | None = None
     # When time alone will block it, for good news expires; None when it has.
     reevaluate_time: datetime | None = None
+    stop: EmergencyStop = NEVER_STOPPED
+    # The stop's number under which its campaigns were settled last.
+    settled_stop_number: int = 0
 
     def eligibility_at(self, now: datetime) -> Eligibility:
         """Return what blocks it. What nobody has told of yet blocks."""
         subscription, wallet = self.subscription, self.wallet
         holds = {
+            PauseReason.EMERGENCY_STOP: self.stop.stands,
             PauseReason.ORGANIZATION_PAUSE: self.pause is not None,
             PauseReason.SUBSCRIPTION_INACTIVE: not (subscription and subscription.is_good_at(now)),
             PauseReason.WALLET_FROZEN: wallet is not None and wallet.frozen,
@@ -92,7 +115,15 @@ class Organization:
         """Return the organization with the time at which it must be looked at again."""
         level = self.subscription
         lapse_time = level.good_until if level and level.is_good_at(time) else None
-        return replace(self, reevaluate_time=lapse_time)
+        return replace(self, reevaluate_time=lapse_time, settled_stop_number=self.stop.number)
+
+    def note_of(self, reason: PauseReason) -> str:
+        """Return what a person noted when setting this reason; nothing if none did."""
+        if reason is PauseReason.EMERGENCY_STOP:
+            return self.stop.note
+        if reason is PauseReason.ORGANIZATION_PAUSE and self.pause:
+            return self.pause.note
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +140,7 @@ class Campaign:
     create_time: datetime
     update_time: datetime
     organization_blockers: tuple[PauseReason, ...] = ()
+    organization_note: str = ""
 
     @property
     def blockers(self) -> tuple[PauseReason, ...]:
@@ -129,6 +161,13 @@ class Campaign:
     def pause_reason(self) -> PauseReason | None:
         """The first blocker of a paused campaign."""
         return self.blockers[0] if self.state is CampaignState.PAUSED else None
+
+    @property
+    def note(self) -> str:
+        """What was noted by the person who set the reason of the pause."""
+        if self.state is not CampaignState.PAUSED:
+            return ""
+        return self.manual_pause.note if self.manual_pause else self.organization_note
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,18 +197,3 @@ class CampaignFilter:
         before = self.paused_before is None or pause_time < self.paused_before
         after = self.paused_after is None or pause_time >= self.paused_after
         return before and after
-
-
-def settle(campaign: Campaign, organization: Organization, now: datetime) -> Campaign:
-    """Return the campaign as its organization lets it stand now."""
-    blockers = organization.eligibility_at(now).blockers
-    settled = replace(campaign, organization_blockers=blockers)
-    return note_times(settled, organization.change_time_at(now))
-
-
-def note_times(campaign: Campaign, time: datetime) -> Campaign:
-    """Note the time if the campaign has begun, or ceased, to be paused."""
-    paused = campaign.state is CampaignState.PAUSED
-    if paused == (campaign.pause_time is not None):
-        return campaign
-    return replace(campaign, pause_time=time if paused else None, update_time=time)

@@ -25,6 +25,7 @@ class CampaignSteps(LevelSteps):
             organization_id=organization_id,
             brand_id=brand_id,
             name=name,
+            actor="ann",
         )
         return (await self.campaigns.CreateCampaign(request)).campaign
 
@@ -33,7 +34,7 @@ class CampaignSteps(LevelSteps):
         return (await self.campaigns.GetCampaign(request)).campaign
 
     async def start(self, campaign_id: str = "spring") -> campaign_pb2.Campaign:
-        request = campaign_service_pb2.StartCampaignRequest(campaign_id=campaign_id)
+        request = campaign_service_pb2.StartCampaignRequest(campaign_id=campaign_id, actor="bob")
         return (await self.campaigns.StartCampaign(request)).campaign
 
     async def pause(self, campaign_id: str = "spring", note: str = "") -> campaign_pb2.Campaign:
@@ -47,7 +48,7 @@ class CampaignSteps(LevelSteps):
         return (await self.campaigns.ResumeCampaign(request)).campaign
 
     async def complete(self, campaign_id: str = "spring") -> campaign_pb2.Campaign:
-        request = campaign_service_pb2.CompleteCampaignRequest(campaign_id=campaign_id)
+        request = campaign_service_pb2.CompleteCampaignRequest(campaign_id=campaign_id, actor="cyd")
         return (await self.campaigns.CompleteCampaign(request)).campaign
 
     async def pause_organization(self, organization_id: str = ORGANIZATION) -> int:
@@ -67,6 +68,26 @@ class CampaignSteps(LevelSteps):
     async def eligibility(self, organization_id: str = ORGANIZATION) -> campaign_pb2.Eligibility:
         request = campaign_service_pb2.GetEligibilityRequest(organization_id=organization_id)
         return (await self.campaigns.GetEligibility(request)).eligibility
+
+    async def stop_all(self, note: str = "wrong prices", actor: str = "eve") -> int:
+        request = campaign_service_pb2.PauseAllCampaignsRequest(note=note, actor=actor)
+        return (await self.campaigns.PauseAllCampaigns(request)).paused_count
+
+    async def resume_all(self, note: str = "prices are right", actor: str = "eve") -> int:
+        request = campaign_service_pb2.ResumeAllCampaignsRequest(note=note, actor=actor)
+        return (await self.campaigns.ResumeAllCampaigns(request)).resumed_count
+
+    async def emergency_stop(self) -> campaign_pb2.EmergencyStop:
+        request = campaign_service_pb2.GetEmergencyStopRequest()
+        return (await self.campaigns.GetEmergencyStop(request)).emergency_stop
+
+    async def history(
+        self, wanted: campaign_service_pb2.ListCampaignChangesRequest | None = None
+    ) -> list[campaign_pb2.CampaignChange]:
+        """Return the changes that a request finds, oldest first."""
+        request = wanted or campaign_service_pb2.ListCampaignChangesRequest()
+        answer = await self.campaigns.ListCampaignChanges(request)
+        return list(reversed(answer.changes))
 
     async def list_ids(self, request: campaign_service_pb2.ListCampaignsRequest) -> list[str]:
         answer = await self.campaigns.ListCampaigns(request)
@@ -98,3 +119,19 @@ def blockers_of(message: campaign_pb2.Campaign | campaign_pb2.Eligibility) -> li
 def names(reasons: list[campaign_pb2.PauseReason.ValueType]) -> list[str]:
     """Return the names of reasons without their prefix."""
     return [campaign_pb2.PauseReason.Name(each).removeprefix("PAUSE_REASON_") for each in reasons]
+
+
+def told_of(change: campaign_pb2.CampaignChange) -> str:
+    """Return a line: spring: RUNNING > PAUSED MANUAL_PAUSE, COMMAND by ann: wrong text."""
+    states = [
+        campaign_pb2.CampaignState.Name(each).removeprefix("CAMPAIGN_STATE_")
+        for each in (change.from_state, change.to_state)
+    ]
+    reason = f" {names([change.pause_reason])[0]}" if change.pause_reason else ""
+    cause = campaign_pb2.CampaignChangeCause.Name(change.cause)
+    by = f" by {change.actor}" if change.actor else ""
+    note = f": {change.note}" if change.note else ""
+    return (
+        f"{change.campaign_id}: {' > '.join(states)}{reason}, "
+        f"{cause.removeprefix('CAMPAIGN_CHANGE_CAUSE_')}{by}{note}"
+    )

@@ -170,8 +170,8 @@ async def test_a_filter_that_asks_for_what_is_not_known_is_an_invalid_argument(
     steps: CampaignSteps,
 ) -> None:
     request = campaign_service_pb2.ListCampaignsRequest(page_size=501)
-    # The state 99 and the pause reason 2, which this version does not know.
-    request.MergeFromString(b"\x18\x63\x20\x02")
+    # The state 99 and the pause reason 7, which this version does not know.
+    request.MergeFromString(b"\x18\x63\x20\x07")
 
     found = await refusal(steps.list_ids(request))
 

@@ -31,6 +31,13 @@ FROM generate_series(1, $1::int) AS number
 """
 
 
+ALL_CAMPAIGNS = "SELECT campaign_id FROM campaigns"
+HISTORY = """
+SELECT from_state, to_state, pause_reason, create_time FROM campaign_changes
+WHERE campaign_id = $1 ORDER BY sequence
+"""
+
+
 async def test_a_campaign_started_at_the_moment_of_the_bad_news_never_stays_running(
     steps: CampaignSteps, connection: "Connection[Record]"
 ) -> None:
@@ -104,6 +111,21 @@ async def test_whatever_happens_the_stored_state_is_the_one_that_follows_from_th
             assert await stored_state(connection, campaign_id) == state_of(
                 await steps.get(campaign_id)
             )
+    await require_unbroken_history(connection)
+
+
+async def require_unbroken_history(connection: "Connection[Record]") -> None:
+    """Each line begins where the one before ended, and the last one ends with what is stored."""
+    campaign_ids = [row["campaign_id"] for row in await connection.fetch(ALL_CAMPAIGNS)]
+    for campaign_id in campaign_ids:
+        history = await connection.fetch(HISTORY, campaign_id)
+        assert [row["from_state"] for row in history] == [
+            None,
+            *(row["to_state"] for row in history[:-1]),
+        ]
+        assert [*history] == sorted(history, key=lambda row: row["create_time"])
+        last = filter(None, (history[-1]["to_state"], history[-1]["pause_reason"]))
+        assert " ".join(last) == await stored_state(connection, campaign_id)
 
 
 async def do_anything(steps: CampaignSteps, chance: random.Random, campaign_ids: list[str]) -> None:
@@ -114,6 +136,9 @@ async def do_anything(steps: CampaignSteps, chance: random.Random, campaign_ids:
         lambda: steps.resume(campaign_id),
         steps.pause_organization,
         steps.resume_organization,
+        steps.stop_all,
+        steps.resume_all,
+        steps.resume_all,
         lambda: steps.report_subscription(good=True),
         lambda: steps.report_subscription(good=chance.random() < 0.8),
         steps.report_wallet,

@@ -37,7 +37,7 @@ def draft(*blockers: PauseReason) -> Campaign:
 
 
 def running() -> Campaign:
-    return decide_campaign(draft(), StartCampaign(), NOW)
+    return decide_campaign(draft(), StartCampaign(""), NOW)
 
 
 def paused() -> Campaign:
@@ -45,22 +45,22 @@ def paused() -> Campaign:
 
 
 def completed() -> Campaign:
-    return decide_campaign(paused(), CompleteCampaign(), NOW)
+    return decide_campaign(paused(), CompleteCampaign(""), NOW)
 
 
 @pytest.mark.parametrize(
     ("before", "command", "state"),
     [
-        (draft, StartCampaign(), CampaignState.RUNNING),
-        (running, StartCampaign(), CampaignState.RUNNING),
+        (draft, StartCampaign(""), CampaignState.RUNNING),
+        (running, StartCampaign(""), CampaignState.RUNNING),
         (running, PauseCampaign("", ""), CampaignState.PAUSED),
         (paused, PauseCampaign("", ""), CampaignState.PAUSED),
         (running, ResumeCampaign(""), CampaignState.RUNNING),
         (paused, ResumeCampaign(""), CampaignState.RUNNING),
-        (draft, CompleteCampaign(), CampaignState.COMPLETED),
-        (running, CompleteCampaign(), CampaignState.COMPLETED),
-        (paused, CompleteCampaign(), CampaignState.COMPLETED),
-        (completed, CompleteCampaign(), CampaignState.COMPLETED),
+        (draft, CompleteCampaign(""), CampaignState.COMPLETED),
+        (running, CompleteCampaign(""), CampaignState.COMPLETED),
+        (paused, CompleteCampaign(""), CampaignState.COMPLETED),
+        (completed, CompleteCampaign(""), CampaignState.COMPLETED),
     ],
 )
 def test_what_a_state_allows(
@@ -76,8 +76,8 @@ def test_what_a_state_allows(
 @pytest.mark.parametrize(
     ("before", "command"),
     [
-        (paused, StartCampaign()),
-        (completed, StartCampaign()),
+        (paused, StartCampaign("")),
+        (completed, StartCampaign("")),
         (draft, PauseCampaign("", "")),
         (completed, PauseCampaign("", "")),
         (draft, ResumeCampaign("")),
@@ -96,7 +96,7 @@ def test_a_draft_that_is_not_eligible_does_not_start() -> None:
     with pytest.raises(DomainError) as refused:
         decide_campaign(
             draft(PauseReason.SUBSCRIPTION_INACTIVE, PauseReason.WALLET_DEPLETED),
-            StartCampaign(),
+            StartCampaign(""),
             LATER,
         )
 
@@ -113,8 +113,8 @@ def test_a_completed_campaign_keeps_no_manual_pause() -> None:
 
 
 def test_an_id_is_used_once() -> None:
-    same = CreateCampaign("spring", "org-1", "brand-1", "Spring sale")
-    other = CreateCampaign("spring", "org-2", "brand-1", "Sale")
+    same = CreateCampaign("spring", "org-1", "brand-1", "Spring sale", "ann")
+    other = CreateCampaign("spring", "org-2", "brand-1", "Sale", "ann")
 
     require_same_content(completed(), same)
     with pytest.raises(DomainError) as refused:

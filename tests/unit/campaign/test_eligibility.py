@@ -19,6 +19,7 @@ from services.campaign.domain.commands import (
     ResumeOrganization,
 )
 from services.campaign.domain.decision import decide_campaign, decide_organization
+from services.campaign.domain.settling import settle
 from services.campaign.domain.values import (
     Campaign,
     CampaignState,
@@ -26,7 +27,6 @@ from services.campaign.domain.values import (
     Pause,
     PauseReason,
     Stage,
-    settle,
 )
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -139,6 +139,7 @@ def test_nothing_moves_a_completed_campaign(
 def test_the_reasons_stand_in_the_order_in_which_they_are_shown() -> None:
     assert list(PauseReason) == [
         "MANUAL_PAUSE",
+        "EMERGENCY_STOP",
         "ORGANIZATION_PAUSE",
         "SUBSCRIPTION_INACTIVE",
         "WALLET_FROZEN",

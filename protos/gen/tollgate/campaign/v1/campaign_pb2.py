@@ -25,23 +25,29 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tollgate/campaign/v1/campaign.proto\x12\x14tollgate.campaign.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9a\x03\n\x08\x43\x61mpaign\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x10\n\x08\x62rand_id\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x32\n\x05state\x18\x05 \x01(\x0e\x32#.tollgate.campaign.v1.CampaignState\x12\x37\n\x0cpause_reason\x18\x06 \x01(\x0e\x32!.tollgate.campaign.v1.PauseReason\x12\x33\n\x08\x62lockers\x18\x07 \x03(\x0e\x32!.tollgate.campaign.v1.PauseReason\x12.\n\npause_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04note\x18\t \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xdf\x01\n\x0b\x45ligibility\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x10\n\x08\x65ligible\x18\x02 \x01(\x08\x12\x33\n\x08\x62lockers\x18\x03 \x03(\x0e\x32!.tollgate.campaign.v1.PauseReason\x12=\n\x0csubscription\x18\x04 \x01(\x0b\x32\'.tollgate.campaign.v1.SubscriptionLevel\x12\x31\n\x06wallet\x18\x05 \x01(\x0b\x32!.tollgate.campaign.v1.WalletLevel\"l\n\x11SubscriptionLevel\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x15\n\rgood_standing\x18\x02 \x01(\x08\x12.\n\ngood_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"W\n\x0bWalletLevel\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x0e\n\x06\x66rozen\x18\x02 \x01(\x08\x12\x10\n\x08\x64\x65pleted\x18\x03 \x01(\x08\x12\x14\n\x0cowing_micros\x18\x04 \x01(\x03*\x9e\x01\n\rCampaignState\x12\x1e\n\x1a\x43\x41MPAIGN_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43\x41MPAIGN_STATE_DRAFT\x10\x01\x12\x1a\n\x16\x43\x41MPAIGN_STATE_RUNNING\x10\x02\x12\x19\n\x15\x43\x41MPAIGN_STATE_PAUSED\x10\x03\x12\x1c\n\x18\x43\x41MPAIGN_STATE_COMPLETED\x10\x04*\xd9\x01\n\x0bPauseReason\x12\x1c\n\x18PAUSE_REASON_UNSPECIFIED\x10\x00\x12\x1d\n\x19PAUSE_REASON_MANUAL_PAUSE\x10\x01\x12#\n\x1fPAUSE_REASON_ORGANIZATION_PAUSE\x10\x03\x12&\n\"PAUSE_REASON_SUBSCRIPTION_INACTIVE\x10\x04\x12\x1e\n\x1aPAUSE_REASON_WALLET_FROZEN\x10\x05\x12 \n\x1cPAUSE_REASON_WALLET_DEPLETED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tollgate/campaign/v1/campaign.proto\x12\x14tollgate.campaign.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9a\x03\n\x08\x43\x61mpaign\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x10\n\x08\x62rand_id\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x32\n\x05state\x18\x05 \x01(\x0e\x32#.tollgate.campaign.v1.CampaignState\x12\x37\n\x0cpause_reason\x18\x06 \x01(\x0e\x32!.tollgate.campaign.v1.PauseReason\x12\x33\n\x08\x62lockers\x18\x07 \x03(\x0e\x32!.tollgate.campaign.v1.PauseReason\x12.\n\npause_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04note\x18\t \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xef\x02\n\x0e\x43\x61mpaignChange\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x61mpaign_id\x18\x02 \x01(\t\x12\x37\n\nfrom_state\x18\x03 \x01(\x0e\x32#.tollgate.campaign.v1.CampaignState\x12\x35\n\x08to_state\x18\x04 \x01(\x0e\x32#.tollgate.campaign.v1.CampaignState\x12\x37\n\x0cpause_reason\x18\x05 \x01(\x0e\x32!.tollgate.campaign.v1.PauseReason\x12\x38\n\x05\x63\x61use\x18\x06 \x01(\x0e\x32).tollgate.campaign.v1.CampaignChangeCause\x12\r\n\x05\x61\x63tor\x18\x07 \x01(\t\x12\x0c\n\x04note\x18\x08 \x01(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"m\n\rEmergencyStop\x12\x0e\n\x06\x61\x63tive\x18\x01 \x01(\x08\x12\x0c\n\x04note\x18\x02 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xdf\x01\n\x0b\x45ligibility\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x10\n\x08\x65ligible\x18\x02 \x01(\x08\x12\x33\n\x08\x62lockers\x18\x03 \x03(\x0e\x32!.tollgate.campaign.v1.PauseReason\x12=\n\x0csubscription\x18\x04 \x01(\x0b\x32\'.tollgate.campaign.v1.SubscriptionLevel\x12\x31\n\x06wallet\x18\x05 \x01(\x0b\x32!.tollgate.campaign.v1.WalletLevel\"l\n\x11SubscriptionLevel\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x15\n\rgood_standing\x18\x02 \x01(\x08\x12.\n\ngood_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"W\n\x0bWalletLevel\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x0e\n\x06\x66rozen\x18\x02 \x01(\x08\x12\x10\n\x08\x64\x65pleted\x18\x03 \x01(\x08\x12\x14\n\x0cowing_micros\x18\x04 \x01(\x03*\x9e\x01\n\rCampaignState\x12\x1e\n\x1a\x43\x41MPAIGN_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43\x41MPAIGN_STATE_DRAFT\x10\x01\x12\x1a\n\x16\x43\x41MPAIGN_STATE_RUNNING\x10\x02\x12\x19\n\x15\x43\x41MPAIGN_STATE_PAUSED\x10\x03\x12\x1c\n\x18\x43\x41MPAIGN_STATE_COMPLETED\x10\x04*\xfa\x01\n\x0bPauseReason\x12\x1c\n\x18PAUSE_REASON_UNSPECIFIED\x10\x00\x12\x1d\n\x19PAUSE_REASON_MANUAL_PAUSE\x10\x01\x12\x1f\n\x1bPAUSE_REASON_EMERGENCY_STOP\x10\x02\x12#\n\x1fPAUSE_REASON_ORGANIZATION_PAUSE\x10\x03\x12&\n\"PAUSE_REASON_SUBSCRIPTION_INACTIVE\x10\x04\x12\x1e\n\x1aPAUSE_REASON_WALLET_FROZEN\x10\x05\x12 \n\x1cPAUSE_REASON_WALLET_DEPLETED\x10\x06*\xa1\x02\n\x13\x43\x61mpaignChangeCause\x12%\n!CAMPAIGN_CHANGE_CAUSE_UNSPECIFIED\x10\x00\x12!\n\x1d\x43\x41MPAIGN_CHANGE_CAUSE_COMMAND\x10\x01\x12,\n(CAMPAIGN_CHANGE_CAUSE_ORGANIZATION_PAUSE\x10\x02\x12(\n$CAMPAIGN_CHANGE_CAUSE_EMERGENCY_STOP\x10\x03\x12&\n\"CAMPAIGN_CHANGE_CAUSE_SUBSCRIPTION\x10\x04\x12 \n\x1c\x43\x41MPAIGN_CHANGE_CAUSE_WALLET\x10\x05\x12\x1e\n\x1a\x43\x41MPAIGN_CHANGE_CAUSE_TIME\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tollgate.campaign.v1.campaign_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CAMPAIGNSTATE']._serialized_start=933
-  _globals['_CAMPAIGNSTATE']._serialized_end=1091
-  _globals['_PAUSEREASON']._serialized_start=1094
-  _globals['_PAUSEREASON']._serialized_end=1311
+  _globals['_CAMPAIGNSTATE']._serialized_start=1414
+  _globals['_CAMPAIGNSTATE']._serialized_end=1572
+  _globals['_PAUSEREASON']._serialized_start=1575
+  _globals['_PAUSEREASON']._serialized_end=1825
+  _globals['_CAMPAIGNCHANGECAUSE']._serialized_start=1828
+  _globals['_CAMPAIGNCHANGECAUSE']._serialized_end=2117
   _globals['_CAMPAIGN']._serialized_start=95
   _globals['_CAMPAIGN']._serialized_end=505
-  _globals['_ELIGIBILITY']._serialized_start=508
-  _globals['_ELIGIBILITY']._serialized_end=731
-  _globals['_SUBSCRIPTIONLEVEL']._serialized_start=733
-  _globals['_SUBSCRIPTIONLEVEL']._serialized_end=841
-  _globals['_WALLETLEVEL']._serialized_start=843
-  _globals['_WALLETLEVEL']._serialized_end=930
+  _globals['_CAMPAIGNCHANGE']._serialized_start=508
+  _globals['_CAMPAIGNCHANGE']._serialized_end=875
+  _globals['_EMERGENCYSTOP']._serialized_start=877
+  _globals['_EMERGENCYSTOP']._serialized_end=986
+  _globals['_ELIGIBILITY']._serialized_start=989
+  _globals['_ELIGIBILITY']._serialized_end=1212
+  _globals['_SUBSCRIPTIONLEVEL']._serialized_start=1214
+  _globals['_SUBSCRIPTIONLEVEL']._serialized_end=1322
+  _globals['_WALLETLEVEL']._serialized_start=1324
+  _globals['_WALLETLEVEL']._serialized_end=1411
 # @@protoc_insertion_point(module_scope)

@@ -62,6 +62,8 @@ class _PauseReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PauseReas
     """PAUSE_REASON_UNSPECIFIED: none."""
     PAUSE_REASON_MANUAL_PAUSE: _PauseReason.ValueType  # 1
     """PAUSE_REASON_MANUAL_PAUSE: a person paused this campaign; only a person resumes it."""
+    PAUSE_REASON_EMERGENCY_STOP: _PauseReason.ValueType  # 2
+    """PAUSE_REASON_EMERGENCY_STOP: an operator stopped the campaigns of all organizations."""
     PAUSE_REASON_ORGANIZATION_PAUSE: _PauseReason.ValueType  # 3
     """PAUSE_REASON_ORGANIZATION_PAUSE: an operator paused all of the organization."""
     PAUSE_REASON_SUBSCRIPTION_INACTIVE: _PauseReason.ValueType  # 4
@@ -78,6 +80,8 @@ PAUSE_REASON_UNSPECIFIED: PauseReason.ValueType  # 0
 """PAUSE_REASON_UNSPECIFIED: none."""
 PAUSE_REASON_MANUAL_PAUSE: PauseReason.ValueType  # 1
 """PAUSE_REASON_MANUAL_PAUSE: a person paused this campaign; only a person resumes it."""
+PAUSE_REASON_EMERGENCY_STOP: PauseReason.ValueType  # 2
+"""PAUSE_REASON_EMERGENCY_STOP: an operator stopped the campaigns of all organizations."""
 PAUSE_REASON_ORGANIZATION_PAUSE: PauseReason.ValueType  # 3
 """PAUSE_REASON_ORGANIZATION_PAUSE: an operator paused all of the organization."""
 PAUSE_REASON_SUBSCRIPTION_INACTIVE: PauseReason.ValueType  # 4
@@ -87,6 +91,46 @@ PAUSE_REASON_WALLET_FROZEN: PauseReason.ValueType  # 5
 PAUSE_REASON_WALLET_DEPLETED: PauseReason.ValueType  # 6
 """PAUSE_REASON_WALLET_DEPLETED: nothing is left to spend, or no wallet is known yet."""
 Global___PauseReason: _TypeAlias = PauseReason  # noqa: Y015
+
+class _CampaignChangeCause:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CampaignChangeCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CampaignChangeCause.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CAMPAIGN_CHANGE_CAUSE_UNSPECIFIED: _CampaignChangeCause.ValueType  # 0
+    """CAMPAIGN_CHANGE_CAUSE_UNSPECIFIED is never used."""
+    CAMPAIGN_CHANGE_CAUSE_COMMAND: _CampaignChangeCause.ValueType  # 1
+    """CAMPAIGN_CHANGE_CAUSE_COMMAND: a command on this campaign."""
+    CAMPAIGN_CHANGE_CAUSE_ORGANIZATION_PAUSE: _CampaignChangeCause.ValueType  # 2
+    """CAMPAIGN_CHANGE_CAUSE_ORGANIZATION_PAUSE: PauseCampaigns or ResumeCampaignsIfEligible."""
+    CAMPAIGN_CHANGE_CAUSE_EMERGENCY_STOP: _CampaignChangeCause.ValueType  # 3
+    """CAMPAIGN_CHANGE_CAUSE_EMERGENCY_STOP: PauseAllCampaigns or ResumeAllCampaigns."""
+    CAMPAIGN_CHANGE_CAUSE_SUBSCRIPTION: _CampaignChangeCause.ValueType  # 4
+    """CAMPAIGN_CHANGE_CAUSE_SUBSCRIPTION: a subscription's level."""
+    CAMPAIGN_CHANGE_CAUSE_WALLET: _CampaignChangeCause.ValueType  # 5
+    """CAMPAIGN_CHANGE_CAUSE_WALLET: a wallet's level."""
+    CAMPAIGN_CHANGE_CAUSE_TIME: _CampaignChangeCause.ValueType  # 6
+    """CAMPAIGN_CHANGE_CAUSE_TIME: good_until of the subscription's level has passed."""
+
+class CampaignChangeCause(_CampaignChangeCause, metaclass=_CampaignChangeCauseEnumTypeWrapper):
+    """CampaignChangeCause is what changed a campaign."""
+
+CAMPAIGN_CHANGE_CAUSE_UNSPECIFIED: CampaignChangeCause.ValueType  # 0
+"""CAMPAIGN_CHANGE_CAUSE_UNSPECIFIED is never used."""
+CAMPAIGN_CHANGE_CAUSE_COMMAND: CampaignChangeCause.ValueType  # 1
+"""CAMPAIGN_CHANGE_CAUSE_COMMAND: a command on this campaign."""
+CAMPAIGN_CHANGE_CAUSE_ORGANIZATION_PAUSE: CampaignChangeCause.ValueType  # 2
+"""CAMPAIGN_CHANGE_CAUSE_ORGANIZATION_PAUSE: PauseCampaigns or ResumeCampaignsIfEligible."""
+CAMPAIGN_CHANGE_CAUSE_EMERGENCY_STOP: CampaignChangeCause.ValueType  # 3
+"""CAMPAIGN_CHANGE_CAUSE_EMERGENCY_STOP: PauseAllCampaigns or ResumeAllCampaigns."""
+CAMPAIGN_CHANGE_CAUSE_SUBSCRIPTION: CampaignChangeCause.ValueType  # 4
+"""CAMPAIGN_CHANGE_CAUSE_SUBSCRIPTION: a subscription's level."""
+CAMPAIGN_CHANGE_CAUSE_WALLET: CampaignChangeCause.ValueType  # 5
+"""CAMPAIGN_CHANGE_CAUSE_WALLET: a wallet's level."""
+CAMPAIGN_CHANGE_CAUSE_TIME: CampaignChangeCause.ValueType  # 6
+"""CAMPAIGN_CHANGE_CAUSE_TIME: good_until of the subscription's level has passed."""
+Global___CampaignChangeCause: _TypeAlias = CampaignChangeCause  # noqa: Y015
 
 @_typing.final
 class Campaign(_message.Message):
@@ -118,7 +162,9 @@ class Campaign(_message.Message):
     pause_reason: Global___PauseReason.ValueType
     """pause_reason of a PAUSED campaign: the first blocker."""
     note: _builtins.str
-    """note of the manual pause."""
+    """note of the person who set pause_reason: of the manual pause, the emergency stop or the organization's
+    pause. Empty for the other reasons, and unless PAUSED.
+    """
     @_builtins.property
     def blockers(self) -> _containers.RepeatedScalarFieldContainer[Global___PauseReason.ValueType]:
         """blockers are all reasons why a started campaign does not run, in the order of PauseReason. For a DRAFT:
@@ -159,6 +205,100 @@ class Campaign(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Campaign: _TypeAlias = Campaign  # noqa: Y015
+
+@_typing.final
+class CampaignChange(_message.Message):
+    """CampaignChange is a change of a campaign's state, or of why it is paused: then both states are PAUSED."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    CAMPAIGN_ID_FIELD_NUMBER: _builtins.int
+    FROM_STATE_FIELD_NUMBER: _builtins.int
+    TO_STATE_FIELD_NUMBER: _builtins.int
+    PAUSE_REASON_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """organization_id of the campaign."""
+    campaign_id: _builtins.str
+    """campaign_id of the campaign."""
+    from_state: Global___CampaignState.ValueType
+    """from_state before the change; unspecified for the line of its creation."""
+    to_state: Global___CampaignState.ValueType
+    """to_state after the change."""
+    pause_reason: Global___PauseReason.ValueType
+    """pause_reason after the change, if it is PAUSED then."""
+    cause: Global___CampaignChangeCause.ValueType
+    """cause of the change."""
+    actor: _builtins.str
+    """actor who caused it; empty if nobody did, or did not say."""
+    note: _builtins.str
+    """note of the actor."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """create_time is when it changed, by the database's clock. What time has changed is written a moment later
+        and told with the time at which it lapsed.
+        """
+
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        campaign_id: _builtins.str = ...,
+        from_state: Global___CampaignState.ValueType = ...,
+        to_state: Global___CampaignState.ValueType = ...,
+        pause_reason: Global___PauseReason.ValueType = ...,
+        cause: Global___CampaignChangeCause.ValueType = ...,
+        actor: _builtins.str = ...,
+        note: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "campaign_id", b"campaign_id", "cause", b"cause", "create_time", b"create_time", "from_state", b"from_state", "note", b"note", "organization_id", b"organization_id", "pause_reason", b"pause_reason", "to_state", b"to_state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CampaignChange: _TypeAlias = CampaignChange  # noqa: Y015
+
+@_typing.final
+class EmergencyStop(_message.Message):
+    """EmergencyStop is what was said last of the campaigns of all organizations together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    active: _builtins.bool
+    """active: it stands, and nothing runs."""
+    note: _builtins.str
+    """note of the call that set it, or lifted it."""
+    actor: _builtins.str
+    """actor of that call."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """create_time of that call; unset if there was none yet."""
+
+    def __init__(
+        self,
+        *,
+        active: _builtins.bool = ...,
+        note: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "actor", b"actor", "create_time", b"create_time", "note", b"note"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EmergencyStop: _TypeAlias = EmergencyStop  # noqa: Y015
 
 @_typing.final
 class Eligibility(_message.Message):

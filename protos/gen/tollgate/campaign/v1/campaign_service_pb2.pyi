@@ -30,6 +30,7 @@ class CreateCampaignRequest(_message.Message):
     ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     BRAND_ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
     campaign_id: _builtins.str
     """campaign_id chosen by the caller, unique for ever."""
     organization_id: _builtins.str
@@ -38,6 +39,8 @@ class CreateCampaignRequest(_message.Message):
     """brand_id of the organization."""
     name: _builtins.str
     """name for people."""
+    actor: _builtins.str
+    """actor who acts."""
     def __init__(
         self,
         *,
@@ -45,10 +48,11 @@ class CreateCampaignRequest(_message.Message):
         organization_id: _builtins.str = ...,
         brand_id: _builtins.str = ...,
         name: _builtins.str = ...,
+        actor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand_id", b"brand_id", "campaign_id", b"campaign_id", "name", b"name", "organization_id", b"organization_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "brand_id", b"brand_id", "campaign_id", b"campaign_id", "name", b"name", "organization_id", b"organization_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -213,16 +217,20 @@ class StartCampaignRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CAMPAIGN_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
     campaign_id: _builtins.str
     """campaign_id of the campaign."""
+    actor: _builtins.str
+    """actor who acts."""
     def __init__(
         self,
         *,
         campaign_id: _builtins.str = ...,
+        actor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign_id", b"campaign_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "campaign_id", b"campaign_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -363,16 +371,20 @@ class CompleteCampaignRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CAMPAIGN_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
     campaign_id: _builtins.str
     """campaign_id of the campaign."""
+    actor: _builtins.str
+    """actor who acts."""
     def __init__(
         self,
         *,
         campaign_id: _builtins.str = ...,
+        actor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign_id", b"campaign_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "campaign_id", b"campaign_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -553,3 +565,225 @@ class GetEligibilityResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetEligibilityResponse: _TypeAlias = GetEligibilityResponse  # noqa: Y015
+
+@_typing.final
+class PauseAllCampaignsRequest(_message.Message):
+    """PauseAllCampaignsRequest is the request of PauseAllCampaigns."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    note: _builtins.str
+    """note for people."""
+    actor: _builtins.str
+    """actor who acts."""
+    def __init__(
+        self,
+        *,
+        note: _builtins.str = ...,
+        actor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "note", b"note"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseAllCampaignsRequest: _TypeAlias = PauseAllCampaignsRequest  # noqa: Y015
+
+@_typing.final
+class PauseAllCampaignsResponse(_message.Message):
+    """PauseAllCampaignsResponse is the response of PauseAllCampaigns."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAUSED_COUNT_FIELD_NUMBER: _builtins.int
+    paused_count: _builtins.int
+    """paused_count is the number of campaigns that were RUNNING and that this stop has paused: the same for
+    everybody who asks for the stop that stands. Those of an organization that somebody else works on for
+    seconds are paused but may not be counted yet.
+    """
+    def __init__(
+        self,
+        *,
+        paused_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["paused_count", b"paused_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseAllCampaignsResponse: _TypeAlias = PauseAllCampaignsResponse  # noqa: Y015
+
+@_typing.final
+class ResumeAllCampaignsRequest(_message.Message):
+    """ResumeAllCampaignsRequest is the request of ResumeAllCampaigns."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    note: _builtins.str
+    """note for people."""
+    actor: _builtins.str
+    """actor who acts."""
+    def __init__(
+        self,
+        *,
+        note: _builtins.str = ...,
+        actor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "note", b"note"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeAllCampaignsRequest: _TypeAlias = ResumeAllCampaignsRequest  # noqa: Y015
+
+@_typing.final
+class ResumeAllCampaignsResponse(_message.Message):
+    """ResumeAllCampaignsResponse is the response of ResumeAllCampaigns."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESUMED_COUNT_FIELD_NUMBER: _builtins.int
+    resumed_count: _builtins.int
+    """resumed_count is the number of campaigns that run again since the stop was lifted last."""
+    def __init__(
+        self,
+        *,
+        resumed_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resumed_count", b"resumed_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeAllCampaignsResponse: _TypeAlias = ResumeAllCampaignsResponse  # noqa: Y015
+
+@_typing.final
+class GetEmergencyStopRequest(_message.Message):
+    """GetEmergencyStopRequest is the request of GetEmergencyStop."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEmergencyStopRequest: _TypeAlias = GetEmergencyStopRequest  # noqa: Y015
+
+@_typing.final
+class GetEmergencyStopResponse(_message.Message):
+    """GetEmergencyStopResponse is the response of GetEmergencyStop."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMERGENCY_STOP_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def emergency_stop(self) -> _campaign_pb2.EmergencyStop:
+        """emergency_stop as it is."""
+
+    def __init__(
+        self,
+        *,
+        emergency_stop: _campaign_pb2.EmergencyStop | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["emergency_stop", b"emergency_stop"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["emergency_stop", b"emergency_stop"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEmergencyStopResponse: _TypeAlias = GetEmergencyStopResponse  # noqa: Y015
+
+@_typing.final
+class ListCampaignChangesRequest(_message.Message):
+    """ListCampaignChangesRequest is the request of ListCampaignChanges. Every filter is optional."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    CAMPAIGN_ID_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """organization_id of the changes."""
+    campaign_id: _builtins.str
+    """campaign_id of the changes."""
+    cause: _campaign_pb2.CampaignChangeCause.ValueType
+    """cause of the changes."""
+    actor: _builtins.str
+    """actor of the changes."""
+    page_size: _builtins.int
+    """page_size: at most so many changes; default 50, at most 500."""
+    page_token: _builtins.str
+    """page_token of the page before."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """start_time: changed at or after this time."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """end_time: changed before this time."""
+
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        campaign_id: _builtins.str = ...,
+        cause: _campaign_pb2.CampaignChangeCause.ValueType = ...,
+        actor: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "campaign_id", b"campaign_id", "cause", b"cause", "end_time", b"end_time", "organization_id", b"organization_id", "page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCampaignChangesRequest: _TypeAlias = ListCampaignChangesRequest  # noqa: Y015
+
+@_typing.final
+class ListCampaignChangesResponse(_message.Message):
+    """ListCampaignChangesResponse is the response of ListCampaignChanges."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """next_page_token, empty on the last page."""
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[_campaign_pb2.CampaignChange]:
+        """changes, newest first."""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[_campaign_pb2.CampaignChange] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCampaignChangesResponse: _TypeAlias = ListCampaignChangesResponse  # noqa: Y015

@@ -82,6 +82,26 @@ class CampaignServiceStub:
                 request_serializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.ResumeCampaignsIfEligibleRequest.SerializeToString,
                 response_deserializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.ResumeCampaignsIfEligibleResponse.FromString,
                 _registered_method=True)
+        self.PauseAllCampaigns = channel.unary_unary(
+                '/tollgate.campaign.v1.CampaignService/PauseAllCampaigns',
+                request_serializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.PauseAllCampaignsRequest.SerializeToString,
+                response_deserializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.PauseAllCampaignsResponse.FromString,
+                _registered_method=True)
+        self.ResumeAllCampaigns = channel.unary_unary(
+                '/tollgate.campaign.v1.CampaignService/ResumeAllCampaigns',
+                request_serializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.ResumeAllCampaignsRequest.SerializeToString,
+                response_deserializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.ResumeAllCampaignsResponse.FromString,
+                _registered_method=True)
+        self.GetEmergencyStop = channel.unary_unary(
+                '/tollgate.campaign.v1.CampaignService/GetEmergencyStop',
+                request_serializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetEmergencyStopRequest.SerializeToString,
+                response_deserializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetEmergencyStopResponse.FromString,
+                _registered_method=True)
+        self.ListCampaignChanges = channel.unary_unary(
+                '/tollgate.campaign.v1.CampaignService/ListCampaignChanges',
+                request_serializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.ListCampaignChangesRequest.SerializeToString,
+                response_deserializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.ListCampaignChangesResponse.FromString,
+                _registered_method=True)
         self.GetEligibility = channel.unary_unary(
                 '/tollgate.campaign.v1.CampaignService/GetEligibility',
                 request_serializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetEligibilityRequest.SerializeToString,
@@ -163,6 +183,38 @@ class CampaignServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PauseAllCampaigns(self, request, context):
+        """PauseAllCampaigns is the emergency stop: no campaign of any organization runs until ResumeAllCampaigns,
+        whatever else happens, restarts included. It counts at once for every read, every StartCampaign and
+        every level; it is answered when all that ran is stored as PAUSED (seconds for ten thousand
+        organizations). Whoever hangs up before has stopped all the same. Already stopped: OK, the first note stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeAllCampaigns(self, request, context):
+        """ResumeAllCampaigns lifts the emergency stop and runs what nothing else holds; manual pauses and those of
+        organizations stay. Not stopped: OK, nothing done.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEmergencyStop(self, request, context):
+        """GetEmergencyStop answers whether the emergency stop stands, and who set or lifted it last, and why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCampaignChanges(self, request, context):
+        """ListCampaignChanges lists what changed of campaigns, by what and by whom, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetEligibility(self, request, context):
         """GetEligibility answers whether the organization's campaigns may run, and the levels behind it. An
         organization nobody has told of is not eligible.
@@ -218,6 +270,26 @@ def add_CampaignServiceServicer_to_server(servicer, server):
                     servicer.ResumeCampaignsIfEligible,
                     request_deserializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.ResumeCampaignsIfEligibleRequest.FromString,
                     response_serializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.ResumeCampaignsIfEligibleResponse.SerializeToString,
+            ),
+            'PauseAllCampaigns': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseAllCampaigns,
+                    request_deserializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.PauseAllCampaignsRequest.FromString,
+                    response_serializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.PauseAllCampaignsResponse.SerializeToString,
+            ),
+            'ResumeAllCampaigns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeAllCampaigns,
+                    request_deserializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.ResumeAllCampaignsRequest.FromString,
+                    response_serializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.ResumeAllCampaignsResponse.SerializeToString,
+            ),
+            'GetEmergencyStop': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEmergencyStop,
+                    request_deserializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetEmergencyStopRequest.FromString,
+                    response_serializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetEmergencyStopResponse.SerializeToString,
+            ),
+            'ListCampaignChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCampaignChanges,
+                    request_deserializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.ListCampaignChangesRequest.FromString,
+                    response_serializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.ListCampaignChangesResponse.SerializeToString,
             ),
             'GetEligibility': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEligibility,
@@ -471,6 +543,114 @@ class CampaignService:
             '/tollgate.campaign.v1.CampaignService/ResumeCampaignsIfEligible',
             tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.ResumeCampaignsIfEligibleRequest.SerializeToString,
             tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.ResumeCampaignsIfEligibleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseAllCampaigns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.campaign.v1.CampaignService/PauseAllCampaigns',
+            tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.PauseAllCampaignsRequest.SerializeToString,
+            tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.PauseAllCampaignsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeAllCampaigns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.campaign.v1.CampaignService/ResumeAllCampaigns',
+            tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.ResumeAllCampaignsRequest.SerializeToString,
+            tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.ResumeAllCampaignsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEmergencyStop(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.campaign.v1.CampaignService/GetEmergencyStop',
+            tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetEmergencyStopRequest.SerializeToString,
+            tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetEmergencyStopResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCampaignChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.campaign.v1.CampaignService/ListCampaignChanges',
+            tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.ListCampaignChangesRequest.SerializeToString,
+            tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.ListCampaignChangesResponse.FromString,
             options,
             channel_credentials,
             insecure,

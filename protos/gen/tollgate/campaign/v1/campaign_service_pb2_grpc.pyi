@@ -46,6 +46,20 @@ class CampaignServiceStub:
     """ResumeCampaignsIfEligible lifts the organization's block and runs what nothing else holds; campaigns
     paused by hand stay.
     """
+    PauseAllCampaigns: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.PauseAllCampaignsRequest, _campaign_service_pb2.PauseAllCampaignsResponse]
+    """PauseAllCampaigns is the emergency stop: no campaign of any organization runs until ResumeAllCampaigns,
+    whatever else happens, restarts included. It counts at once for every read, every StartCampaign and
+    every level; it is answered when all that ran is stored as PAUSED (seconds for ten thousand
+    organizations). Whoever hangs up before has stopped all the same. Already stopped: OK, the first note stays.
+    """
+    ResumeAllCampaigns: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.ResumeAllCampaignsRequest, _campaign_service_pb2.ResumeAllCampaignsResponse]
+    """ResumeAllCampaigns lifts the emergency stop and runs what nothing else holds; manual pauses and those of
+    organizations stay. Not stopped: OK, nothing done.
+    """
+    GetEmergencyStop: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.GetEmergencyStopRequest, _campaign_service_pb2.GetEmergencyStopResponse]
+    """GetEmergencyStop answers whether the emergency stop stands, and who set or lifted it last, and why."""
+    ListCampaignChanges: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.ListCampaignChangesRequest, _campaign_service_pb2.ListCampaignChangesResponse]
+    """ListCampaignChanges lists what changed of campaigns, by what and by whom, newest first."""
     GetEligibility: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.GetEligibilityRequest, _campaign_service_pb2.GetEligibilityResponse]
     """GetEligibility answers whether the organization's campaigns may run, and the levels behind it. An
     organization nobody has told of is not eligible.
@@ -137,6 +151,44 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         """ResumeCampaignsIfEligible lifts the organization's block and runs what nothing else holds; campaigns
         paused by hand stay.
         """
+
+    @_abc_1.abstractmethod
+    def PauseAllCampaigns(
+        self,
+        request: _campaign_service_pb2.PauseAllCampaignsRequest,
+        context: _aio.ServicerContext[_campaign_service_pb2.PauseAllCampaignsRequest, _abc.Awaitable[_campaign_service_pb2.PauseAllCampaignsResponse]],
+    ) -> _abc.Awaitable[_campaign_service_pb2.PauseAllCampaignsResponse]:
+        """PauseAllCampaigns is the emergency stop: no campaign of any organization runs until ResumeAllCampaigns,
+        whatever else happens, restarts included. It counts at once for every read, every StartCampaign and
+        every level; it is answered when all that ran is stored as PAUSED (seconds for ten thousand
+        organizations). Whoever hangs up before has stopped all the same. Already stopped: OK, the first note stays.
+        """
+
+    @_abc_1.abstractmethod
+    def ResumeAllCampaigns(
+        self,
+        request: _campaign_service_pb2.ResumeAllCampaignsRequest,
+        context: _aio.ServicerContext[_campaign_service_pb2.ResumeAllCampaignsRequest, _abc.Awaitable[_campaign_service_pb2.ResumeAllCampaignsResponse]],
+    ) -> _abc.Awaitable[_campaign_service_pb2.ResumeAllCampaignsResponse]:
+        """ResumeAllCampaigns lifts the emergency stop and runs what nothing else holds; manual pauses and those of
+        organizations stay. Not stopped: OK, nothing done.
+        """
+
+    @_abc_1.abstractmethod
+    def GetEmergencyStop(
+        self,
+        request: _campaign_service_pb2.GetEmergencyStopRequest,
+        context: _aio.ServicerContext[_campaign_service_pb2.GetEmergencyStopRequest, _abc.Awaitable[_campaign_service_pb2.GetEmergencyStopResponse]],
+    ) -> _abc.Awaitable[_campaign_service_pb2.GetEmergencyStopResponse]:
+        """GetEmergencyStop answers whether the emergency stop stands, and who set or lifted it last, and why."""
+
+    @_abc_1.abstractmethod
+    def ListCampaignChanges(
+        self,
+        request: _campaign_service_pb2.ListCampaignChangesRequest,
+        context: _aio.ServicerContext[_campaign_service_pb2.ListCampaignChangesRequest, _abc.Awaitable[_campaign_service_pb2.ListCampaignChangesResponse]],
+    ) -> _abc.Awaitable[_campaign_service_pb2.ListCampaignChangesResponse]:
+        """ListCampaignChanges lists what changed of campaigns, by what and by whom, newest first."""
 
     @_abc_1.abstractmethod
     def GetEligibility(

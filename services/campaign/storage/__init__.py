@@ -1,0 +1,1 @@
+"""The campaigns' SQL: each statement above the one function that sends it."""

@@ -1,0 +1,29 @@
+"""The emergency stop: one row for all organizations."""
+
+from libs.database import Connection
+from services.campaign.domain.commands import ChangeStop
+from services.campaign.domain.values import EmergencyStop
+from services.campaign.storage.rows import to_stop
+
+# Who comes second, waiting for the row, finds it done and changes nothing.
+CHANGE = """
+UPDATE emergency_stop
+SET number = number + 1, note = $2, actor = $3, change_time = clock_timestamp()
+WHERE (number % 2 = 1) <> $1
+RETURNING *
+"""
+
+
+async def change(connection: Connection, command: ChangeStop) -> EmergencyStop | None:
+    """Set or lift the stop; None if it is already so."""
+    row = await connection.fetchrow(CHANGE, command.stands, command.note, command.actor)
+    return to_stop(row) if row else None
+
+
+READ = "SELECT * FROM emergency_stop"
+
+
+async def read(connection: Connection) -> EmergencyStop:
+    """Return the stop as it is."""
+    (row,) = await connection.fetch(READ)
+    return to_stop(row)
