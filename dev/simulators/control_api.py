@@ -1,5 +1,6 @@
 """A simulator's switches, its memory and more, over HTTP, in JSON."""
 
+import dataclasses
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -21,7 +22,7 @@ from pydantic.dataclasses import dataclass
 
 from dev.simulators.clock import Clock
 from dev.simulators.deliveries import Deliveries
-from dev.simulators.faults import Faults, Switch
+from dev.simulators.faults import Faults, Load, Switch
 
 PREFIX = "/_simulator"
 
@@ -49,19 +50,17 @@ class ClockSwitch:
     advance_seconds: FiniteFloat = 0.0
 
 
+@dataclasses.dataclass(kw_only=True)
 class ControlApi:
     """For whoever watches or disturbs a simulator; Tollgate's services do not know it."""
 
-    def __init__(
-        self,
-        *,
-        faults: Faults,
-        requests: Callable[[], Sequence[Any]],
-        reset: Callable[[], None],
-    ) -> None:
-        self._faults = faults
-        self._requests = requests
-        self._reset = reset
+    faults: Faults
+    clock: Clock
+    verbs: Mapping[str, Callable[..., Any]]
+    # What a verb raises that cannot happen now.
+    refusal: type[Exception]
+    requests: Callable[[], Sequence[Any]]
+    reset: Callable[[], None]
 
     def application(self) -> web.Application:
         application = web.Application(middlewares=[_explain])
@@ -74,13 +73,22 @@ class ControlApi:
             web.get("/faults", self._list_faults),
             web.post("/faults", self._set_fault),
             web.delete("/faults", self._clear_faults),
+            web.put("/load", self._set_load),
+            web.get("/clock", self._tell_time),
+            web.put("/clock", self._set_clock),
+            web.post("/act/{verb}", self._do),
             web.get("/requests", self._list_requests),
             web.post("/reset", self._forget),
         ]
 
     def bodies(self) -> dict[str, Any]:
         """What can be switched, and the type or the method that says with what."""
-        return {"POST /faults": Switch}
+        return {
+            "POST /faults": Switch,
+            "PUT /load": Load,
+            "PUT /clock": ClockSwitch,
+            **{f"POST /act/{name}": verb for name, verb in self.verbs.items()},
+        }
 
     async def _describe(self, _: web.Request) -> web.Response:
         described = {
@@ -93,94 +101,73 @@ class ControlApi:
         return to_json(described, indent=2)
 
     async def _list_faults(self, _: web.Request) -> web.Response:
-        return to_json(self._faults.all())
+        return to_json(self.faults.all())
 
     async def _set_fault(self, request: web.Request) -> web.Response:
         switch = TypeAdapter(Switch).validate_json(await request.read())
-        self._faults.set(switch.fault, switch.call, switch.times)
-        return to_json(self._faults.all())
+        self.faults.set(switch.fault, switch.call, switch.times)
+        return to_json(self.faults.all())
 
     async def _clear_faults(self, request: web.Request) -> web.Response:
-        self._faults.clear(request.query.get("call"))
-        return to_json(self._faults.all())
+        self.faults.clear(request.query.get("call"))
+        return to_json(self.faults.all())
 
-    async def _list_requests(self, _: web.Request) -> web.Response:
-        return to_json(self._requests())
-
-    async def _forget(self, _: web.Request) -> web.Response:
-        self._reset()
-        return web.Response(status=HTTPStatus.NO_CONTENT)
-
-
-class ProviderControlApi(ControlApi):
-    """A payment provider's, which has a clock, tells what happens, and lets it happen."""
-
-    def __init__(
-        self,
-        *,
-        faults: Faults,
-        deliveries: Deliveries,
-        clock: Clock,
-        verbs: Mapping[str, Callable[..., Any]],
-        refusal: type[Exception],
-        requests: Callable[[], Sequence[Any]],
-        reset: Callable[[], None],
-    ) -> None:
-        """A verb that cannot happen now raises `refusal`."""
-        super().__init__(faults=faults, requests=requests, reset=reset)
-        self._deliveries = deliveries
-        self._clock = clock
-        self._verbs = verbs
-        self._refusal = refusal
-
-    def routes(self) -> list[web.RouteDef]:
-        return [
-            *super().routes(),
-            web.put("/deliveries", self._set_deliveries),
-            web.get("/clock", self._tell_time),
-            web.put("/clock", self._set_clock),
-            web.post("/act/{verb}", self._do),
-        ]
-
-    def bodies(self) -> dict[str, Any]:
-        return {
-            **super().bodies(),
-            "PUT /deliveries": DeliverySwitches,
-            "PUT /clock": ClockSwitch,
-            **{f"POST /act/{name}": verb for name, verb in self._verbs.items()},
-        }
-
-    async def _set_deliveries(self, request: web.Request) -> web.Response:
-        asked = TypeAdapter(DeliverySwitches).validate_json(await request.read())
-        self._deliveries.duplicates = asked.duplicates
-        self._deliveries.delay_seconds = asked.delay_seconds
-        self._deliveries.reorder_window = asked.reorder_window
-        self._deliveries.lose = asked.lose
-        if asked.hold:
-            self._deliveries.hold()
-        else:
-            self._deliveries.release()
-        return to_json(asked)
+    async def _set_load(self, request: web.Request) -> web.Response:
+        load = TypeAdapter(Load).validate_json(await request.read())
+        self.faults.set_load(load)
+        return to_json(load)
 
     async def _tell_time(self, _: web.Request) -> web.Response:
-        return to_json({"time": self._clock.now()})
+        return to_json({"time": self.clock.now()})
 
     async def _set_clock(self, request: web.Request) -> web.Response:
         asked = TypeAdapter(ClockSwitch).validate_json(await request.read())
         if asked.time is not None:
-            self._clock.set(asked.time)
-        self._clock.advance(timedelta(seconds=asked.advance_seconds))
+            self.clock.set(asked.time)
+        self.clock.advance(timedelta(seconds=asked.advance_seconds))
         return await self._tell_time(request)
 
     async def _do(self, request: web.Request) -> web.Response:
         arguments = TypeAdapter(dict[str, Any]).validate_json(await request.read() or b"{}")
-        verb = self._verbs.get(request.match_info["verb"])
+        verb = self.verbs.get(request.match_info["verb"])
         if verb is None:
-            raise ActRefusedError(f"unknown verb; known are {', '.join(self._verbs)}")
+            raise ActRefusedError(f"unknown verb; known are {', '.join(self.verbs)}")
         try:
             return to_json(validate_call(verb)(**arguments))
-        except self._refusal as error:
+        except self.refusal as error:
             raise ActRefusedError(str(error)) from error
+
+    async def _list_requests(self, _: web.Request) -> web.Response:
+        return to_json(self.requests())
+
+    async def _forget(self, _: web.Request) -> web.Response:
+        self.reset()
+        return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
+@dataclasses.dataclass(kw_only=True)
+class ProviderControlApi(ControlApi):
+    """A payment provider's, which tells what happens."""
+
+    deliveries: Deliveries
+
+    def routes(self) -> list[web.RouteDef]:
+        return [*super().routes(), web.put("/deliveries", self._set_deliveries)]
+
+    def bodies(self) -> dict[str, Any]:
+        return {**super().bodies(), "PUT /deliveries": DeliverySwitches}
+
+    async def _set_deliveries(self, request: web.Request) -> web.Response:
+        asked = TypeAdapter(DeliverySwitches).validate_json(await request.read())
+        self.deliveries.duplicates = asked.duplicates
+        self.deliveries.delay_seconds = asked.delay_seconds
+        self.deliveries.reorder_window = asked.reorder_window
+        self.deliveries.lose = asked.lose
+        if asked.hold:
+            self.deliveries.hold()
+        else:
+            self.deliveries.release()
+        return to_json(asked)
 
 
 @web.middleware

@@ -37,7 +37,7 @@ SIMULATORS: Mapping[str, Simulator] = {
             "TWILIO_ACCOUNT_SID": lambda: f"AC{secrets.token_hex(16)}",
             "TWILIO_AUTH_TOKEN": lambda: secrets.token_hex(16),
         },
-        state_file="twilio_accounts.json",
+        state_file="twilio_account.jsonl",
     ),
     "paypal": Simulator(
         title="PayPal simulator",

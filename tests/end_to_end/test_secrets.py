@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import json
 import re
 import secrets
 import sys
@@ -121,8 +120,8 @@ def told_of(planted: Mapping[str, str], text: str) -> set[str]:
 
 def subaccounts_tokens(folder: Path) -> dict[str, str]:
     """The tokens that Twilio has shown telephony."""
-    accounts = json.loads((folder / "data" / "twilio_accounts.json").read_text())
-    found = re.findall(r'"auth_token": ?"(\w+)"', json.dumps(accounts))
+    accounts = (folder / "data" / "twilio_account.jsonl").read_text()
+    found = re.findall(r'"auth_token":"(\w+)"', accounts)
     return {f"auth token {number}": token for number, token in enumerate(found)}
 
 

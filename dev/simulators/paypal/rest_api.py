@@ -113,7 +113,7 @@ class RestApi:
             error = PayPalError(refusal.status, refusal.code, refusal.code)
             return self._respond(request, refusal.status, error.body())
 
-        return await self.faults.answer(request, call, answer, refuse)
+        return await self.faults.answer(request, (call,), answer, refuse)
 
     def _handle(self, request: web.Request, text: bytes, handle: Handle) -> Result:
         scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")

@@ -117,7 +117,7 @@ class PayPalSimulator:
         self._api.events.clear()
         self._api.answered.clear()
         self._api.requests.clear()
-        self.faults.clear()
+        self.faults.reset()
 
     def _tell(self, event_type: str, resource_type: str, resource: JsonObject) -> None:
         event_id = f"WH-{new_id()}-{new_id()}"

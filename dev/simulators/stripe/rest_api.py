@@ -88,7 +88,7 @@ class RestApi:
             async def answer() -> web.Response:
                 return self._answer(call, request, form)
 
-            return await self._faults.answer(request, call, answer, self._refuse)
+            return await self._faults.answer(request, (call,), answer, self._refuse)
 
         return handle
 

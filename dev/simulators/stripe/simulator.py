@@ -82,7 +82,7 @@ class StripeSimulator:
         """Forget the account, the requests and the faults."""
         self.account.books.clear()
         self._api.requests.clear()
-        self.faults.clear()
+        self.faults.reset()
 
     def _happen(self, told: dict[str, Any]) -> None:
         body = json.dumps(told, indent=2).encode()

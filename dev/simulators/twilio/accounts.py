@@ -6,11 +6,23 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from http import HTTPStatus
 
-from dev.simulators.twilio.errors import TwilioError, not_found
+from dev.simulators.twilio.errors import (
+    ACCOUNT_NOT_ACTIVE,
+    INVALID_STATUS,
+    IS_CLOSED,
+    IS_THE_PARENT,
+    PARENT_IS_SUSPENDED,
+    SUSPENDED_BY_TWILIO,
+    TOO_MANY_SUBACCOUNTS,
+    error,
+    invalid,
+    not_found,
+)
+from dev.simulators.twilio.rules import Rules
 
 SID_PATTERN = re.compile(r"AC[0-9a-fA-F]{32}")
+FRIENDLY_NAME_LENGTH_MAX = 64
 
 
 class AccountStatus(StrEnum):
@@ -27,81 +39,120 @@ class Account:
     auth_token: str
     created_at: datetime
     updated_at: datetime
+    suspended_by_twilio: bool = False
 
 
 class Accounts:
-    """One parent and its subaccounts; each exists, and is active, from the first look at it."""
+    """One parent and its subaccounts."""
 
     def __init__(
         self,
         parent_sid: str,
         known: Iterable[Account],
         now: Callable[[], datetime],
+        keep: Callable[[Account], None],
     ) -> None:
+        """`keep` is told every account that is new or changed."""
         self.parent_sid = parent_sid
+        self.rules = Rules()
         self._accounts = {account.sid: account for account in known}
         self._now = now
+        self._keep = keep
 
     def get(self, sid: str) -> Account:
-        if not SID_PATTERN.fullmatch(sid):
-            raise not_found(account_path(sid))
-        if sid not in self._accounts:
-            self._accounts[sid] = self._new_account(sid)
-        return self._accounts[sid]
+        """As Twilio shows it: where the parent is suspended, everybody is."""
+        account, parent = self._find(sid), self._find(self.parent_sid)
+        if account.status is AccountStatus.ACTIVE and parent.status is not AccountStatus.ACTIVE:
+            return replace(account, status=parent.status)
+        return account
+
+    def require_active(self, sid: str) -> None:
+        if self.get(sid).status is not AccountStatus.ACTIVE:
+            raise error(ACCOUNT_NOT_ACTIVE)
+
+    def create(self, friendly_name: str | None) -> Account:
+        """Opens a subaccount, as the parent asks through the API."""
+        self.require_active(self.parent_sid)
+        if self.rules.subaccounts_max is not None:
+            open_count = sum(
+                each.status is not AccountStatus.CLOSED for each in self._accounts.values()
+            )
+            if open_count > self.rules.subaccounts_max:  # one of them is the parent
+                raise error(TOO_MANY_SUBACCOUNTS)
+        return self._open(f"AC{secrets.token_hex(16)}", _checked_name(friendly_name))
 
     def update(self, sid: str, status: str | None, friendly_name: str | None) -> Account:
         """What the parent asks for through the API; None leaves a field as it is."""
-        account = self.get(sid)
+        account = self._find(sid)
         if status is not None:
             account = replace(account, status=self._allowed_status(account, status))
         if friendly_name is not None:
-            account = replace(account, friendly_name=friendly_name)
+            account = replace(account, friendly_name=_checked_name(friendly_name) or "")
         return self._keep_if_changed(account)
 
-    def set_status(self, sid: str, status: AccountStatus) -> Account:
+    def set_status(self, sid: str, status: AccountStatus, *, by_twilio: bool = False) -> Account:
         """What somebody does in Twilio's console, or Twilio itself: no rule applies."""
-        return self._keep_if_changed(replace(self.get(sid), status=status))
+        suspended_by_twilio = by_twilio and status is AccountStatus.SUSPENDED
+        account = self._find(sid)
+        return self._keep_if_changed(
+            replace(account, status=status, suspended_by_twilio=suspended_by_twilio)
+        )
 
-    def all(self) -> list[Account]:
-        return list(self._accounts.values())
+    def newest_first(self) -> list[Account]:
+        self._find(self.parent_sid)
+        return [self.get(sid) for sid in reversed(list(self._accounts))]
 
     def forget_all(self) -> None:
         self._accounts.clear()
+        self.rules = Rules()
 
     def _allowed_status(self, account: Account, status: str) -> AccountStatus:
         if status not in list(AccountStatus):
-            raise _refused(21475, "Unable to update Status, invalid Status.")
+            raise error(INVALID_STATUS)
         if account.sid == self.parent_sid:
-            raise _refused(21477, "Unable to update Status for parent accounts.")
-        if account.status is AccountStatus.CLOSED and status != AccountStatus.CLOSED:
-            raise _refused(
-                21479,
-                "Unable to update Status for subaccount, "
-                "subaccount is closed and can not be re-opened.",
-            )
+            raise error(IS_THE_PARENT)
+        if self._find(self.parent_sid).status is not AccountStatus.ACTIVE:
+            raise error(PARENT_IS_SUSPENDED)
+        if status != account.status:
+            if account.status is AccountStatus.CLOSED:
+                raise error(IS_CLOSED)
+            if account.suspended_by_twilio:
+                raise error(SUSPENDED_BY_TWILIO)
         return AccountStatus(status)
 
-    def _keep_if_changed(self, account: Account) -> Account:
-        if account != self._accounts[account.sid]:
-            self._accounts[account.sid] = replace(account, updated_at=self._now())
-        return self._accounts[account.sid]
+    def _find(self, sid: str) -> Account:
+        if sid in self._accounts:
+            return self._accounts[sid]
+        exists = self.rules.any_subaccount_exists or sid == self.parent_sid
+        if not exists or not SID_PATTERN.fullmatch(sid):
+            raise not_found(account_path(sid))
+        return self._open(sid, "Parent" if sid == self.parent_sid else None)
 
-    def _new_account(self, sid: str) -> Account:
+    def _open(self, sid: str, friendly_name: str | None) -> Account:
         now = self._now()
-        is_parent = sid == self.parent_sid
-        return Account(
+        self._accounts[sid] = Account(
             sid=sid,
             status=AccountStatus.ACTIVE,
-            friendly_name="Parent" if is_parent else f"SubAccount Created at {now:%Y-%m-%d %H:%M}",
+            friendly_name=friendly_name or f"SubAccount Created at {now:%Y-%m-%d %H:%M}",
             auth_token=secrets.token_hex(16),
             created_at=now,
             updated_at=now,
         )
+        self._keep(self._accounts[sid])
+        return self._accounts[sid]
+
+    def _keep_if_changed(self, account: Account) -> Account:
+        if account != self._accounts[account.sid]:
+            self._accounts[account.sid] = replace(account, updated_at=self._now())
+            self._keep(self._accounts[account.sid])
+        return self.get(account.sid)
 
 
 def account_path(sid: str) -> str:
     return f"/2010-04-01/Accounts/{sid}.json"
 
 
-def _refused(code: int, message: str) -> TwilioError:
-    return TwilioError(code, HTTPStatus.BAD_REQUEST, message)
+def _checked_name(friendly_name: str | None) -> str | None:
+    if friendly_name is not None and len(friendly_name) > FRIENDLY_NAME_LENGTH_MAX:
+        raise invalid("FriendlyName")
+    return friendly_name

@@ -1,6 +1,48 @@
-"""The one shape in which Twilio tells an error."""
+"""The one shape in which Twilio tells an error, and what its codes mean."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
+
+from dev.simulators.faults import Refusal
+
+INVALID_PARAMETER = 20001
+ACCESS_DENIED = 20003
+NOT_FOUND = 20404
+ACCOUNT_NOT_ACTIVE = 10001
+INVALID_STATUS = 21475
+PARENT_IS_SUSPENDED = 21476
+IS_THE_PARENT = 21477
+SUSPENDED_BY_TWILIO = 21478
+IS_CLOSED = 21479
+TOO_MANY_SUBACCOUNTS = 21480
+
+UNABLE = "Unable to update Status for subaccount, "
+
+# The HTTP status that comes with it, and Twilio's message. Twilio does not document the status of
+# 10001, 20005 and 20008.
+CODES: Mapping[int, tuple[int, str]] = {
+    ACCOUNT_NOT_ACTIVE: (HTTPStatus.FORBIDDEN, "Account is not active"),
+    INVALID_PARAMETER: (HTTPStatus.BAD_REQUEST, "Invalid parameter"),
+    ACCESS_DENIED: (HTTPStatus.UNAUTHORIZED, "Authenticate"),
+    20005: (HTTPStatus.FORBIDDEN, "Account not active"),
+    20008: (HTTPStatus.FORBIDDEN, "Resource not accessible with Test Account Credentials"),
+    NOT_FOUND: (HTTPStatus.NOT_FOUND, "The requested resource was not found"),
+    20429: (HTTPStatus.TOO_MANY_REQUESTS, "Too Many Requests"),
+    20500: (HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error"),
+    21472: (HTTPStatus.BAD_REQUEST, "Account is not active"),
+    INVALID_STATUS: (HTTPStatus.BAD_REQUEST, "Unable to update Status, invalid Status."),
+    PARENT_IS_SUSPENDED: (HTTPStatus.BAD_REQUEST, f"{UNABLE}parent account is suspended."),
+    IS_THE_PARENT: (HTTPStatus.BAD_REQUEST, "Unable to update Status for parent accounts."),
+    SUSPENDED_BY_TWILIO: (
+        HTTPStatus.BAD_REQUEST,
+        f"{UNABLE}subaccount has been suspended by Twilio.",
+    ),
+    IS_CLOSED: (HTTPStatus.BAD_REQUEST, f"{UNABLE}subaccount is closed and can not be re-opened."),
+    TOO_MANY_SUBACCOUNTS: (
+        HTTPStatus.BAD_REQUEST,
+        "Unable to create subaccount, the maximum number of subaccounts was reached.",
+    ),
+}
 
 
 class TwilioError(Exception):
@@ -21,5 +63,20 @@ class TwilioError(Exception):
         }
 
 
+def error(code: int) -> TwilioError:
+    return TwilioError(code, *CODES[code])
+
+
 def not_found(path: str) -> TwilioError:
-    return TwilioError(20404, HTTPStatus.NOT_FOUND, f"The requested resource {path} was not found")
+    message = f"The requested resource {path} was not found"
+    return TwilioError(NOT_FOUND, HTTPStatus.NOT_FOUND, message)
+
+
+def invalid(name: str) -> TwilioError:
+    return TwilioError(INVALID_PARAMETER, HTTPStatus.BAD_REQUEST, f"Invalid parameter: {name}")
+
+
+def refusal(code: int) -> Refusal:
+    """The fault that is one of Twilio's codes, with the HTTP status that belongs to it."""
+    http_status, _ = CODES[code]
+    return Refusal(str(code), http_status)

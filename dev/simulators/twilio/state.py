@@ -2,48 +2,96 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from dev.simulators.clock import Clock
 from dev.simulators.faults import Faults
-from dev.simulators.twilio.accounts import Account, Accounts
+from dev.simulators.twilio.accounts import Account, Accounts, AccountStatus
+from dev.simulators.twilio.journal import Journal
 
-REQUESTS_KEPT = 10_000
+REQUESTS_KEPT = 50_000
 
 
-@dataclass(frozen=True)
+@dataclass
 class ReceivedRequest:
     """A request for Twilio, recorded before anything is decided about it."""
 
     method: str
+    # Twilio's name of what is asked for, such as update_account.
+    operation: str
+    # The account that it is about.
     sid: str
-    status_asked: str | None
+    # What of that account's; empty, if it is the account itself.
+    resource_sid: str
+    # The user name of its credentials, whether they are right or not.
+    asked_by: str
+    asked: Mapping[str, str]
     received_at: datetime
+    # None until it is answered, or for ever.
+    answered_at: datetime | None = None
+    http_status: int | None = None
+    error_code: int | None = None
+
+    @property
+    def status_asked(self) -> str | None:
+        return self.asked.get("Status")
+
+
+class RequestLog:
+    """The requests of this run."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.requests: deque[ReceivedRequest] = deque(maxlen=REQUESTS_KEPT)
+        self._clock = clock
+        self._arrived = asyncio.Condition()
+
+    async def record(
+        self,
+        *,
+        method: str,
+        operation: str,
+        sid: str,
+        resource_sid: str,
+        asked_by: str,
+        asked: Mapping[str, str],
+    ) -> ReceivedRequest:
+        async with self._arrived:
+            now = self._clock.now()
+            self.requests.append(
+                ReceivedRequest(method, operation, sid, resource_sid, asked_by, asked, now)
+            )
+            self._arrived.notify_all()
+            return self.requests[-1]
+
+    def answered(self, request: ReceivedRequest, http_status: int, code: int | None) -> None:
+        request.answered_at = self._clock.now()
+        request.http_status, request.error_code = http_status, code
+
+    async def wait_for(self, count: int) -> None:
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: len(self.requests) >= count)
 
 
 class SimulatorState:
-    """The accounts; the faults and requests of this run."""
+    """The accounts and what they have; the faults and requests of this run."""
 
-    def __init__(
-        self, parent_sid: str, known: Iterable[Account], now: Callable[[], datetime]
-    ) -> None:
-        self.accounts = Accounts(parent_sid, known, now)
+    def __init__(self, parent_sid: str, clock: Clock, journal: Journal) -> None:
+        self._journal = journal
+        known = journal.read()
+        journal.replace(known)
+        self.clock = clock
+        self.accounts = Accounts(parent_sid, known, clock.now, journal.keep)
         self.faults = Faults("20429")
-        self.requests: deque[ReceivedRequest] = deque(maxlen=REQUESTS_KEPT)
-        self._now = now
-        self._request_arrived = asyncio.Condition()
+        self.log = RequestLog(clock)
 
-    async def record(self, method: str, sid: str, status_asked: str | None) -> None:
-        async with self._request_arrived:
-            self.requests.append(ReceivedRequest(method, sid, status_asked, self._now()))
-            self._request_arrived.notify_all()
-
-    async def wait_for_requests(self, count: int) -> None:
-        async with self._request_arrived:
-            await self._request_arrived.wait_for(lambda: len(self.requests) >= count)
+    def set_status(self, sid: str, status: AccountStatus, *, by_twilio: bool = False) -> Account:
+        """What somebody does in Twilio's console, or Twilio itself: no rule applies."""
+        return self.accounts.set_status(sid, status, by_twilio=by_twilio)
 
     def reset(self) -> None:
-        self.faults.clear()
-        self.requests.clear()
+        self.faults.reset()
+        self.log.requests.clear()
         self.accounts.forget_all()
+        self._journal.replace([])
