@@ -1,7 +1,8 @@
 """Brings campaigns in line with their organizations, whether a command changed them or not."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import zip_longest
+from typing import TypeAlias, TypeVar
 
 from prometheus_client import CollectorRegistry, Gauge
 
@@ -14,6 +15,9 @@ from services.campaign.storage.campaigns import Moved
 from services.campaign.storage.organizations import Lapsed, OrganizationRow, Unsettled
 
 ORGANIZATIONS_PER_CHUNK = 200
+
+PlaceT = TypeVar("PlaceT", Lapsed, Unsettled)
+ListDue: TypeAlias = Callable[[Connection, PlaceT, int], Awaitable[list[PlaceT]]]
 
 
 class Settling:
@@ -29,37 +33,34 @@ class Settling:
 
     async def settle_due(self) -> bool:
         """Settle whom time has changed, and whom the stop has; there is no more to do then."""
-        after = Lapsed()
-        while page := await self._database.run(
-            organizations.list_lapsed, after, ORGANIZATIONS_PER_CHUNK
-        ):
-            await self._settle_chunk([each.organization_id for each in page])
-            after = page[-1]
+        await self._settle_listed(organizations.list_lapsed, Lapsed())
+        self._stop_stands.set((await self._database.run(emergency_stop.read)).stands)
         await self.settle_stop()
         return False
 
     async def settle_stop(self) -> None:
-        """Settle everybody under the stop as it is, as far as nobody holds them up."""
-        current = await self._database.run(emergency_stop.read)
-        self._stop_stands.set(current.stands)
-        after = Unsettled()
-        while page := await self._database.run(
-            organizations.list_unsettled, current.number, after, ORGANIZATIONS_PER_CHUNK
-        ):
-            await self._settle_chunk([each.organization_id for each in page])
-            after = page[-1]
+        """Settle everybody under the stop as it is, but whom others hold up for seconds."""
+        await self._settle_listed(organizations.list_unsettled, Unsettled())
 
-    async def _settle_chunk(self, organization_ids: Sequence[str]) -> None:
-        """Settle many in one transaction; one by one those that are held, or all if that fails."""
+    async def _settle_listed(self, list_due: ListDue[PlaceT], first: PlaceT) -> None:
+        """Settle many at once, passing by whom others hold, and one by one whoever is left then.
+
+        Each walk goes on behind whom it has tried: one that always fails holds up nobody.
+        """
+        for settle in (self._settle_together, self._settle_apart):
+            after = first
+            while page := await self._database.run(list_due, after, ORGANIZATIONS_PER_CHUNK):
+                await settle([each.organization_id for each in page])
+                after = page[-1]
+
+    async def _settle_together(self, organization_ids: Sequence[str]) -> None:
         try:
-            settled = await self._database.transact(_settle_free, organization_ids)
-        except Exception:  # whatever it is, it may be one organization's only
-            if not await self._database.is_there():
-                raise
+            await self._database.transact(_settle_free, organization_ids)
+        except Exception:  # noqa: BLE001 - whatever it is, it may be one organization's only
             get_logger().exception("chunk_failed", first_organization_id=organization_ids[0])
-            settled = set()
-        missed = [each for each in organization_ids if each not in settled]
-        await for_each_organization(missed, self._settle_one)
+
+    async def _settle_apart(self, organization_ids: Sequence[str]) -> None:
+        await for_each_organization(organization_ids, self._settle_one)
 
     async def _settle_one(self, organization_id: str) -> None:
         await self._database.transact(lock_as_of_now, organization_id)
@@ -79,10 +80,8 @@ async def settle_command(connection: Connection, step: Step) -> Moved:
     return await campaigns.settle_all(connection, [step])
 
 
-async def _settle_free(connection: Connection, organization_ids: Sequence[str]) -> set[str]:
-    rows = await organizations.lock_free(connection, organization_ids)
-    await _let_pass(connection, rows)
-    return {row.organization.organization_id for row in rows}
+async def _settle_free(connection: Connection, organization_ids: Sequence[str]) -> None:
+    await _let_pass(connection, await organizations.lock_free(connection, organization_ids))
 
 
 async def _let_pass(

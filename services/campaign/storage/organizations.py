@@ -139,9 +139,10 @@ async def list_lapsed(connection: Connection, after: Lapsed, limit: int) -> list
 
 LIST_UNSETTLED = """
 SELECT organization_id, settled_stop_number FROM organizations
-WHERE settled_stop_number < $1 AND (settled_stop_number, organization_id) > ($2, $3::text)
+WHERE settled_stop_number < (SELECT number FROM emergency_stop)
+  AND (settled_stop_number, organization_id) > ($1, $2::text)
 ORDER BY settled_stop_number, organization_id
-LIMIT $4
+LIMIT $3
 """
 
 
@@ -153,12 +154,10 @@ class Unsettled:
     settled_stop_number: int = -1
 
 
-async def list_unsettled(
-    connection: Connection, stop_number: int, after: Unsettled, limit: int
-) -> list[Unsettled]:
+async def list_unsettled(connection: Connection, after: Unsettled, limit: int) -> list[Unsettled]:
     """Return, from a place on, organizations that were settled under an older stop only."""
     rows = await connection.fetch(
-        LIST_UNSETTLED, stop_number, after.settled_stop_number, after.organization_id, limit
+        LIST_UNSETTLED, after.settled_stop_number, after.organization_id, limit
     )
     return [Unsettled(row["organization_id"], row["settled_stop_number"]) for row in rows]
 

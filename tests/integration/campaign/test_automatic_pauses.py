@@ -1,5 +1,8 @@
 """Campaigns pause and run by themselves; what a person paused, only a person resumes."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
+
 import grpc
 import pytest
 from asyncpg import Connection, Record
@@ -266,11 +269,30 @@ FROM generate_series(1, $2::int) AS number
 """
 
 
-async def test_ten_thousand_campaigns_are_paused_and_run_again_in_one_go(
-    steps: CampaignSteps, connection: "Connection[Record]"
+TRANSACTIONS = "SELECT count(DISTINCT xmin::text) FROM campaigns"
+LINES = """
+SELECT count(DISTINCT campaign_id) FROM campaign_changes WHERE cause = $1 AND to_state = $2
+"""
+
+
+@pytest.mark.parametrize("cause", ["WALLET", "ORGANIZATION_PAUSE", "EMERGENCY_STOP"])
+async def test_ten_thousand_campaigns_are_paused_and_run_again_in_one_transaction(
+    steps: CampaignSteps, connection: "Connection[Record]", cause: str
 ) -> None:
     await steps.make_eligible()
     await connection.execute(MAKE_CAMPAIGNS, ORGANIZATION, CAMPAIGN_COUNT)
+    pauses: dict[str, Callable[[], Awaitable[object]]] = {
+        "WALLET": partial(steps.report_wallet, frozen=True),
+        "ORGANIZATION_PAUSE": steps.pause_organization,
+        "EMERGENCY_STOP": steps.stop_all,
+    }
+    resumes: dict[str, Callable[[], Awaitable[object]]] = {
+        "WALLET": steps.report_wallet,
+        "ORGANIZATION_PAUSE": steps.resume_organization,
+        "EMERGENCY_STOP": steps.resume_all,
+    }
+    for moves, state in ((pauses, "PAUSED"), (resumes, "RUNNING")):
+        await moves[cause]()
 
-    assert await steps.pause_organization() == CAMPAIGN_COUNT
-    assert (await steps.resume_organization()).resumed_count == CAMPAIGN_COUNT
+        assert await connection.fetchval(TRANSACTIONS) == 1
+        assert await connection.fetchval(LINES, cause, state) == CAMPAIGN_COUNT
