@@ -108,6 +108,16 @@ async def test_a_draft_of_an_organization_that_is_not_eligible_does_not_start(
     assert await steps.get() == draft
 
 
+async def test_a_draft_that_was_refused_does_not_start_by_itself(steps: CampaignSteps) -> None:
+    await steps.create()
+    await refusal(steps.start())
+
+    await steps.make_eligible()
+
+    assert state_of(await steps.get()) == "DRAFT"
+    assert state_of(await steps.start()) == "RUNNING"
+
+
 @pytest.mark.parametrize(
     ("command", "state"),
     [

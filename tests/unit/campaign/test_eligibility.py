@@ -1,8 +1,12 @@
 """The pure rules: what blocks an organization, and what becomes of its campaigns by that."""
 
-from dataclasses import replace
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +14,7 @@ from hypothesis import strategies as st
 
 from libs.levels import SubscriptionLevel, SubscriptionState, WalletLevel
 from services.campaign.domain.commands import (
+    ChangeStop,
     ObserveSubscription,
     ObserveWallet,
     OrganizationCommand,
@@ -19,10 +24,12 @@ from services.campaign.domain.commands import (
     ResumeOrganization,
 )
 from services.campaign.domain.decision import decide_campaign, decide_organization
-from services.campaign.domain.settling import settle
+from services.campaign.domain.settling import settle, steps_until
 from services.campaign.domain.values import (
+    NEVER_STOPPED,
     Campaign,
     CampaignState,
+    EmergencyStop,
     Organization,
     Pause,
     PauseReason,
@@ -31,7 +38,14 @@ from services.campaign.domain.values import (
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
+SOON = NOW + timedelta(microseconds=1)
+EARLIER = NOW - timedelta(days=1)
 PAUSE = Pause(note="", actor="", create_time=NOW)
+INACTIVE = ("SUBSCRIPTION_INACTIVE",)
+
+
+def stop(number: int, change_time: datetime = NOW) -> EmergencyStop:
+    return EmergencyStop(number, "wrong prices", "eve", change_time)
 
 
 def subscription(
@@ -61,33 +75,89 @@ def campaign(stage: Stage = Stage.STARTED, manual_pause: Pause | None = None) ->
     )
 
 
-# Each row: what is known, and what it blocks by.
-PAUSES = [(None, []), (PAUSE, ["ORGANIZATION_PAUSE"])]
-SUBSCRIPTIONS = [
-    (None, ["SUBSCRIPTION_INACTIVE"]),
-    (subscription(good=True), []),
-    (subscription(good=True, until=NOW + timedelta(microseconds=1)), []),
-    (subscription(good=True, until=NOW), ["SUBSCRIPTION_INACTIVE"]),
-    (subscription(good=True, until=NOW - timedelta(days=1)), ["SUBSCRIPTION_INACTIVE"]),
-    (subscription(good=True, until=None), ["SUBSCRIPTION_INACTIVE"]),
-    (subscription(good=False), ["SUBSCRIPTION_INACTIVE"]),
-    (subscription(good=False, until=None), ["SUBSCRIPTION_INACTIVE"]),
-]
-WALLETS = [
-    (None, ["WALLET_DEPLETED"]),
-    (wallet(), []),
-    (wallet(owing_micros=1), []),
-    (wallet(frozen=True), ["WALLET_FROZEN"]),
-    (wallet(depleted=True), ["WALLET_DEPLETED"]),
-    (wallet(frozen=True, depleted=True), ["WALLET_FROZEN", "WALLET_DEPLETED"]),
-]
+@dataclass(frozen=True)
+class Row:
+    """A fact as it is, and what it blocks with: a row of the truth table."""
+
+    fact: str
+    as_it_is: str
+    value: Any
+    blockers: tuple[str, ...] = ()
+
+
+# The truth table of eligibility: docs/state_machines.md shows it.
+ROWS = (
+    Row("manual pause", "none", None),
+    Row("manual pause", "set", PAUSE, ("MANUAL_PAUSE",)),
+    Row("emergency stop", "never set", NEVER_STOPPED),
+    Row("emergency stop", "set", stop(1), ("EMERGENCY_STOP",)),
+    Row("emergency stop", "lifted", stop(2)),
+    Row("organization's pause", "none", None),
+    Row("organization's pause", "set", PAUSE, ("ORGANIZATION_PAUSE",)),
+    Row("subscription level", "unknown", None, INACTIVE),
+    Row("subscription level", "good, good_until ahead", subscription(good=True, until=SOON)),
+    Row("subscription level", "good, good_until now", subscription(good=True, until=NOW), INACTIVE),
+    Row(
+        "subscription level",
+        "good, good_until passed",
+        subscription(good=True, until=EARLIER),
+        INACTIVE,
+    ),
+    Row("subscription level", "good, no good_until", subscription(good=True, until=None), INACTIVE),
+    Row("subscription level", "not good, good_until ahead", subscription(good=False), INACTIVE),
+    Row(
+        "subscription level",
+        "not good, no good_until",
+        subscription(good=False, until=None),
+        INACTIVE,
+    ),
+    Row("wallet level", "unknown", None, ("WALLET_DEPLETED",)),
+    Row("wallet level", "money is there", wallet()),
+    Row("wallet level", "a debt is owed", wallet(owing_micros=1)),
+    Row("wallet level", "frozen", wallet(frozen=True), ("WALLET_FROZEN",)),
+    Row("wallet level", "depleted", wallet(depleted=True), ("WALLET_DEPLETED",)),
+    Row(
+        "wallet level",
+        "frozen and depleted",
+        wallet(frozen=True, depleted=True),
+        ("WALLET_FROZEN", "WALLET_DEPLETED"),
+    ),
+)
+IN_DOCS = re.compile(r"^\| ([a-z' ]+) \| ([a-z_, ]+) \| ([A-Z_, ]*)\|$", re.MULTILINE)
+
+
+def rows_of(fact: str) -> list[Row]:
+    return [row for row in ROWS if row.fact == fact]
+
+
+# Every combination of what can be known of an organization, and what it is blocked by then.
 ORGANIZATIONS = [
     (
-        Organization("org-1", pause=pause[0], subscription=level[0], wallet=money[0]),
-        [*pause[1], *level[1], *money[1]],
+        Organization(
+            "org-1",
+            stop=stopped.value,
+            settled_stop_number=stopped.value.number,
+            pause=paused.value,
+            subscription=subscribed.value,
+            wallet=filled.value,
+        ),
+        [*stopped.blockers, *paused.blockers, *subscribed.blockers, *filled.blockers],
     )
-    for pause, level, money in product(PAUSES, SUBSCRIPTIONS, WALLETS)
+    for stopped, paused, subscribed, filled in product(
+        rows_of("emergency stop"),
+        rows_of("organization's pause"),
+        rows_of("subscription level"),
+        rows_of("wallet level"),
+    )
 ]
+
+
+def test_the_truth_table_in_the_docs_is_the_one_that_is_tested() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "state_machines.md").read_text()
+
+    told = [(fact, as_it_is, blocks.strip()) for fact, as_it_is, blocks in IN_DOCS.findall(text)]
+
+    assert told == [(row.fact, row.as_it_is, ", ".join(row.blockers)) for row in ROWS]
 
 
 @pytest.mark.parametrize(("organization", "blockers"), ORGANIZATIONS)
@@ -101,15 +171,13 @@ def test_an_organization_is_eligible_when_nothing_blocks_it(
 
 
 @pytest.mark.parametrize(("organization", "blockers"), ORGANIZATIONS)
-@pytest.mark.parametrize("manual_pause", [None, PAUSE])
+@pytest.mark.parametrize("manual", rows_of("manual pause"), ids=lambda row: row.as_it_is)
 def test_a_started_campaign_runs_when_nothing_blocks_it(
-    organization: Organization, blockers: list[str], manual_pause: Pause | None
+    organization: Organization, blockers: list[str], manual: Row
 ) -> None:
-    manual = ["MANUAL_PAUSE"] if manual_pause else []
+    settled = settle(campaign(manual_pause=manual.value), organization, NOW)
 
-    settled = settle(campaign(manual_pause=manual_pause), organization, NOW)
-
-    assert list(settled.blockers) == [*manual, *blockers]
+    assert list(settled.blockers) == [*manual.blockers, *blockers]
     assert settled.state == ("PAUSED" if settled.blockers else "RUNNING")
     assert settled.pause_reason == (settled.blockers[0] if settled.blockers else None)
     assert settled.pause_time == (NOW if settled.blockers else None)
@@ -170,7 +238,7 @@ def test_only_good_news_expires(level: SubscriptionLevel | None) -> None:
     assert organization.reevaluate_time is None
 
 
-Command = OrganizationCommand | PauseCampaign | ResumeCampaign
+Command = OrganizationCommand | PauseCampaign | ResumeCampaign | ChangeStop
 
 COMMANDS = st.one_of(
     st.builds(
@@ -178,6 +246,7 @@ COMMANDS = st.one_of(
         st.builds(subscription, good=st.booleans(), until=st.sampled_from([NOW, LATER, None])),
     ),
     st.builds(ObserveWallet, st.builds(wallet, frozen=st.booleans(), depleted=st.booleans())),
+    st.builds(ChangeStop, stands=st.booleans(), note=st.just(""), actor=st.just("")),
     st.just(PauseOrganization("", "")),
     st.just(ResumeOrganization("")),
     st.just(PauseCampaign("", "")),
@@ -200,34 +269,60 @@ def with_revision(command: Command, revision: int) -> Command:
             return command
 
 
-def play(commands: list[Command]) -> Campaign:
-    """Carry out the commands, one a minute, as the operations do."""
+def play(commands: list[Command], settled_late: Collection[int] = ()) -> Campaign:
+    """Carry out the commands, one a minute, as the operations do.
+
+    An organization is settled under a changed stop before the next command, or when that comes.
+    """
     organization, played = Organization("org-1"), campaign()
     for minute, command in enumerate(commands):
         now = NOW - timedelta(minutes=len(commands) - minute)
-        played = settle(played, organization, now)
-        if isinstance(command, PauseCampaign | ResumeCampaign):
-            played = decide_campaign(played, command, now)
-        else:
-            organization = decide_organization(organization, command, now).settled_at(now)
-            played = settle(played, organization, now)
+        organization, played = let_pass(organization, played, now)
+        match command:
+            case PauseCampaign() | ResumeCampaign():
+                played = decide_campaign(played, command, now)
+            case ChangeStop():
+                organization = change_stop(organization, command, now)
+                if minute not in settled_late:
+                    organization, played = let_pass(organization, played, now)
+            case _:
+                organization = decide_organization(organization, command, now).settled_at(now)
+                played = settle(played, organization, now)
     return settle(played, organization, NOW)
+
+
+def let_pass(
+    organization: Organization, played: Campaign, now: datetime
+) -> tuple[Organization, Campaign]:
+    steps = steps_until(organization, now)
+    return (steps[-1].organization if steps else organization), settle(played, organization, now)
+
+
+def change_stop(organization: Organization, command: ChangeStop, now: datetime) -> Organization:
+    held = organization.stop
+    if held.stands == command.stands:
+        return organization
+    return replace(organization, stop=stop(held.number + 1, now))
 
 
 def last(commands: list[Command], *kinds: type[Command]) -> Command | None:
     return next((each for each in reversed(commands) if isinstance(each, kinds)), None)
 
 
-@given(st.lists(COMMANDS, max_size=20).map(numbered))
-def test_only_the_last_of_each_kind_decides(commands: list[Command]) -> None:
-    played = play(commands)
+@given(st.lists(COMMANDS, max_size=20).map(numbered), st.sets(st.integers(0, 20)))
+def test_only_the_last_of_each_kind_decides(
+    commands: list[Command], settled_late: set[int]
+) -> None:
+    played = play(commands, settled_late)
 
     subscribed = last(commands, ObserveSubscription)
     level = subscribed.level if isinstance(subscribed, ObserveSubscription) else None
     filled = last(commands, ObserveWallet)
     money = filled.level if isinstance(filled, ObserveWallet) else None
+    stopped = last(commands, ChangeStop)
     blockers = {
         "MANUAL_PAUSE": isinstance(last(commands, PauseCampaign, ResumeCampaign), PauseCampaign),
+        "EMERGENCY_STOP": isinstance(stopped, ChangeStop) and stopped.stands,
         "ORGANIZATION_PAUSE": isinstance(
             last(commands, PauseOrganization, ResumeOrganization), PauseOrganization
         ),
@@ -251,3 +346,73 @@ def test_levels_may_come_late_doubled_and_in_any_order(data: st.DataObject) -> N
 
     assert shuffled.blockers == in_order.blockers
     assert shuffled.state is in_order.state
+
+
+def running(**facts: Any) -> Organization:
+    """An organization that was settled while nothing blocked it."""
+    known = Organization("org-1", subscription=subscription(good=True), wallet=wallet(), **facts)
+    return known.settled_at(EARLIER)
+
+
+def test_what_is_found_late_counts_in_the_order_of_its_times() -> None:
+    now = LATER + timedelta(hours=2)
+    for stop_time, causes in (
+        (LATER - timedelta(minutes=1), ["EMERGENCY_STOP", "TIME"]),
+        (LATER + timedelta(minutes=1), ["TIME", "EMERGENCY_STOP"]),
+    ):
+        organization = replace(running(), stop=stop(1, stop_time))
+
+        found = steps_until(organization, now)
+
+        assert [step.origin.cause for step in found] == causes
+        assert [step.time for step in found] == sorted([stop_time, LATER])
+        assert settle(campaign(), organization, now).pause_time == min(stop_time, LATER)
+        assert steps_until(found[-1].organization, now) == []
+
+
+def test_of_a_stop_that_was_set_and_lifted_meanwhile_nothing_is_left() -> None:
+    organization = replace(running(), stop=stop(2))
+
+    (step,) = steps_until(organization, NOW)
+
+    assert step.pause_reason is None
+    assert settle(campaign(), organization, NOW) == campaign()
+
+
+def test_a_stop_that_was_lifted_and_set_again_has_held_all_the_time() -> None:
+    first = replace(running(), stop=stop(1, EARLIER))
+    (step,) = steps_until(first, NOW)
+    paused = settle(campaign(), first, NOW)
+
+    again = settle(paused, replace(step.organization, stop=stop(3, NOW)), NOW)
+
+    assert again == paused
+    assert again.pause_reason is PauseReason.EMERGENCY_STOP
+
+
+def test_nothing_that_is_found_late_began_before_the_last_change() -> None:
+    changed_later = replace(campaign(), update_time=LATER)
+
+    settled = settle(changed_later, replace(running(), stop=stop(1, NOW)), LATER)
+
+    assert settled.pause_time == settled.update_time == LATER
+
+
+@pytest.mark.parametrize(
+    ("organization", "manual_pause", "note"),
+    [
+        (running(), None, ""),
+        (running(stop=stop(1)), None, "wrong prices"),
+        (running(pause=Pause("complaints", "ann", NOW)), None, "complaints"),
+        (running(stop=stop(1), pause=Pause("complaints", "ann", NOW)), None, "wrong prices"),
+        (running(stop=stop(1)), Pause("wrong text", "ann", NOW), "wrong text"),
+        (Organization("org-1"), None, ""),
+    ],
+)
+def test_the_note_is_that_of_whoever_set_the_reason_that_is_shown(
+    organization: Organization, manual_pause: Pause | None, note: str
+) -> None:
+    settled = settle(campaign(manual_pause=manual_pause), organization, NOW)
+
+    assert settled.note == note
+    assert settle(campaign(Stage.DRAFT), organization, NOW).note == ""
