@@ -70,6 +70,11 @@ class Accounts:
         if self.get(sid).status is not AccountStatus.ACTIVE:
             raise error(ACCOUNT_NOT_ACTIVE)
 
+    def require_changeable(self, sid: str) -> None:
+        """Whether what the account has may be ended or canceled."""
+        if not self.rules.updates_while_suspended:
+            self.require_active(sid)
+
     def create(self, friendly_name: str | None) -> Account:
         """Opens a subaccount, as the parent asks through the API."""
         self.require_active(self.parent_sid)

@@ -12,7 +12,7 @@ from dev.simulators.twilio.errors import TwilioError
 from dev.simulators.twilio.rules import Rules
 from dev.simulators.twilio.state import SimulatorState
 
-VERBS: tuple[str, ...] = ()
+VERBS = ("receive_call", "set_call_status", "set_message_status")
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,12 @@ from typing import BinaryIO
 from pydantic import TypeAdapter
 
 from dev.simulators.twilio.accounts import Account
+from dev.simulators.twilio.calls import Call
+from dev.simulators.twilio.messages import Message
 
-Record = Account
+Record = Account | Message | Call
 
-RECORD = TypeAdapter[Record](Record)
+RECORD: TypeAdapter[Record] = TypeAdapter(Record)
 
 
 class Journal:

@@ -9,8 +9,10 @@ from dev.simulators.control_api import PREFIX
 from dev.simulators.faults import Fault, Load
 from dev.simulators.server import Server
 from dev.simulators.twilio.accounts import AccountStatus
+from dev.simulators.twilio.calls import Call, CallStatus
 from dev.simulators.twilio.control_api import ConsoleApi
 from dev.simulators.twilio.journal import Journal
+from dev.simulators.twilio.messages import Message, MessageStatus
 from dev.simulators.twilio.rules import Rules
 from dev.simulators.twilio.state import ReceivedRequest, SimulatorState
 from dev.simulators.twilio.twilio_api import TwilioApi
@@ -64,6 +66,26 @@ class TwilioSimulator:
     def set_status(self, sid: str, status: AccountStatus, *, by_twilio: bool = False) -> None:
         """As in Twilio's console: behind Tollgate's back, and past every rule of the API."""
         self._state.set_status(sid, status, by_twilio=by_twilio)
+
+    def messages(self, account_sid: str) -> list[Message]:
+        """An account's messages, newest first."""
+        return self._state.messages.newest_first(account_sid)
+
+    def calls(self, account_sid: str) -> list[Call]:
+        """An account's calls, newest first."""
+        return self._state.calls.newest_first(account_sid)
+
+    def receive_call(self, account_sid: str, caller: str, to: str) -> Call:
+        """Somebody calls a number of the account, and is answered."""
+        return self._state.receive_call(account_sid, caller, to)
+
+    def set_call_status(self, sid: str, status: CallStatus) -> None:
+        """How a call goes on by itself: no rule applies."""
+        self._state.set_call_status(sid, status)
+
+    def set_message_status(self, sid: str, status: MessageStatus) -> None:
+        """How a message goes on by itself: no rule applies."""
+        self._state.set_message_status(sid, status)
 
     def set_rules(self, rules: Rules) -> None:
         """What Twilio lets its customers do from now on."""

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from dev.simulators.clock import Clock
 from dev.simulators.faults import Faults
 from dev.simulators.twilio.accounts import Account, Accounts, AccountStatus
+from dev.simulators.twilio.calls import Call, Calls, CallStatus
 from dev.simulators.twilio.journal import Journal
+from dev.simulators.twilio.messages import Message, Messages, MessageStatus
 
 REQUESTS_KEPT = 50_000
 
@@ -82,16 +84,58 @@ class SimulatorState:
         known = journal.read()
         journal.replace(known)
         self.clock = clock
-        self.accounts = Accounts(parent_sid, known, clock.now, journal.keep)
+        self.accounts = Accounts(
+            parent_sid,
+            (each for each in known if isinstance(each, Account)),
+            clock.now,
+            journal.keep,
+        )
+        self.messages = Messages(
+            self.accounts,
+            (each for each in known if isinstance(each, Message)),
+            clock.now,
+            journal.keep,
+        )
+        self.calls = Calls(
+            self.accounts,
+            (each for each in known if isinstance(each, Call)),
+            clock.now,
+            journal.keep,
+        )
         self.faults = Faults("20429")
         self.log = RequestLog(clock)
 
+    def update_account(self, sid: str, status: str | None, friendly_name: str | None) -> Account:
+        """What the parent asks for through the API; None leaves a field as it is."""
+        return self._change(sid, lambda: self.accounts.update(sid, status, friendly_name))
+
     def set_status(self, sid: str, status: AccountStatus, *, by_twilio: bool = False) -> Account:
         """What somebody does in Twilio's console, or Twilio itself: no rule applies."""
-        return self.accounts.set_status(sid, status, by_twilio=by_twilio)
+        return self._change(sid, lambda: self.accounts.set_status(sid, status, by_twilio=by_twilio))
+
+    def receive_call(self, account_sid: str, caller: str, to: str) -> Call:
+        """Somebody calls a number of the account, and is answered."""
+        return self.calls.receive(account_sid, caller, to)
+
+    def set_call_status(self, sid: str, status: CallStatus) -> Call:
+        """How a call goes on by itself: no rule applies."""
+        return self.calls.set_status(sid, status)
+
+    def set_message_status(self, sid: str, status: MessageStatus) -> Message:
+        """How a message goes on by itself: no rule applies."""
+        return self.messages.set_status(sid, status)
 
     def reset(self) -> None:
         self.faults.reset()
         self.log.requests.clear()
         self.accounts.forget_all()
+        self.messages.clear()
+        self.calls.clear()
         self._journal.replace([])
+
+    def _change(self, sid: str, change: Callable[[], Account]) -> Account:
+        """What was due before an account changes happens before, as if time had been watched."""
+        self.messages.settle(sid)
+        changed = change()
+        self.messages.settle(sid)
+        return changed

@@ -2,42 +2,18 @@
 
 import base64
 import hmac
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
 
 from aiohttp import hdrs, web
 
 from dev.simulators.faults import NoAnswer, Refusal
 from dev.simulators.given import posted
-from dev.simulators.twilio.accounts import Account, AccountStatus
+from dev.simulators.twilio.accounts import AccountStatus
 from dev.simulators.twilio.errors import ACCESS_DENIED, CODES, TwilioError, error, not_found
-from dev.simulators.twilio.paging import Page
-from dev.simulators.twilio.shapes import account_body
+from dev.simulators.twilio.operations import UPDATE_ACCOUNT, Asked, Operation, Operations
 from dev.simulators.twilio.state import SimulatorState
 
-ROOT = "/2010-04-01/Accounts"
-OK, CREATED = HTTPStatus.OK, HTTPStatus.CREATED
-UPDATE_ACCOUNT = "update_account"
 ERROR_CODE = web.ResponseKey("error_code", int)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request, as far as it decides what is answered."""
-
-    path: str
-    # The account that it is about; the parent, where it is about all of them.
-    account_sid: str
-    # What of that account's; empty, if it is the account itself.
-    sid: str
-    # A form or a query.
-    fields: Mapping[str, str]
-
-
-Answer = tuple[int, dict[str, Any]]
-Handle = Callable[[Asked], Answer]
 
 
 class TwilioApi:
@@ -52,29 +28,21 @@ class TwilioApi:
         self._auth_token = auth_token
 
     def routes(self) -> list[web.RouteDef]:
-        get, post = hdrs.METH_GET, hdrs.METH_POST
-        account = f"{ROOT}/{{account_sid}}"
         return [
-            self._route(post, f"{ROOT}.json", "create_account", self._create_account),
-            self._route(get, f"{ROOT}.json", "list_account", self._list_account),
-            self._route(get, f"{account}.json", "fetch_account", self._fetch_account),
-            self._route(post, f"{account}.json", UPDATE_ACCOUNT, self._update_account),
+            *(self._route(each) for each in Operations(self._state).all()),
             web.route(hdrs.METH_ANY, "/2010-04-01/{rest:.*}", self._answer_unknown),
         ]
 
-    def _route(self, method: str, path: str, operation: str, handle: Handle) -> web.RouteDef:
+    def _route(self, operation: Operation) -> web.RouteDef:
         async def answer(request: web.Request) -> web.StreamResponse:
-            asked = await self._read(request)
-            return await self._meet(request, operation, asked, handle)
+            return await self._meet(request, operation, await self._read(request))
 
-        return web.route(method, path, answer)
+        return web.route(operation.method, operation.path, answer)
 
-    async def _meet(
-        self, request: web.Request, operation: str, asked: Asked, handle: Handle
-    ) -> web.Response:
+    async def _meet(self, request: web.Request, operation: Operation, asked: Asked) -> web.Response:
         received = await self._state.log.record(
             method=request.method,
-            operation=operation,
+            operation=operation.name,
             sid=asked.account_sid,
             resource_sid=asked.sid,
             asked_by=_credentials(request)[0],
@@ -83,13 +51,14 @@ class TwilioApi:
 
         async def answer() -> web.Response:
             try:
-                self._authenticate(request, operation, asked)
-                http_status, body = handle(asked)
+                self._authenticate(request, operation.name, asked)
+                self._state.accounts.get(asked.account_sid)
+                http_status, body = operation.handle(asked)
             except TwilioError as refused:
                 return _error(refused)
             return web.json_response(body, status=http_status)
 
-        calls = (asked.account_sid, operation, f"{operation} {asked.account_sid}")
+        calls = (asked.account_sid, operation.name, f"{operation.name} {asked.account_sid}")
         answered = await self._state.faults.answer(request, calls, answer, _refuse)
         if not isinstance(answered, NoAnswer):
             self._state.log.answered(received, answered.status, answered.get(ERROR_CODE))
@@ -113,44 +82,16 @@ class TwilioApi:
         user, token = _credentials(request)
         accounts = self._state.accounts
         if user == accounts.parent_sid:
-            wanted, is_let_in = (
-                self._auth_token,
-                accounts.get(user).status is not AccountStatus.CLOSED,
-            )
+            is_let_in = accounts.get(user).status is not AccountStatus.CLOSED
+            wanted = self._auth_token
         elif user == asked.account_sid and operation != UPDATE_ACCOUNT:
             account = accounts.get(user)
-            wanted, is_let_in = account.auth_token, account.status is AccountStatus.ACTIVE
+            is_let_in = account.status is AccountStatus.ACTIVE
+            wanted = account.auth_token
         else:
             raise error(ACCESS_DENIED)
         if not is_let_in or not hmac.compare_digest(token.encode(), wanted.encode()):
             raise error(ACCESS_DENIED)
-
-    def _create_account(self, asked: Asked) -> Answer:
-        return CREATED, self._body(self._state.accounts.create(asked.fields.get("FriendlyName")))
-
-    def _list_account(self, asked: Asked) -> Answer:
-        status, name = asked.fields.get("Status"), asked.fields.get("FriendlyName")
-
-        def is_wanted(account: Account) -> bool:
-            return status in (None, account.status) and name in (None, account.friendly_name)
-
-        page = Page.read(asked.path, asked.fields)
-        shown, is_last = page.cut(self._state.accounts.newest_first(), is_wanted)
-        told = page.body(shown, is_last=is_last)
-        return OK, {**told, "accounts": [self._body(account) for account in shown]}
-
-    def _fetch_account(self, asked: Asked) -> Answer:
-        return OK, self._body(self._state.accounts.get(asked.account_sid))
-
-    def _update_account(self, asked: Asked) -> Answer:
-        fields = asked.fields
-        account = self._state.accounts.update(
-            asked.account_sid, fields.get("Status"), fields.get("FriendlyName")
-        )
-        return OK, self._body(account)
-
-    def _body(self, account: Account) -> dict[str, Any]:
-        return account_body(account, self._state.accounts.parent_sid)
 
 
 def _credentials(request: web.Request) -> tuple[str, str]:

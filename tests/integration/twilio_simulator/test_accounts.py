@@ -344,5 +344,4 @@ class TestErrors:
         assert simulator.status(ONE) == "active"
 
     async def test_meet_resources_that_are_not_simulated(self, twilio: Client) -> None:
-        call = account(twilio, ONE).messages("SM" + "1" * 32).fetch_async()
-        assert await refusal_of(call) == (404, 20404)
+        assert await refusal_of(account(twilio, ONE).balance.fetch_async()) == (404, 20404)

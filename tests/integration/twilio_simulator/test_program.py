@@ -28,17 +28,19 @@ CHECKOUT = Path(__file__).parents[3]
 
 
 class TestStateFile:
-    async def test_keeps_the_accounts_between_runs(self, tmp_path: Path) -> None:
+    async def test_keeps_everything_between_runs(self, tmp_path: Path) -> None:
         file = tmp_path / "made" / "twilio.jsonl"
         first = TwilioSimulator(PARENT, TOKEN, file)
         first.set_status(ONE, AccountStatus.SUSPENDED)
         first.fail(Unavailable())
         assert first.status(OTHER) == "active"
+        call = first.receive_call(OTHER, "+1", "+2")
         # Nobody has stopped the first, as if it had been killed.
         second = TwilioSimulator(PARENT, TOKEN, file)
         assert second.status(ONE) == "suspended"
         assert file.stat().st_mode & 0o777 == 0o600
         assert list(file.parent.iterdir()) == [file]
+        assert [each.sid for each in second.calls(OTHER)] == [call.sid]
         second.reset()
         await first.stop()
         assert second.status(ONE) == "active"
