@@ -7,8 +7,10 @@ from libs.metrics import ServiceMetrics
 from libs.observing import subscription_observer, wallet_observer
 from libs.service import Service
 from services.telephony.config import TelephonySettings
+from services.telephony.operations.claiming import Claiming
+from services.telephony.operations.driving import Driving
 from services.telephony.operations.organizations import OrganizationOperations
-from services.telephony.operations.reconciling import Reconciliation
+from services.telephony.operations.recording import Recording
 from services.telephony.operations.sending import SendingOperations
 from services.telephony.operations.subaccounts import SubaccountOperations
 from services.telephony.servicer.telephony import telephony_service
@@ -31,14 +33,16 @@ async def build(settings: TelephonySettings) -> Service:
         timeout_seconds=settings.twilio_timeout_seconds,
         registry=metrics.registry,
     )
-    reconciliation = Reconciliation(
+    timing = settings.reconcile_timing
+    driving = Driving(
         database,
         twilio,
-        settings.reconcile_timing,
         back_off_max_seconds=settings.twilio_back_off_max_seconds,
         refused_back_off_max_seconds=settings.twilio_refused_back_off_max_seconds,
+        sweep_seconds=settings.twilio_sweep_seconds,
     )
-    reconciler = Reconciler(reconciliation, settings)
+    recording = Recording(database, timing, metrics.registry)
+    reconciler = Reconciler(Claiming(database, timing), driving, recording, settings)
     organizations = OrganizationOperations(database, reconciler.wake)
     subaccounts = SubaccountOperations(database, settings.twilio_account_sid, reconciler.wake)
     return Service(

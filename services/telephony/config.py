@@ -32,6 +32,7 @@ class TelephonySettings(ServiceSettings):
     twilio_back_off_max_seconds: Seconds = 30.0
     twilio_refused_back_off_max_seconds: Seconds = 300.0
     twilio_recheck_seconds: Seconds = 60.0
+    twilio_sweep_seconds: Seconds = 3600.0
 
     @property
     def reconcile_timing(self) -> ReconcileTiming:

@@ -2,33 +2,44 @@
 
 from typing import Protocol
 
+from services.telephony.domain.failures import (
+    TOO_MANY_CALLS,
+    Failure,
+    no_usable_answer,
+    refusal,
+)
 from services.telephony.domain.values import ObservedState, WantedState
 
 
 class TwilioError(Exception):
-    """A call to Twilio came to nothing. The message may be logged and shown."""
+    """A call to Twilio came to nothing. The failure's message may be logged and shown."""
 
-    retry_after_seconds = 0.0
+    def __init__(self, failure: Failure, retry_after_seconds: float = 0.0) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+        self.retry_after_seconds = retry_after_seconds
 
 
 class TwilioUnavailableError(TwilioError):
     """No usable answer: whether Twilio did what it was asked is open. It passes by itself."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(no_usable_answer(message))
 
 
 class TwilioBusyError(TwilioError):
     """Twilio takes no more calls for a while, and did not process this one."""
 
     def __init__(self, retry_after_seconds: float) -> None:
-        super().__init__("Twilio answered HTTP 429: too many calls at once")
-        self.retry_after_seconds = retry_after_seconds
+        message = "Twilio answered HTTP 429: too many calls at once"
+        super().__init__(refusal(TOO_MANY_CALLS, message), retry_after_seconds)
 
 
 class TwilioRefusedError(TwilioError):
-    """Twilio said no and did nothing; most often a person must see to it."""
+    """Twilio said no and did nothing."""
 
     def __init__(self, code: int, message: str) -> None:
-        super().__init__(f"Twilio refused with code {code}: {message}")
-        self.code = code
+        super().__init__(refusal(code, f"Twilio refused with code {code}: {message}"))
 
 
 class TwilioAccounts(Protocol):

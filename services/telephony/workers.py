@@ -1,17 +1,40 @@
 """The service's loops: driving Twilio, and suspending what has lapsed."""
 
 import asyncio
+from collections import deque
+from dataclasses import dataclass, field
 
-from libs.database import DatabaseUnavailableError
-from libs.logs import get_logger
 from libs.workers import PollingWorker, Worker
 from services.telephony.config import TelephonySettings
-from services.telephony.domain.values import Due, DueSearch
+from services.telephony.domain.reconciling import Answer
+from services.telephony.domain.values import DueSearch
+from services.telephony.operations.claiming import Claim, Claiming
+from services.telephony.operations.driving import Driving
 from services.telephony.operations.organizations import OrganizationOperations
-from services.telephony.operations.reconciling import Reconciliation
+from services.telephony.operations.recording import Outcome, Recording
 
-# How long an organization whose row somebody holds is left aside.
-HELD_UP_SECONDS = 5.0
+
+@dataclass
+class Lane:
+    """Suspensions, or all else: what is claimed, how many calls it has, and how many it may have.
+
+    Suspensions are claimed ahead, as many as may be called for, so that no slot waits for a claim.
+    Nothing else is: a claim that waits would keep a suspension of the same subaccount waiting.
+    """
+
+    urgent: bool
+    calls_max: int
+    ahead_max: int
+    call_count: int = 0
+    may_have_more: bool = True
+    waiting: deque[Claim] = field(default_factory=deque)
+
+    def room(self, free_slot_count: int) -> int:
+        """Return how many to claim; none while enough wait, so that a claim is of many."""
+        if len(self.waiting) > self.ahead_max // 2:
+            return 0
+        callable_count = min(self.calls_max - self.call_count, free_slot_count)
+        return callable_count + self.ahead_max - len(self.waiting)
 
 
 class Reconciler:
@@ -23,13 +46,28 @@ class Reconciler:
 
     name = "reconcile"
 
-    def __init__(self, reconciliation: Reconciliation, settings: TelephonySettings) -> None:
-        self._reconciliation = reconciliation
+    def __init__(
+        self,
+        claiming: Claiming,
+        driving: Driving,
+        recording: Recording,
+        settings: TelephonySettings,
+    ) -> None:
+        self._claiming = claiming
+        self._driving = driving
+        self._recording = recording
         self._slot_count = settings.twilio_concurrency
-        self._queue: asyncio.Queue[Due] = asyncio.Queue()
-        self._busy: dict[str, Due] = {}
-        self._held_up: dict[str, float] = {}
-        self._poller = PollingWorker(self.name, self._fill_slots, settings.poll_interval_seconds)
+        calls_max = self._slot_count - 1
+        self._lanes = (
+            Lane(urgent=True, calls_max=calls_max, ahead_max=calls_max),
+            Lane(urgent=False, calls_max=calls_max, ahead_max=0),
+        )
+        # A claim that has waited longer might end before its calls do.
+        self._time_for_calls = settings.reconcile_timing.lease.total_seconds() / 2
+        self._left_aside: dict[str, float] = {}
+        self._poller = PollingWorker(self.name, self._claim, settings.poll_interval_seconds)
+        self._stopping = False
+        self._calls = asyncio.TaskGroup()
 
     def wake(self) -> None:
         """Look now for what is due; to be called after the commit that made it so."""
@@ -37,48 +75,71 @@ class Reconciler:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Drive until stop is set, and finish what is under way."""
-        async with asyncio.TaskGroup() as group:
-            slots = [
-                group.create_task(self._drive_for_ever(), name=self.name)
-                for _ in range(self._slot_count)
-            ]
+        async with self._calls:
             await self._poller.run(stop)
-            await self._queue.join()
-            for slot in slots:
-                slot.cancel()
+            self._stopping = True
+            for lane in self._lanes:
+                while lane.waiting:
+                    self._calls.create_task(self._give_back(lane.waiting.popleft()))
 
-    async def _fill_slots(self) -> bool:
-        for urgent in (True, False):
-            for due in await self._list_due(urgent=urgent):
-                self._busy[due.account_sid] = due
-                self._queue.put_nowait(due)
-        return False
+    async def _claim(self) -> bool:
+        for lane in self._lanes:
+            room = lane.room(self._free_slot_count)
+            lane.may_have_more = True
+            if room == 0:
+                continue
+            now = asyncio.get_running_loop().time()
+            self._left_aside = {
+                name: until for name, until in self._left_aside.items() if until > now
+            }
+            search = DueSearch(lane.urgent, list(self._left_aside), room)
+            claims = await self._claiming.claim_due(search)
+            lane.may_have_more = claims.may_be_more
+            lane.waiting.extend(claims.claims)
+            self._leave_aside(claims.left_aside_seconds)
+            self._call()
+        return self._can_claim_more
 
-    async def _list_due(self, *, urgent: bool) -> list[Due]:
-        now = asyncio.get_running_loop().time()
-        self._held_up = {name: until for name, until in self._held_up.items() if until > now}
-        same_kind_count = sum(1 for due in self._busy.values() if due.urgent is urgent)
-        room = min(self._slot_count - len(self._busy), self._slot_count - 1 - same_kind_count)
-        if room <= 0:
-            return []
-        search = DueSearch(urgent, list(self._busy), list(self._held_up), room)
-        return await self._reconciliation.list_due(search)
+    @property
+    def _free_slot_count(self) -> int:
+        return self._slot_count - sum(lane.call_count for lane in self._lanes)
 
-    async def _drive_for_ever(self) -> None:
-        while True:
-            due = await self._queue.get()
-            try:
-                await self._reconciliation.reconcile(due)
-            except DatabaseUnavailableError:
-                get_logger().warning(
-                    "subaccount_waits_for_database", organization_id=due.organization_id
-                )
-                until = asyncio.get_running_loop().time() + HELD_UP_SECONDS
-                self._held_up[due.organization_id] = until
-            finally:
-                del self._busy[due.account_sid]
-                self._queue.task_done()
-                self._poller.wake()
+    @property
+    def _can_claim_more(self) -> bool:
+        free_slot_count = self._free_slot_count
+        return any(lane.may_have_more and lane.room(free_slot_count) for lane in self._lanes)
+
+    def _leave_aside(self, seconds_of: dict[str, float]) -> None:
+        loop = asyncio.get_running_loop()
+        for organization_id, seconds in seconds_of.items():
+            self._left_aside[organization_id] = loop.time() + seconds
+            loop.call_later(seconds, self._poller.wake)
+
+    def _call(self) -> None:
+        for lane in self._lanes:
+            while lane.waiting and lane.call_count < lane.calls_max and self._free_slot_count:
+                lane.call_count += 1
+                self._calls.create_task(self._reconcile(lane, lane.waiting.popleft()))
+
+    async def _reconcile(self, lane: Lane, claim: Claim) -> None:
+        try:
+            answer = await self._drive_if_there_is_time(claim)
+        finally:
+            lane.call_count -= 1
+        if not self._stopping:
+            self._call()
+        if self._can_claim_more:
+            self._poller.wake()
+        if await self._recording.record(Outcome(claim, answer)):
+            self._poller.wake()
+
+    async def _drive_if_there_is_time(self, claim: Claim) -> Answer | None:
+        if claim.deadline - asyncio.get_running_loop().time() < self._time_for_calls:
+            return None
+        return await self._driving.drive(claim)
+
+    async def _give_back(self, claim: Claim) -> None:
+        await self._recording.record(Outcome(claim, None))
 
 
 def build_workers(

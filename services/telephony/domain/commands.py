@@ -32,6 +32,9 @@ class SetOperatorBlock:
 class LiftOperatorBlock:
     """Lift the operator's block; what else blocks stays."""
 
+    note: str
+    actor: str
+
 
 @dataclass(frozen=True, slots=True)
 class Reevaluate:

@@ -20,7 +20,6 @@ from services.telephony.domain.values import (
     ObservedState,
     OperatorBlock,
     Organization,
-    Standing,
     Subaccount,
     WantedState,
 )
@@ -94,23 +93,21 @@ def sending_blockers(
     return found
 
 
-def standing_at(subaccount: Subaccount, organization: Organization, now: datetime) -> Standing:
-    """Return the subaccount as it is wanted now, also if time alone has just changed that."""
-    wanted = wanted_state(organization, now)
-    return Standing(replace(subaccount, wanted=wanted), blockers(organization, now))
-
-
 def register(
     organization: Organization, brand_id: str, account_sid: str, now: datetime
 ) -> Subaccount:
     """Return a subaccount of which nothing is known but what is wanted of it."""
+    wanted = wanted_state(organization, now)
     return Subaccount(
         account_sid=account_sid,
         organization_id=organization.organization_id,
         brand_id=brand_id,
-        wanted=wanted_state(organization, now),
+        wanted=wanted,
         observed=ObservedState.UNKNOWN,
+        told=ObservedState.UNKNOWN,
+        drift_time=now if wanted else None,
         last_error="",
+        failing_time=None,
         attempt_count=0,
         next_attempt_time=now,
         claim_number=0,

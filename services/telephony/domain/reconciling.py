@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from services.telephony.domain.changes import ChangeCause, Reason
+from services.telephony.domain.failures import Failure
 from services.telephony.domain.values import ObservedState, Subaccount, WantedState
 
 
@@ -15,9 +17,16 @@ def needs_driving(wanted: WantedState | None, observed: ObservedState) -> bool:
     )
 
 
-def states_to_drive(wanted: WantedState | None) -> tuple[ObservedState, ...]:
-    """Return the observed states from which Twilio is to be driven to what is wanted."""
-    return tuple(state for state in ObservedState if needs_driving(wanted, state))
+def want(subaccount: Subaccount, wanted: WantedState | None, now: datetime) -> Subaccount:
+    """Return the subaccount of which something else is wanted: Twilio is asked at once.
+
+    Who drives it at this moment keeps the right to until the lease ends.
+    """
+    closed = subaccount.observed is ObservedState.CLOSED
+    changed = replace(subaccount, wanted=wanted, next_attempt_time=None if closed else now)
+    if not needs_driving(wanted, changed.observed):
+        changed = _without_failure(changed)
+    return _with_drift_time(changed, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,8 @@ def claim(subaccount: Subaccount, timing: ReconcileTiming, now: datetime) -> Sub
     return replace(
         subaccount,
         observed=ObservedState.UNKNOWN if subaccount.drifted else subaccount.observed,
+        # Whoever had the claim before may have changed it, or not.
+        told=subaccount.observed if abandoned else subaccount.told,
         attempt_count=subaccount.attempt_count + 1,
         next_attempt_time=lease_end_time,
         claim_number=subaccount.claim_number + 1,
@@ -46,21 +57,42 @@ def claim(subaccount: Subaccount, timing: ReconcileTiming, now: datetime) -> Sub
     )
 
 
+def give_back(subaccount: Subaccount, now: datetime) -> Subaccount:
+    """Return the subaccount after a claim that came to nothing: Twilio was not called."""
+    return replace(
+        subaccount,
+        observed=subaccount.told,
+        attempt_count=subaccount.attempt_count - 1,
+        next_attempt_time=now,
+        lease_end_time=None,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came of driving a subaccount.
 
-    `observed` is None if nothing was learned, UNKNOWN if a change was sent whose outcome is open.
+    `observed` is None if nothing was learned, UNKNOWN if a change was sent whose outcome is open;
+    `looked` tells that Twilio was asked how it stands, and nothing of ours had changed it.
     """
 
     observed: ObservedState | None
-    error: str = ""
-    retry_delay: timedelta = timedelta(0)
+    next_delay: timedelta
+    failure: Failure | None = None
+    looked: bool = False
 
     @property
     def learned(self) -> bool:
         """Twilio said how the subaccount stands."""
         return self.observed not in (None, ObservedState.UNKNOWN)
+
+    def reason(self, claimed: Subaccount) -> Reason:
+        """Return why it stands otherwise than before, if it does.
+
+        Only where no call of ours may have come late did somebody else change it.
+        """
+        known = claimed.told is not ObservedState.UNKNOWN and claimed.recheck_time is None
+        return Reason(ChangeCause.DRIFT if self.looked and known else ChangeCause.TWILIO)
 
 
 def record(
@@ -71,22 +103,37 @@ def record(
     now: datetime,
 ) -> Subaccount:
     """Return the subaccount after the answer to a claim, whatever is wanted of it since."""
+    told = answer.observed or subaccount.told
     recorded = replace(
         subaccount,
-        observed=answer.observed or subaccount.observed,
-        last_error=answer.error,
-        attempt_count=subaccount.attempt_count if answer.error else 0,
+        observed=told,
+        told=told,
         lease_end_time=None,
         recheck_time=_recheck_time(subaccount, answer, timing, now),
         observe_time=now if answer.learned else subaccount.observe_time,
     )
-    if recorded.wanted is not claimed.wanted and not needs_driving(
-        recorded.wanted, recorded.observed
-    ):
-        # It stands as is wanted now: what went wrong with what was wanted then is over.
-        recorded = replace(recorded, last_error="", attempt_count=0)
-    next_attempt_time = _next_attempt_time(recorded, claimed, answer, now)
-    return replace(recorded, next_attempt_time=next_attempt_time)
+    wanted_still = recorded.wanted is claimed.wanted
+    if answer.failure and (wanted_still or needs_driving(recorded.wanted, told)):
+        recorded = _with_failure(recorded, answer.failure, now)
+    else:
+        # It was no failure, or one with what is not wanted any more.
+        recorded = _without_failure(recorded)
+    next_attempt_time = _next_attempt_time(recorded, answer, now, wanted_still=wanted_still)
+    return _with_drift_time(replace(recorded, next_attempt_time=next_attempt_time), now)
+
+
+def _with_failure(subaccount: Subaccount, failure: Failure, now: datetime) -> Subaccount:
+    since = subaccount.failing_time or now
+    return replace(subaccount, last_error=failure.message, failing_time=since)
+
+
+def _without_failure(subaccount: Subaccount) -> Subaccount:
+    return replace(subaccount, last_error="", failing_time=None, attempt_count=0)
+
+
+def _with_drift_time(subaccount: Subaccount, now: datetime) -> Subaccount:
+    since = subaccount.drift_time or now
+    return replace(subaccount, drift_time=since if subaccount.drifted else None)
 
 
 def _recheck_time(
@@ -97,16 +144,16 @@ def _recheck_time(
     if answer.observed is ObservedState.UNKNOWN:
         return now + timing.recheck_delay
     due = subaccount.recheck_time is not None and subaccount.recheck_time <= now
-    return None if due and not answer.error else subaccount.recheck_time
+    return None if due and not answer.failure else subaccount.recheck_time
 
 
 def _next_attempt_time(
-    recorded: Subaccount, claimed: Subaccount, answer: Answer, now: datetime
+    recorded: Subaccount, answer: Answer, now: datetime, *, wanted_still: bool
 ) -> datetime | None:
     if recorded.observed is ObservedState.CLOSED:
         return None
-    if answer.error and recorded.wanted is claimed.wanted:
-        return now + answer.retry_delay
+    if answer.failure and wanted_still:
+        return now + answer.next_delay
     if needs_driving(recorded.wanted, recorded.observed):
         return now
-    return recorded.recheck_time
+    return recorded.recheck_time or now + answer.next_delay

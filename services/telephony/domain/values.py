@@ -86,7 +86,13 @@ class Subaccount:
     brand_id: str
     wanted: WantedState | None
     observed: ObservedState
+    # What came of the last call that is recorded; observed differs only while one is under way.
+    told: ObservedState
+    # Since when it is not as wanted.
+    drift_time: datetime | None
     last_error: str
+    # Since when calls have failed.
+    failing_time: datetime | None
     attempt_count: int
     next_attempt_time: datetime | None
     claim_number: int
@@ -103,6 +109,11 @@ class Subaccount:
             self.wanted.observed,
             ObservedState.CLOSED,
         )
+
+    @property
+    def urgent(self) -> bool:
+        """It must be suspended and is not known to be."""
+        return self.wanted is WantedState.SUSPENDED and self.drifted
 
     def is_claimable_at(self, now: datetime) -> bool:
         """Tell whether something is to be done and nobody is at it."""
@@ -136,19 +147,9 @@ class SubaccountFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """A subaccount to drive; it is urgent to suspend, not to activate."""
-
-    account_sid: str
-    organization_id: str
-    urgent: bool
-
-
-@dataclass(frozen=True, slots=True)
 class DueSearch:
-    """Which subaccounts to look for: suspensions or all else, and what to leave out."""
+    """Which subaccounts to claim: those to suspend or all else, and whose are left aside."""
 
     urgent: bool
-    busy_sids: list[str]
     held_up_organization_ids: list[str]
     limit: int

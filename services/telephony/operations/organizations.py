@@ -33,13 +33,14 @@ class OrganizationOperations:
 
     async def change(self, organization_id: str, command: Command) -> Organization:
         """Change what is known of an organization, and with it what its subaccounts must be."""
-        settlement = await self._database.transact(settle, organization_id, command)
-        if settlement.changed_count:
+        settlement, changed_count = await self._database.transact(settle, organization_id, command)
+        if changed_count:
             get_logger().info(
                 "subaccounts_wanted_otherwise",
                 organization_id=organization_id,
                 wanted=wanted_state(settlement.organization, settlement.now),
-                changed_count=settlement.changed_count,
+                cause=settlement.reason.cause,
+                changed_count=changed_count,
             )
             self._wake_reconciler()
         return settlement.organization
@@ -64,7 +65,7 @@ class OrganizationOperations:
 
     async def unblock(self, organization_id: str, note: str, actor: str) -> list[Standing]:
         """Lift the operator's block; return the organization's subaccounts as they stand then."""
-        await self.change(organization_id, LiftOperatorBlock())
+        await self.change(organization_id, LiftOperatorBlock(note, actor))
         get_logger().info("operator_block_lifted", note=note, actor=actor)
         return await self._list_of_organization(organization_id)
 

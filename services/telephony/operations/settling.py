@@ -1,31 +1,101 @@
-"""The one write path of an organization: lock it, decide, and want what follows."""
+"""The one write path of organizations: lock, decide, and want what follows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from libs.database import Connection
+from services.telephony.domain.changes import ChangeCause, Reason, change_between, reason_of
 from services.telephony.domain.commands import Command
 from services.telephony.domain.decision import decide, wanted_state
-from services.telephony.domain.values import Organization
-from services.telephony.storage import organizations, subaccounts
+from services.telephony.domain.reconciling import want
+from services.telephony.domain.values import Organization, Subaccount
+from services.telephony.storage import changes, organizations, subaccounts
+from services.telephony.storage.organizations import OrganizationRow
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """An organization after a command, and how many subaccounts are wanted otherwise since."""
+    """An organization after a command, and why its subaccounts may be wanted otherwise since.
+
+    `change_time` is when they came to be, for a lapse that is found late the time of the lapse.
+    """
 
     organization: Organization
-    changed_count: int
+    reason: Reason
+    now: datetime
+    change_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A subaccount before and after something happened to it, and why it did."""
+
+    before: Subaccount
+    after: Subaccount
+    reason: Reason
     now: datetime
 
 
-async def settle(connection: Connection, organization_id: str, command: Command) -> Settlement:
-    """Lock the organization, carry out the command, and want of its subaccounts what follows."""
-    await organizations.make(connection, organization_id)
+async def settle(
+    connection: Connection, organization_id: str, command: Command
+) -> tuple[Settlement, int]:
+    """Lock an organization, and carry out a command and what follows from it.
+
+    Return also how many subaccounts are wanted otherwise since.
+    """
     row = await organizations.lock(connection, organization_id)
-    organization = decide(row.organization, command, row.now)
-    if organization != row.organization:
-        await organizations.save(connection, organization)
-    wanted = wanted_state(organization, row.now)
-    changed_count = await subaccounts.want(connection, organization_id, wanted, row.now)
-    return Settlement(organization, changed_count, row.now)
+    if row is None:
+        await organizations.make(connection, organization_id)
+        row = await organizations.lock(connection, organization_id)
+        assert row is not None
+    settlements, changed_count = await settle_locked(connection, [row], command)
+    return settlements[organization_id], changed_count
+
+
+async def settle_locked(
+    connection: Connection, rows: Sequence[OrganizationRow], command: Command
+) -> tuple[dict[str, Settlement], int]:
+    """Do so with organizations that are locked."""
+    settlements = {}
+    for row in rows:
+        organization = decide(row.organization, command, row.now)
+        if organization != row.organization:
+            await organizations.save(connection, organization)
+        reason = reason_of(command, row.organization, organization, row.now)
+        settlements[organization.organization_id] = Settlement(
+            organization, reason, row.now, _change_time(row, reason)
+        )
+    return settlements, await _want_what_follows(connection, settlements)
+
+
+def _change_time(row: OrganizationRow, reason: Reason) -> datetime:
+    lapse_time = row.organization.reevaluate_time
+    if reason.cause is ChangeCause.TIME and lapse_time is not None:
+        return min(lapse_time, row.now)
+    return row.now
+
+
+async def _want_what_follows(connection: Connection, settlements: dict[str, Settlement]) -> int:
+    wishes = {
+        organization_id: wanted_state(settlement.organization, settlement.now)
+        for organization_id, settlement in settlements.items()
+    }
+    steps = []
+    for subaccount in await subaccounts.list_wanted_otherwise(connection, wishes):
+        wanted = wishes[subaccount.organization_id]
+        settlement = settlements[subaccount.organization_id]
+        after = want(subaccount, wanted, settlement.change_time)
+        steps.append(Step(subaccount, after, settlement.reason, settlement.change_time))
+    await write(connection, steps)
+    return len(steps)
+
+
+async def write(connection: Connection, steps: Sequence[Step]) -> None:
+    """Write subaccounts of locked organizations, and the history of what became of them."""
+    if not steps:
+        return
+    await subaccounts.save(connection, [step.after for step in steps])
+    lines = [change_between(step.before, step.after, step.reason, step.now) for step in steps]
+    if history := [line for line in lines if line is not None]:
+        await changes.append(connection, history)

@@ -1,21 +1,37 @@
 """Registers and reads subaccounts. None of it waits for Twilio."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from libs.database import Connection, Database
 from libs.errors import invalid_field
-from libs.paging import Page, decode_page_token, encode_page_token, page_limit
+from libs.paging import (
+    Page,
+    decode_page_token,
+    encode_page_token,
+    key_to_time,
+    page_limit,
+    time_to_key,
+)
+from services.telephony.domain.changes import (
+    ChangeCause,
+    ChangeFilter,
+    Reason,
+    SubaccountChange,
+    registration,
+)
 from services.telephony.domain.commands import Reevaluate
 from services.telephony.domain.decision import (
     normal_account_sid,
     register,
     require_same_registration,
-    standing_at,
     subaccount_not_found,
 )
+from services.telephony.domain.standing import standing_at
 from services.telephony.domain.values import Standing, SubaccountFilter
 from services.telephony.operations.settling import settle
-from services.telephony.storage import subaccounts
+from services.telephony.storage import changes, subaccounts
+from services.telephony.storage.changes import ChangeKey
 
 
 class SubaccountOperations:
@@ -34,7 +50,7 @@ class SubaccountOperations:
         if account_sid == self._parent_account_sid:
             raise invalid_field("account_sid", "is the platform's own account")
         standing = await self._database.transact(
-            self._register, organization_id, brand_id, account_sid
+            register_in, organization_id, brand_id, account_sid, ChangeCause.REGISTERED
         )
         self._wake_reconciler()
         return standing
@@ -59,14 +75,45 @@ class SubaccountOperations:
         more = len(standings) > limit
         return Page(page, encode_page_token(page[-1].subaccount.account_sid) if more else "")
 
-    async def _register(
-        self, connection: Connection, organization_id: str, brand_id: str, account_sid: str
-    ) -> Standing:
-        settlement = await settle(connection, organization_id, Reevaluate())
-        organization, now = settlement.organization, settlement.now
-        new = register(organization, brand_id, account_sid, now)
-        await subaccounts.insert(connection, new)
-        found = await subaccounts.find(connection, account_sid)
-        assert found is not None
-        require_same_registration(found, organization_id, brand_id)
-        return standing_at(found, organization, now)
+    async def list_changes(
+        self, which: ChangeFilter, page_size: int, page_token: str
+    ) -> Page[SubaccountChange]:
+        """Return a page of history, newest first."""
+        if which.account_sid:
+            which = replace(which, account_sid=normal_account_sid(which.account_sid))
+        limit = page_limit(page_size)
+        before = _decode_change_key(page_token)
+        found = await self._database.run(changes.list_changes, which, before, limit + 1)
+        more = len(found) > limit
+        return Page(found[:limit], _encode_change_key(found[limit - 1]) if more else "")
+
+
+async def register_in(
+    connection: Connection,
+    organization_id: str,
+    brand_id: str,
+    account_sid: str,
+    cause: ChangeCause,
+) -> Standing:
+    """Put a subaccount under the organization's rule, as a part of a transaction."""
+    settlement, _ = await settle(connection, organization_id, Reevaluate())
+    organization, now = settlement.organization, settlement.now
+    new = register(organization, brand_id, account_sid, now)
+    if await subaccounts.insert(connection, new):
+        await changes.append(connection, [registration(new, Reason(cause))])
+        return standing_at(new, organization, now)
+    found = (await subaccounts.find(connection, [account_sid]))[account_sid]
+    require_same_registration(found, organization_id, brand_id)
+    return standing_at(found, organization, now)
+
+
+def _encode_change_key(change: SubaccountChange) -> str:
+    return encode_page_token(time_to_key(change.create_time), change.sequence)
+
+
+def _decode_change_key(token: str) -> ChangeKey:
+    key = decode_page_token(token, int, int)
+    if key is None:
+        return ChangeKey()
+    micros, sequence = key
+    return ChangeKey(key_to_time(int(micros)), int(sequence))

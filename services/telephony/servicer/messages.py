@@ -3,6 +3,7 @@
 from typing import Literal
 
 from libs.rpc.times import to_timestamp
+from services.telephony.domain.changes import SubaccountChange
 from services.telephony.domain.values import Blocker, ObservedState, Standing, WantedState
 from tollgate.telephony.v1 import subaccount_pb2, telephony_service_pb2
 
@@ -38,13 +39,12 @@ def blocker_value(blocker: Blocker) -> subaccount_pb2.Blocker.ValueType:
 def subaccount_message(standing: Standing) -> subaccount_pb2.Subaccount:
     """Return a subaccount on the wire."""
     subaccount = standing.subaccount
-    wanted = subaccount.wanted or "UNSPECIFIED"
     return subaccount_pb2.Subaccount(
         account_sid=subaccount.account_sid,
         organization_id=subaccount.organization_id,
         brand_id=subaccount.brand_id,
-        wanted=subaccount_pb2.WantedState.Value(f"WANTED_STATE_{wanted}"),
-        observed=subaccount_pb2.ObservedState.Value(f"OBSERVED_STATE_{subaccount.observed}"),
+        wanted=_wanted_value(subaccount.wanted),
+        observed=_observed_value(subaccount.observed),
         blockers=[blocker_value(blocker) for blocker in standing.blockers],
         drifted=subaccount.drifted,
         last_error=subaccount.last_error,
@@ -52,4 +52,32 @@ def subaccount_message(standing: Standing) -> subaccount_pb2.Subaccount:
         next_attempt_time=to_timestamp(subaccount.next_attempt_time),
         observe_time=to_timestamp(subaccount.observe_time),
         create_time=to_timestamp(subaccount.create_time),
+        drift_time=to_timestamp(subaccount.drift_time),
+        failing_time=to_timestamp(subaccount.failing_time),
     )
+
+
+def change_message(change: SubaccountChange) -> subaccount_pb2.SubaccountChange:
+    """Return a line of history on the wire."""
+    cause = f"SUBACCOUNT_CHANGE_CAUSE_{change.reason.cause}"
+    return subaccount_pb2.SubaccountChange(
+        organization_id=change.organization_id,
+        account_sid=change.account_sid,
+        wanted_from=_wanted_value(change.wanted_from),
+        wanted_to=_wanted_value(change.wanted_to),
+        observed_from=_observed_value(change.observed_from),
+        observed_to=_observed_value(change.observed_to),
+        cause=subaccount_pb2.SubaccountChangeCause.Value(cause),
+        actor=change.reason.actor,
+        note=change.reason.note,
+        error=change.error,
+        create_time=to_timestamp(change.create_time),
+    )
+
+
+def _wanted_value(wanted: WantedState | None) -> subaccount_pb2.WantedState.ValueType:
+    return subaccount_pb2.WantedState.Value(f"WANTED_STATE_{wanted or 'UNSPECIFIED'}")
+
+
+def _observed_value(observed: ObservedState) -> subaccount_pb2.ObservedState.ValueType:
+    return subaccount_pb2.ObservedState.Value(f"OBSERVED_STATE_{observed}")

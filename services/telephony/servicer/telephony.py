@@ -2,13 +2,16 @@
 
 from typing import Any
 
+from libs.rpc.times import optional_time
 from libs.service import RpcService
+from services.telephony.domain.changes import ChangeFilter
 from services.telephony.domain.values import SubaccountFilter
 from services.telephony.operations.organizations import OrganizationOperations
 from services.telephony.operations.sending import SendingOperations
 from services.telephony.operations.subaccounts import SubaccountOperations
 from services.telephony.servicer.messages import (
     blocker_value,
+    change_message,
     observed_state,
     optional_flag,
     subaccount_message,
@@ -88,6 +91,22 @@ class TelephonyServicer(telephony_service_pb2_grpc.TelephonyServiceServicer):
         page = await self._subaccounts.list_page(which, request.page_size, request.page_token)
         return telephony_service_pb2.ListSubaccountsResponse(
             subaccounts=[subaccount_message(standing) for standing in page.items],
+            next_page_token=page.next_page_token,
+        )
+
+    async def ListSubaccountChanges(
+        self, request: telephony_service_pb2.ListSubaccountChangesRequest, context: Any
+    ) -> telephony_service_pb2.ListSubaccountChangesResponse:
+        """List history."""
+        which = ChangeFilter(
+            organization_id=request.organization_id,
+            account_sid=request.account_sid,
+            start_time=optional_time(request, "start_time"),
+            end_time=optional_time(request, "end_time"),
+        )
+        page = await self._subaccounts.list_changes(which, request.page_size, request.page_token)
+        return telephony_service_pb2.ListSubaccountChangesResponse(
+            changes=[change_message(change) for change in page.items],
             next_page_token=page.next_page_token,
         )
 

@@ -1,5 +1,6 @@
 """Organizations: their levels, and the operator's block."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,11 +31,30 @@ class OrganizationRow:
     now: datetime
 
 
-async def lock(connection: Connection, organization_id: str) -> OrganizationRow:
-    """Lock the organization's row, which was made, until the transaction ends."""
+async def lock(connection: Connection, organization_id: str) -> OrganizationRow | None:
+    """Lock the organization's row, if there is one, until the transaction ends."""
     row = await connection.fetchrow(LOCK_ORGANIZATION, organization_id)
-    assert row is not None
-    return OrganizationRow(to_organization(row), row["now"])
+    return OrganizationRow(to_organization(row), row["now"]) if row else None
+
+
+# Nobody waits for a lock here, so that whoever holds one keeps nobody from the others, and no
+# circle of waits can come of locking many.
+LOCK_FREE = """
+WITH locked AS MATERIALIZED (
+    SELECT * FROM organizations WHERE organization_id = ANY ($1::text[])
+    ORDER BY organization_id
+    FOR UPDATE SKIP LOCKED
+)
+SELECT locked.*, clock_timestamp() AS now FROM locked
+"""
+
+
+async def lock_free(
+    connection: Connection, organization_ids: Iterable[str]
+) -> list[OrganizationRow]:
+    """Lock those of the organizations that nobody has locked, until the transaction ends."""
+    rows = await connection.fetch(LOCK_FREE, list(organization_ids))
+    return [OrganizationRow(to_organization(row), row["now"]) for row in rows]
 
 
 SAVE_ORGANIZATION = """

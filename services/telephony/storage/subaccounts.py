@@ -1,10 +1,9 @@
 """Subaccounts: what is wanted of them, and how they stand."""
 
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 
 from libs.database import Connection, Record
-from services.telephony.domain.decision import standing_at
-from services.telephony.domain.reconciling import states_to_drive
+from services.telephony.domain.standing import standing_at
 from services.telephony.domain.values import (
     ObservedState,
     Standing,
@@ -14,66 +13,77 @@ from services.telephony.domain.values import (
 )
 from services.telephony.storage.organizations import to_organization
 
-# Who drives one of them at this moment keeps the right to until its lease ends.
-WANT = """
-UPDATE subaccounts
-SET wanted = $2::text,
-    next_attempt_time = CASE WHEN observed = ANY ($3::text[]) THEN $4 ELSE recheck_time END,
-    last_error = CASE WHEN observed = ANY ($3::text[]) THEN last_error ELSE '' END,
-    attempt_count = CASE WHEN observed = ANY ($3::text[]) THEN attempt_count ELSE 0 END
-WHERE organization_id = $1 AND wanted IS DISTINCT FROM $2::text
+LIST_WANTED_OTHERWISE = """
+SELECT subaccounts.*
+FROM unnest($1::text[], $2::text[]) AS wishes (organization_id, wanted_now)
+    JOIN subaccounts USING (organization_id)
+WHERE wanted IS DISTINCT FROM wanted_now
 """
 
 
-async def want(
-    connection: Connection, organization_id: str, wanted: WantedState | None, now: datetime
-) -> int:
-    """Want one state of all subaccounts, and make due what must be driven; return the changes."""
-    tag = await connection.execute(WANT, organization_id, wanted, states_to_drive(wanted), now)
-    return int(tag.rpartition(" ")[2])
+async def list_wanted_otherwise(
+    connection: Connection, wishes: Mapping[str, WantedState | None]
+) -> list[Subaccount]:
+    """Return subaccounts of locked organizations of which something else is wanted now."""
+    rows = await connection.fetch(LIST_WANTED_OTHERWISE, list(wishes), list(wishes.values()))
+    return [_to_subaccount(row) for row in rows]
 
 
 INSERT_SUBACCOUNT = """
 INSERT INTO subaccounts (
-    account_sid, organization_id, brand_id, wanted, observed, last_error, attempt_count,
-    next_attempt_time, claim_number, lease_end_time, recheck_time, observe_time, create_time
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    account_sid, organization_id, brand_id, create_time, wanted, observed, told, drift_time,
+    last_error, failing_time, attempt_count, next_attempt_time, claim_number, lease_end_time,
+    recheck_time, observe_time, urgent
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 ON CONFLICT (account_sid) DO NOTHING
 """
 
 
-async def insert(connection: Connection, subaccount: Subaccount) -> None:
-    """Register a subaccount unless it is registered, by whichever organization."""
-    await connection.execute(
+async def insert(connection: Connection, subaccount: Subaccount) -> bool:
+    """Register a subaccount, unless it is registered by whichever organization."""
+    tag = await connection.execute(
         INSERT_SUBACCOUNT,
         subaccount.account_sid,
         subaccount.organization_id,
         subaccount.brand_id,
-        *_state_columns(subaccount),
         subaccount.create_time,
+        *_state_columns(subaccount),
     )
+    return tag == "INSERT 0 1"
 
 
-FIND_SUBACCOUNT = "SELECT * FROM subaccounts WHERE account_sid = $1"
+FIND = "SELECT * FROM subaccounts WHERE account_sid = ANY ($1::text[])"
 
 
-async def find(connection: Connection, account_sid: str) -> Subaccount | None:
-    """Return a subaccount as it is written down."""
-    row = await connection.fetchrow(FIND_SUBACCOUNT, account_sid)
-    return _to_subaccount(row) if row else None
+async def find(connection: Connection, account_sids: Sequence[str]) -> dict[str, Subaccount]:
+    """Return subaccounts as they are written down, by their SID."""
+    rows = await connection.fetch(FIND, account_sids)
+    return {row["account_sid"]: _to_subaccount(row) for row in rows}
 
 
-SAVE_SUBACCOUNT = """
+SAVE = """
 UPDATE subaccounts
-SET wanted = $2, observed = $3, last_error = $4, attempt_count = $5, next_attempt_time = $6,
-    claim_number = $7, lease_end_time = $8, recheck_time = $9, observe_time = $10
-WHERE account_sid = $1
+SET wanted = new.wanted, observed = new.observed, told = new.told, drift_time = new.drift_time,
+    last_error = new.last_error, failing_time = new.failing_time,
+    attempt_count = new.attempt_count, next_attempt_time = new.next_attempt_time,
+    claim_number = new.claim_number, lease_end_time = new.lease_end_time,
+    recheck_time = new.recheck_time, observe_time = new.observe_time, urgent = new.urgent
+FROM unnest(
+    $1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[],
+    $7::timestamptz[], $8::integer[], $9::timestamptz[], $10::bigint[], $11::timestamptz[],
+    $12::timestamptz[], $13::timestamptz[], $14::boolean[]
+) AS new (
+    account_sid, wanted, observed, told, drift_time, last_error, failing_time, attempt_count,
+    next_attempt_time, claim_number, lease_end_time, recheck_time, observe_time, urgent
+)
+WHERE subaccounts.account_sid = new.account_sid
 """
 
 
-async def save(connection: Connection, subaccount: Subaccount) -> None:
-    """Write a subaccount whose organization is locked."""
-    await connection.execute(SAVE_SUBACCOUNT, subaccount.account_sid, *_state_columns(subaccount))
+async def save(connection: Connection, subaccounts: Sequence[Subaccount]) -> None:
+    """Write subaccounts whose organizations are locked."""
+    rows = [(subaccount.account_sid, *_state_columns(subaccount)) for subaccount in subaccounts]
+    await connection.execute(SAVE, *zip(*rows, strict=True))
 
 
 READ_SUBACCOUNT = """
@@ -136,13 +146,17 @@ def _state_columns(subaccount: Subaccount) -> tuple[object, ...]:
     return (
         subaccount.wanted,
         subaccount.observed,
+        subaccount.told,
+        subaccount.drift_time,
         subaccount.last_error,
+        subaccount.failing_time,
         subaccount.attempt_count,
         subaccount.next_attempt_time,
         subaccount.claim_number,
         subaccount.lease_end_time,
         subaccount.recheck_time,
         subaccount.observe_time,
+        subaccount.urgent,
     )
 
 
@@ -153,7 +167,10 @@ def _to_subaccount(row: Record) -> Subaccount:
         brand_id=row["brand_id"],
         wanted=WantedState(row["wanted"]) if row["wanted"] else None,
         observed=ObservedState(row["observed"]),
+        told=ObservedState(row["told"]),
+        drift_time=row["drift_time"],
         last_error=row["last_error"],
+        failing_time=row["failing_time"],
         attempt_count=row["attempt_count"],
         next_attempt_time=row["next_attempt_time"],
         claim_number=row["claim_number"],

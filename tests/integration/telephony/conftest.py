@@ -1,6 +1,7 @@
 """A telephony service of its own, and a Twilio of its own, for each test."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +15,15 @@ from dev.simulators.twilio import TwilioSimulator
 from libs.database import Database
 from services.telephony.app import build
 from services.telephony.config import TelephonySettings
+from services.telephony.domain.changes import ChangeFilter, SubaccountChange
+from services.telephony.domain.values import DueSearch
+from services.telephony.operations.claiming import Claim, Claiming
+from services.telephony.operations.driving import Driving
 from services.telephony.operations.organizations import OrganizationOperations
-from services.telephony.operations.reconciling import Reconciliation
+from services.telephony.operations.recording import Outcome, Recording
 from services.telephony.operations.sending import SendingOperations
 from services.telephony.operations.subaccounts import SubaccountOperations
+from services.telephony.ports import TwilioAccounts
 from services.telephony.twilio_accounts import TwilioRestAccounts
 from tests.conftest import MakeDatabase
 from tests.integration.telephony.steps import TelephonySteps
@@ -53,32 +59,64 @@ class Parts:
     organizations: OrganizationOperations
     subaccounts: SubaccountOperations
     sending: SendingOperations
-    reconciliation: Reconciliation
+    claiming: Claiming
+    driving: Driving
+    recording: Recording
+    registry: CollectorRegistry
+
+    async def claim(self, *, urgent: bool, left_aside: Sequence[str] = ()) -> list[Claim]:
+        """Claim what is due, or all of it that is not left aside."""
+        search = DueSearch(urgent, list(left_aside), limit=10)
+        return (await self.claiming.claim_due(search)).claims
+
+    async def list_changes(self) -> Sequence[SubaccountChange]:
+        """Read the newest lines of history."""
+        return (await self.subaccounts.list_changes(ChangeFilter(), 500, "")).items
+
+    async def reconcile(self) -> None:
+        """Drive all that is due, once."""
+        claims = [*await self.claim(urgent=True), *await self.claim(urgent=False)]
+        await asyncio.gather(*(self.reconcile_claimed(claim) for claim in claims))
+
+    async def reconcile_claimed(self, claim: Claim) -> None:
+        """Drive what is claimed, and write down what came of it."""
+        answer = await self.driving.drive(claim)
+        await self.recording.record(Outcome(claim, answer))
+
+
+def make_driving(
+    database: Database, accounts: TwilioAccounts, settings: TelephonySettings
+) -> Driving:
+    """Build what calls Twilio, as the service does."""
+    return Driving(
+        database,
+        accounts,
+        back_off_max_seconds=settings.twilio_back_off_max_seconds,
+        refused_back_off_max_seconds=settings.twilio_refused_back_off_max_seconds,
+        sweep_seconds=settings.twilio_sweep_seconds,
+    )
 
 
 @asynccontextmanager
 async def open_parts(settings: TelephonySettings) -> AsyncIterator[Parts]:
     """Build them as the service does; nothing is driven unless a test drives it."""
     database = await Database.connect(settings.database_url, 5, "telephony")
+    registry = CollectorRegistry()
     accounts = TwilioRestAccounts(
         parent_account_sid=settings.twilio_account_sid,
         auth_token=settings.twilio_auth_token.get_secret_value(),
         api_base=settings.twilio_api_base,
         timeout_seconds=settings.twilio_timeout_seconds,
-        registry=CollectorRegistry(),
-    )
-    reconciliation = Reconciliation(
-        database,
-        accounts,
-        settings.reconcile_timing,
-        back_off_max_seconds=settings.twilio_back_off_max_seconds,
-        refused_back_off_max_seconds=settings.twilio_refused_back_off_max_seconds,
+        registry=registry,
     )
     yield Parts(
         OrganizationOperations(database, lambda: None),
         SubaccountOperations(database, settings.twilio_account_sid, lambda: None),
         SendingOperations(database),
-        reconciliation,
+        Claiming(database, settings.reconcile_timing),
+        make_driving(database, accounts, settings),
+        Recording(database, settings.reconcile_timing, registry),
+        registry,
     )
     await accounts.close()
     await database.close()

@@ -1,6 +1,8 @@
 """What tests do with a telephony service and its Twilio, in few words."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import grpc
 
@@ -18,6 +20,18 @@ def many_sids(sid_count: int) -> list[str]:
     return [f"ACf{number:031x}" for number in range(sid_count)]
 
 
+# Sweeps are an hour apart, all else that is looked at again comes in seconds.
+LEFT_ALONE_FOR = timedelta(minutes=10)
+
+
+def is_left_alone(subaccount: subaccount_pb2.Subaccount) -> bool:
+    """Tell whether nothing is to be done but to look again now and then."""
+    if not subaccount.HasField("next_attempt_time"):
+        return True
+    wait = subaccount.next_attempt_time.ToDatetime(UTC) - subaccount.observe_time.ToDatetime(UTC)
+    return wait > LEFT_ALONE_FOR
+
+
 @dataclass(frozen=True)
 class Sight:
     """A subaccount as Tollgate shows it and as it is at Twilio."""
@@ -30,6 +44,20 @@ class Sight:
 
 ACTIVE = Sight("ACTIVE", "ACTIVE", "active", settled=True)
 SUSPENDED = Sight("SUSPENDED", "SUSPENDED", "suspended", settled=True)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A line of a subaccount's history, in few words."""
+
+    account_sid: str
+    line: str
+    began: tuple[str, str]
+    ended: tuple[str, str]
+    actor: str
+    note: str
+    error: str
+    time: datetime
 
 
 class TelephonySteps(LevelSteps):
@@ -74,6 +102,17 @@ class TelephonySteps(LevelSteps):
         )
         return [each.account_sid for each in answer.subaccounts]
 
+    async def list_changes(self, **wanted: Any) -> list[Change]:
+        """Read the whole history, newest first, page by page."""
+        changes: list[Change] = []
+        while True:
+            request = telephony_service_pb2.ListSubaccountChangesRequest(**wanted)
+            answer = await self.telephony.ListSubaccountChanges(request)
+            changes.extend(change_of(each) for each in answer.changes)
+            if not answer.next_page_token:
+                return changes
+            wanted["page_token"] = answer.next_page_token
+
     async def sending_blockers(
         self, organization_id: str = ORGANIZATION, brand_id: str = ""
     ) -> list[str]:
@@ -101,7 +140,7 @@ class TelephonySteps(LevelSteps):
             wanted=wanted_name(subaccount.wanted),
             observed=observed_name(subaccount.observed),
             at_twilio=self.twilio.status(account_sid),
-            settled=not subaccount.HasField("next_attempt_time"),
+            settled=is_left_alone(subaccount),
         )
 
     async def reach(self, wanted: Sight, *account_sids: str) -> None:
@@ -119,6 +158,23 @@ def wanted_name(value: subaccount_pb2.WantedState.ValueType) -> str:
 
 def observed_name(value: subaccount_pb2.ObservedState.ValueType) -> str:
     return subaccount_pb2.ObservedState.Name(value).removeprefix("OBSERVED_STATE_")
+
+
+def change_of(change: subaccount_pb2.SubaccountChange) -> Change:
+    cause = subaccount_pb2.SubaccountChangeCause.Name(change.cause)
+    began = wanted_name(change.wanted_from), observed_name(change.observed_from)
+    ended = wanted_name(change.wanted_to), observed_name(change.observed_to)
+    return Change(
+        account_sid=change.account_sid,
+        line=f"{cause.removeprefix('SUBACCOUNT_CHANGE_CAUSE_')} "
+        f"{began[0]}>{ended[0]} {began[1]}>{ended[1]}",
+        began=began,
+        ended=ended,
+        actor=change.actor,
+        note=change.note,
+        error=change.error,
+        time=change.create_time.ToDatetime(UTC),
+    )
 
 
 def blocker_name(value: subaccount_pb2.Blocker.ValueType) -> str:

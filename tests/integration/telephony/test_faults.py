@@ -23,7 +23,7 @@ from dev.simulators.twilio import TwilioSimulator
 from dev.simulators.twilio.accounts import AccountStatus
 from services.telephony.app import build
 from services.telephony.config import TelephonySettings
-from services.telephony.domain.values import Due, ObservedState
+from services.telephony.domain.values import ObservedState
 from tests.integration.telephony.conftest import open_parts, telephony_settings
 from tests.integration.telephony.levels import wallet_level
 from tests.integration.telephony.steps import (
@@ -126,7 +126,8 @@ async def test_an_organization_that_is_held_up_does_not_hold_up_suspensions_of_o
     connection = await asyncpg.connect(database.superuser_url)
     async with connection.transaction():
         await connection.execute(
-            "UPDATE subaccounts SET wanted = 'SUSPENDED', next_attempt_time = now() "
+            "UPDATE subaccounts SET wanted = 'SUSPENDED', urgent = true, drift_time = now(), "
+            "next_attempt_time = now() "
             "WHERE organization_id = 'org-held'"
         )
     async with connection.transaction():
@@ -329,11 +330,10 @@ def assert_serial(times: list[datetime], latency: timedelta) -> None:
 
 async def activate_and_die(settings: TelephonySettings, twilio: TwilioSimulator) -> None:
     """Take the good news, and end as a killed process does when Twilio has the activation."""
-    due = Due(ONE, ORGANIZATION, urgent=False)
     async with open_parts(settings) as parts:
         good_news = wallet_level(revision=100, frozen=False)
         await parts.organizations.observe_wallet(ORGANIZATION, good_news)
         async with asking(twilio, "active"):
-            driving = asyncio.create_task(parts.reconciliation.reconcile(due))
+            driving = asyncio.create_task(parts.reconcile())
         driving.cancel()
         await asyncio.gather(driving, return_exceptions=True)

@@ -159,7 +159,7 @@ commands = st.one_of(
     st.builds(ObserveSubscription, subscriptions.map(lambda level: replace(level, revision=2))),
     st.builds(ObserveWallet, wallets.map(lambda level: replace(level, revision=2))),
     st.builds(SetOperatorBlock, st.just("note"), st.just("actor")),
-    st.just(LiftOperatorBlock()),
+    st.just(LiftOperatorBlock("", "")),
     st.just(Reevaluate()),
 )
 
@@ -223,5 +223,5 @@ def test_the_same_revision_with_other_content_is_refused() -> None:
 def test_the_first_block_stays_and_lifting_leaves_what_else_blocks() -> None:
     blocked = decide(organization(GOOD, FROZEN, BLOCK), SetOperatorBlock("again", "bob"), LATER)
     assert blocked.operator_block == BLOCK
-    lifted = decide(blocked, LiftOperatorBlock(), NOW)
+    lifted = decide(blocked, LiftOperatorBlock("", ""), NOW)
     assert blockers(lifted, NOW) == (Blocker.WALLET_FROZEN,)

@@ -7,13 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.telephony.domain.decision import register
+from services.telephony.domain.failures import no_usable_answer, refusal
 from services.telephony.domain.reconciling import (
     Answer,
     ReconcileTiming,
     claim,
+    give_back,
     needs_driving,
     record,
-    states_to_drive,
+    want,
 )
 from services.telephony.domain.values import ObservedState, Organization, Subaccount, WantedState
 
@@ -24,6 +26,9 @@ TIMING = ReconcileTiming(lease=20 * SECOND, recheck_delay=60 * SECOND)
 LATE_EFFECT_MAX = 30 * SECOND
 SID = f"AC{'0' * 32}"
 CALM_STEPS = 60
+SWEEP = 100 * SECOND
+NO_ANSWER = no_usable_answer("no answer")
+REFUSED = refusal(20003, "refused")
 
 
 @dataclass
@@ -43,14 +48,13 @@ class World:
     claimed: Subaccount | None = None
 
     def want(self, wanted: WantedState | None) -> None:
-        """As `storage.want` does."""
-        if wanted is self.subaccount.wanted:
-            return
-        due = self.subaccount.observed in states_to_drive(wanted)
-        next_attempt_time = self.now if due else self.subaccount.recheck_time
-        self.subaccount = replace(
-            self.subaccount, wanted=wanted, next_attempt_time=next_attempt_time
-        )
+        """As settling does."""
+        if wanted is not self.subaccount.wanted:
+            self.subaccount = want(self.subaccount, wanted, self.now)
+
+    def meddle(self, state: ObservedState) -> None:
+        """Somebody uses Twilio's console."""
+        self.twilio = state
 
     def pass_time(self, seconds: int) -> None:
         self.now += seconds * SECOND
@@ -66,19 +70,26 @@ class World:
     def answer(self) -> None:
         """Twilio does what it is asked, and says so."""
         if self.claimed is not None:
-            if self.claimed.wanted is not None:
+            changed = self.claimed.drifted and self.claimed.wanted is not None
+            if changed and self.claimed.wanted is not None:
                 self.twilio = self.claimed.wanted.observed
-            self._record(Answer(self.twilio))
+            self._record(Answer(self.twilio, SWEEP, looked=not changed))
+
+    def give_back(self) -> None:
+        """Its turn did not come in time."""
+        if self.claimed is not None and self.subaccount.is_held_by(self.claimed):
+            self.subaccount = give_back(self.subaccount, self.now)
+        self.claimed = None
 
     def lose(self, delay_seconds: int) -> None:
         """The call times out, and takes effect after all."""
         if self.claimed is not None:
             self._take_effect_late(delay_seconds)
-            self._record(Answer(ObservedState.UNKNOWN, "no answer", SECOND))
+            self._record(Answer(ObservedState.UNKNOWN, SECOND, NO_ANSWER))
 
     def refuse(self) -> None:
         if self.claimed is not None:
-            self._record(Answer(self.twilio, "refused", 5 * SECOND))
+            self._record(Answer(self.twilio, 5 * SECOND, REFUSED))
 
     def die(self, delay_seconds: int) -> None:
         """The process ends between call and record."""
@@ -87,7 +98,7 @@ class World:
             self.claimed = None
 
     def _take_effect_late(self, delay_seconds: int) -> None:
-        if self.claimed is not None and self.claimed.wanted is not None:
+        if self.claimed is not None and self.claimed.wanted is not None and self.claimed.drifted:
             time = self.now + min(delay_seconds * SECOND, LATE_EFFECT_MAX)
             self.late_effects.append(LateEffect(time, self.claimed.wanted.observed))
 
@@ -115,7 +126,11 @@ def settled_world(state: WantedState) -> World:
     """A subaccount that has long stood as wanted."""
     world = new_world(state.observed)
     world.subaccount = replace(
-        world.subaccount, wanted=state, observed=state.observed, next_attempt_time=None
+        world.subaccount,
+        wanted=state,
+        observed=state.observed,
+        told=state.observed,
+        next_attempt_time=START + SWEEP,
     )
     return world
 
@@ -130,6 +145,8 @@ events = st.one_of(
     st.tuples(st.just("answer")),
     st.tuples(st.just("lose"), seconds),
     st.tuples(st.just("refuse")),
+    st.tuples(st.just("give_back")),
+    st.tuples(st.just("meddle"), st.sampled_from([ObservedState.ACTIVE, ObservedState.SUSPENDED])),
     st.tuples(st.just("die"), seconds),
 )
 worlds = st.one_of(
@@ -145,17 +162,22 @@ def test_whatever_happened_it_ends_as_wanted(
 ) -> None:
     for name, *arguments in story:
         getattr(world, name)(*arguments)
-        assert_drift_is_due(world.subaccount)
+        assert_it_is_whole(world.subaccount)
     world.want(wanted)
     world.calm_down()
     assert world.twilio is wanted.observed
     assert world.subaccount.observed is wanted.observed
-    assert world.subaccount.next_attempt_time is None
+    assert world.subaccount.drift_time is None
+    assert world.subaccount.failing_time is None
 
 
-def assert_drift_is_due(subaccount: Subaccount) -> None:
-    if needs_driving(subaccount.wanted, subaccount.observed):
-        assert subaccount.next_attempt_time is not None
+def assert_it_is_whole(subaccount: Subaccount) -> None:
+    """It is looked at again, and since when it is not as it should be is known."""
+    assert subaccount.next_attempt_time is not None
+    assert (subaccount.drift_time is not None) is subaccount.drifted
+    assert (subaccount.failing_time is not None) is bool(subaccount.last_error)
+    if subaccount.lease_end_time is None:
+        assert subaccount.observed is subaccount.told
 
 
 def claimed_of(wanted: WantedState, observed: ObservedState) -> Subaccount:
@@ -187,32 +209,32 @@ def test_only_the_latest_claim_may_record() -> None:
     second = claim(first, TIMING, START + TIMING.lease)
     assert not second.is_held_by(first)
     assert second.is_held_by(second)
-    recorded = record(second, second, Answer(ObservedState.SUSPENDED), TIMING, START)
+    recorded = record(second, second, Answer(ObservedState.SUSPENDED, SWEEP), TIMING, START)
     assert not recorded.is_held_by(second)
 
 
 def test_what_is_wanted_otherwise_meanwhile_is_due_at_once() -> None:
     claimed = claimed_of(WantedState.ACTIVE, ObservedState.SUSPENDED)
     flipped = replace(claimed, wanted=WantedState.SUSPENDED)
-    lost = Answer(ObservedState.UNKNOWN, "no answer", 30 * SECOND)
-    for answer in (Answer(ObservedState.ACTIVE), lost):
+    lost = Answer(ObservedState.UNKNOWN, 30 * SECOND, NO_ANSWER)
+    for answer in (Answer(ObservedState.ACTIVE, SWEEP), lost):
         assert record(flipped, claimed, answer, TIMING, START).next_attempt_time == START
 
 
 def test_a_failure_waits_and_counts_and_a_success_forgets_it() -> None:
     claimed = claimed_of(WantedState.SUSPENDED, ObservedState.ACTIVE)
-    failed = record(claimed, claimed, Answer(None, "refused", 9 * SECOND), TIMING, START)
-    assert (failed.last_error, failed.attempt_count) == ("refused", 1)
+    failed = record(claimed, claimed, Answer(None, 9 * SECOND, REFUSED), TIMING, START)
+    assert (failed.last_error, failed.attempt_count) == (REFUSED.message, 1)
     assert failed.next_attempt_time == START + 9 * SECOND
     again = claim(failed, TIMING, START + 9 * SECOND)
-    reached = record(again, again, Answer(ObservedState.SUSPENDED), TIMING, START)
+    reached = record(again, again, Answer(ObservedState.SUSPENDED, SWEEP), TIMING, START)
     assert (reached.last_error, reached.attempt_count) == ("", 0)
-    assert reached.next_attempt_time is None
+    assert reached.next_attempt_time == START + SWEEP
 
 
 def test_closed_is_for_ever() -> None:
     claimed = claimed_of(WantedState.SUSPENDED, ObservedState.ACTIVE)
-    closed = record(claimed, claimed, Answer(ObservedState.CLOSED), TIMING, START)
+    closed = record(claimed, claimed, Answer(ObservedState.CLOSED, SWEEP), TIMING, START)
     assert closed.next_attempt_time is None
     assert not closed.drifted
     for wanted in (None, *WantedState):

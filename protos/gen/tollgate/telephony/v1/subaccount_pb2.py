@@ -25,19 +25,23 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tollgate/telephony/v1/subaccount.proto\x12\x15tollgate.telephony.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc0\x03\n\nSubaccount\x12\x13\n\x0b\x61\x63\x63ount_sid\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x10\n\x08\x62rand_id\x18\x03 \x01(\t\x12\x32\n\x06wanted\x18\x04 \x01(\x0e\x32\".tollgate.telephony.v1.WantedState\x12\x36\n\x08observed\x18\x05 \x01(\x0e\x32$.tollgate.telephony.v1.ObservedState\x12\x30\n\x08\x62lockers\x18\x06 \x03(\x0e\x32\x1e.tollgate.telephony.v1.Blocker\x12\x0f\n\x07\x64rifted\x18\x07 \x01(\x08\x12\x12\n\nlast_error\x18\x08 \x01(\t\x12\x15\n\rattempt_count\x18\t \x01(\x05\x12\x35\n\x11next_attempt_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cobserve_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp*`\n\x0bWantedState\x12\x1c\n\x18WANTED_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13WANTED_STATE_ACTIVE\x10\x01\x12\x1a\n\x16WANTED_STATE_SUSPENDED\x10\x02*\x9f\x01\n\rObservedState\x12\x1e\n\x1aOBSERVED_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16OBSERVED_STATE_UNKNOWN\x10\x01\x12\x19\n\x15OBSERVED_STATE_ACTIVE\x10\x02\x12\x1c\n\x18OBSERVED_STATE_SUSPENDED\x10\x03\x12\x19\n\x15OBSERVED_STATE_CLOSED\x10\x04*\x8f\x02\n\x07\x42locker\x12\x17\n\x13\x42LOCKER_UNSPECIFIED\x10\x00\x12!\n\x1d\x42LOCKER_SUBSCRIPTION_INACTIVE\x10\x01\x12\x19\n\x15\x42LOCKER_WALLET_FROZEN\x10\x02\x12\x1b\n\x17\x42LOCKER_WALLET_DEPLETED\x10\x03\x12\x15\n\x11\x42LOCKER_DEBT_OWED\x10\x04\x12\x1a\n\x16\x42LOCKER_OPERATOR_BLOCK\x10\x05\x12\x1a\n\x16\x42LOCKER_LEVELS_MISSING\x10\x06\x12\x1e\n\x1a\x42LOCKER_SUBACCOUNT_MISSING\x10\x07\x12!\n\x1d\x42LOCKER_SUBACCOUNT_NOT_ACTIVE\x10\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tollgate/telephony/v1/subaccount.proto\x12\x15tollgate.telephony.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa2\x04\n\nSubaccount\x12\x13\n\x0b\x61\x63\x63ount_sid\x18\x01 \x01(\t\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12\x10\n\x08\x62rand_id\x18\x03 \x01(\t\x12\x32\n\x06wanted\x18\x04 \x01(\x0e\x32\".tollgate.telephony.v1.WantedState\x12\x36\n\x08observed\x18\x05 \x01(\x0e\x32$.tollgate.telephony.v1.ObservedState\x12\x30\n\x08\x62lockers\x18\x06 \x03(\x0e\x32\x1e.tollgate.telephony.v1.Blocker\x12\x0f\n\x07\x64rifted\x18\x07 \x01(\x08\x12\x12\n\nlast_error\x18\x08 \x01(\t\x12\x15\n\rattempt_count\x18\t \x01(\x05\x12\x35\n\x11next_attempt_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cobserve_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ndrift_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x66\x61iling_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc2\x03\n\x10SubaccountChange\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x13\n\x0b\x61\x63\x63ount_sid\x18\x02 \x01(\t\x12\x37\n\x0bwanted_from\x18\x03 \x01(\x0e\x32\".tollgate.telephony.v1.WantedState\x12\x35\n\twanted_to\x18\x04 \x01(\x0e\x32\".tollgate.telephony.v1.WantedState\x12;\n\robserved_from\x18\x05 \x01(\x0e\x32$.tollgate.telephony.v1.ObservedState\x12\x39\n\x0bobserved_to\x18\x06 \x01(\x0e\x32$.tollgate.telephony.v1.ObservedState\x12;\n\x05\x63\x61use\x18\x07 \x01(\x0e\x32,.tollgate.telephony.v1.SubaccountChangeCause\x12\r\n\x05\x61\x63tor\x18\x08 \x01(\t\x12\x0c\n\x04note\x18\t \x01(\t\x12\r\n\x05\x65rror\x18\n \x01(\t\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp*`\n\x0bWantedState\x12\x1c\n\x18WANTED_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13WANTED_STATE_ACTIVE\x10\x01\x12\x1a\n\x16WANTED_STATE_SUSPENDED\x10\x02*\x9f\x01\n\rObservedState\x12\x1e\n\x1aOBSERVED_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16OBSERVED_STATE_UNKNOWN\x10\x01\x12\x19\n\x15OBSERVED_STATE_ACTIVE\x10\x02\x12\x1c\n\x18OBSERVED_STATE_SUSPENDED\x10\x03\x12\x19\n\x15OBSERVED_STATE_CLOSED\x10\x04*\x8f\x02\n\x07\x42locker\x12\x17\n\x13\x42LOCKER_UNSPECIFIED\x10\x00\x12!\n\x1d\x42LOCKER_SUBSCRIPTION_INACTIVE\x10\x01\x12\x19\n\x15\x42LOCKER_WALLET_FROZEN\x10\x02\x12\x1b\n\x17\x42LOCKER_WALLET_DEPLETED\x10\x03\x12\x15\n\x11\x42LOCKER_DEBT_OWED\x10\x04\x12\x1a\n\x16\x42LOCKER_OPERATOR_BLOCK\x10\x05\x12\x1a\n\x16\x42LOCKER_LEVELS_MISSING\x10\x06\x12\x1e\n\x1a\x42LOCKER_SUBACCOUNT_MISSING\x10\x07\x12!\n\x1d\x42LOCKER_SUBACCOUNT_NOT_ACTIVE\x10\x08*\xee\x02\n\x15SubaccountChangeCause\x12\'\n#SUBACCOUNT_CHANGE_CAUSE_UNSPECIFIED\x10\x00\x12&\n\"SUBACCOUNT_CHANGE_CAUSE_REGISTERED\x10\x01\x12\'\n#SUBACCOUNT_CHANGE_CAUSE_PROVISIONED\x10\x02\x12(\n$SUBACCOUNT_CHANGE_CAUSE_SUBSCRIPTION\x10\x03\x12\"\n\x1eSUBACCOUNT_CHANGE_CAUSE_WALLET\x10\x04\x12$\n SUBACCOUNT_CHANGE_CAUSE_OPERATOR\x10\x05\x12 \n\x1cSUBACCOUNT_CHANGE_CAUSE_TIME\x10\x06\x12\"\n\x1eSUBACCOUNT_CHANGE_CAUSE_TWILIO\x10\x07\x12!\n\x1dSUBACCOUNT_CHANGE_CAUSE_DRIFT\x10\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tollgate.telephony.v1.subaccount_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WANTEDSTATE']._serialized_start=549
-  _globals['_WANTEDSTATE']._serialized_end=645
-  _globals['_OBSERVEDSTATE']._serialized_start=648
-  _globals['_OBSERVEDSTATE']._serialized_end=807
-  _globals['_BLOCKER']._serialized_start=810
-  _globals['_BLOCKER']._serialized_end=1081
+  _globals['_WANTEDSTATE']._serialized_start=1100
+  _globals['_WANTEDSTATE']._serialized_end=1196
+  _globals['_OBSERVEDSTATE']._serialized_start=1199
+  _globals['_OBSERVEDSTATE']._serialized_end=1358
+  _globals['_BLOCKER']._serialized_start=1361
+  _globals['_BLOCKER']._serialized_end=1632
+  _globals['_SUBACCOUNTCHANGECAUSE']._serialized_start=1635
+  _globals['_SUBACCOUNTCHANGECAUSE']._serialized_end=2001
   _globals['_SUBACCOUNT']._serialized_start=99
-  _globals['_SUBACCOUNT']._serialized_end=547
+  _globals['_SUBACCOUNT']._serialized_end=645
+  _globals['_SUBACCOUNTCHANGE']._serialized_start=648
+  _globals['_SUBACCOUNTCHANGE']._serialized_end=1098
 # @@protoc_insertion_point(module_scope)

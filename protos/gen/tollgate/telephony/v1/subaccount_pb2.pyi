@@ -124,6 +124,54 @@ BLOCKER_SUBACCOUNT_NOT_ACTIVE: Blocker.ValueType  # 8
 """BLOCKER_SUBACCOUNT_NOT_ACTIVE: a subaccount in scope is not observed ACTIVE. Forbids sending."""
 Global___Blocker: _TypeAlias = Blocker  # noqa: Y015
 
+class _SubaccountChangeCause:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SubaccountChangeCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SubaccountChangeCause.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUBACCOUNT_CHANGE_CAUSE_UNSPECIFIED: _SubaccountChangeCause.ValueType  # 0
+    """SUBACCOUNT_CHANGE_CAUSE_UNSPECIFIED is never used."""
+    SUBACCOUNT_CHANGE_CAUSE_REGISTERED: _SubaccountChangeCause.ValueType  # 1
+    """SUBACCOUNT_CHANGE_CAUSE_REGISTERED: RegisterSubaccount."""
+    SUBACCOUNT_CHANGE_CAUSE_PROVISIONED: _SubaccountChangeCause.ValueType  # 2
+    """SUBACCOUNT_CHANGE_CAUSE_PROVISIONED: ProvisionSubaccount."""
+    SUBACCOUNT_CHANGE_CAUSE_SUBSCRIPTION: _SubaccountChangeCause.ValueType  # 3
+    """SUBACCOUNT_CHANGE_CAUSE_SUBSCRIPTION: a subscription's level."""
+    SUBACCOUNT_CHANGE_CAUSE_WALLET: _SubaccountChangeCause.ValueType  # 4
+    """SUBACCOUNT_CHANGE_CAUSE_WALLET: a wallet's level."""
+    SUBACCOUNT_CHANGE_CAUSE_OPERATOR: _SubaccountChangeCause.ValueType  # 5
+    """SUBACCOUNT_CHANGE_CAUSE_OPERATOR: SuspendSubaccounts or ReactivateSubaccounts."""
+    SUBACCOUNT_CHANGE_CAUSE_TIME: _SubaccountChangeCause.ValueType  # 6
+    """SUBACCOUNT_CHANGE_CAUSE_TIME: good_until of the subscription's level has passed."""
+    SUBACCOUNT_CHANGE_CAUSE_TWILIO: _SubaccountChangeCause.ValueType  # 7
+    """SUBACCOUNT_CHANGE_CAUSE_TWILIO: what a call of Tollgate's has come to."""
+    SUBACCOUNT_CHANGE_CAUSE_DRIFT: _SubaccountChangeCause.ValueType  # 8
+    """SUBACCOUNT_CHANGE_CAUSE_DRIFT: somebody else changed it at Twilio, in the console for instance."""
+
+class SubaccountChangeCause(_SubaccountChangeCause, metaclass=_SubaccountChangeCauseEnumTypeWrapper):
+    """SubaccountChangeCause is why a subaccount is wanted otherwise, or stands otherwise."""
+
+SUBACCOUNT_CHANGE_CAUSE_UNSPECIFIED: SubaccountChangeCause.ValueType  # 0
+"""SUBACCOUNT_CHANGE_CAUSE_UNSPECIFIED is never used."""
+SUBACCOUNT_CHANGE_CAUSE_REGISTERED: SubaccountChangeCause.ValueType  # 1
+"""SUBACCOUNT_CHANGE_CAUSE_REGISTERED: RegisterSubaccount."""
+SUBACCOUNT_CHANGE_CAUSE_PROVISIONED: SubaccountChangeCause.ValueType  # 2
+"""SUBACCOUNT_CHANGE_CAUSE_PROVISIONED: ProvisionSubaccount."""
+SUBACCOUNT_CHANGE_CAUSE_SUBSCRIPTION: SubaccountChangeCause.ValueType  # 3
+"""SUBACCOUNT_CHANGE_CAUSE_SUBSCRIPTION: a subscription's level."""
+SUBACCOUNT_CHANGE_CAUSE_WALLET: SubaccountChangeCause.ValueType  # 4
+"""SUBACCOUNT_CHANGE_CAUSE_WALLET: a wallet's level."""
+SUBACCOUNT_CHANGE_CAUSE_OPERATOR: SubaccountChangeCause.ValueType  # 5
+"""SUBACCOUNT_CHANGE_CAUSE_OPERATOR: SuspendSubaccounts or ReactivateSubaccounts."""
+SUBACCOUNT_CHANGE_CAUSE_TIME: SubaccountChangeCause.ValueType  # 6
+"""SUBACCOUNT_CHANGE_CAUSE_TIME: good_until of the subscription's level has passed."""
+SUBACCOUNT_CHANGE_CAUSE_TWILIO: SubaccountChangeCause.ValueType  # 7
+"""SUBACCOUNT_CHANGE_CAUSE_TWILIO: what a call of Tollgate's has come to."""
+SUBACCOUNT_CHANGE_CAUSE_DRIFT: SubaccountChangeCause.ValueType  # 8
+"""SUBACCOUNT_CHANGE_CAUSE_DRIFT: somebody else changed it at Twilio, in the console for instance."""
+Global___SubaccountChangeCause: _TypeAlias = SubaccountChangeCause  # noqa: Y015
+
 @_typing.final
 class Subaccount(_message.Message):
     """Subaccount is one Twilio account of an organization, below the platform's own."""
@@ -142,6 +190,8 @@ class Subaccount(_message.Message):
     NEXT_ATTEMPT_TIME_FIELD_NUMBER: _builtins.int
     OBSERVE_TIME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    DRIFT_TIME_FIELD_NUMBER: _builtins.int
+    FAILING_TIME_FIELD_NUMBER: _builtins.int
     account_sid: _builtins.str
     """account_sid: `AC` and 32 hex digits, in lower case however it was registered."""
     organization_id: _builtins.str
@@ -155,7 +205,7 @@ class Subaccount(_message.Message):
     drifted: _builtins.bool
     """drifted: Twilio is not known to stand as wanted."""
     last_error: _builtins.str
-    """last_error of Tollgate's calls to Twilio; empty after a success."""
+    """last_error of Tollgate's calls to Twilio, with what a person can do about it; empty after a success."""
     attempt_count: _builtins.int
     """attempt_count since the last success."""
     @_builtins.property
@@ -164,7 +214,9 @@ class Subaccount(_message.Message):
 
     @_builtins.property
     def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
-        """next_attempt_time of the reconciler; unset if nothing is to be done."""
+        """next_attempt_time: when Twilio is called next, to bring the subaccount to where it is wanted, or only to
+        look whether it still stands there; unset once it is CLOSED.
+        """
 
     @_builtins.property
     def observe_time(self) -> _timestamp_pb2.Timestamp:
@@ -173,6 +225,14 @@ class Subaccount(_message.Message):
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """create_time of the registration."""
+
+    @_builtins.property
+    def drift_time(self) -> _timestamp_pb2.Timestamp:
+        """drift_time since which it is drifted; unset if it is not."""
+
+    @_builtins.property
+    def failing_time(self) -> _timestamp_pb2.Timestamp:
+        """failing_time since which calls have failed; unset if the last one did not."""
 
     def __init__(
         self,
@@ -189,11 +249,83 @@ class Subaccount(_message.Message):
         next_attempt_time: _timestamp_pb2.Timestamp | None = ...,
         observe_time: _timestamp_pb2.Timestamp | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        drift_time: _timestamp_pb2.Timestamp | None = ...,
+        failing_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "next_attempt_time", b"next_attempt_time", "observe_time", b"observe_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "drift_time", b"drift_time", "failing_time", b"failing_time", "next_attempt_time", b"next_attempt_time", "observe_time", b"observe_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_sid", b"account_sid", "attempt_count", b"attempt_count", "blockers", b"blockers", "brand_id", b"brand_id", "create_time", b"create_time", "drifted", b"drifted", "last_error", b"last_error", "next_attempt_time", b"next_attempt_time", "observe_time", b"observe_time", "observed", b"observed", "organization_id", b"organization_id", "wanted", b"wanted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_sid", b"account_sid", "attempt_count", b"attempt_count", "blockers", b"blockers", "brand_id", b"brand_id", "create_time", b"create_time", "drift_time", b"drift_time", "drifted", b"drifted", "failing_time", b"failing_time", "last_error", b"last_error", "next_attempt_time", b"next_attempt_time", "observe_time", b"observe_time", "observed", b"observed", "organization_id", b"organization_id", "wanted", b"wanted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Subaccount: _TypeAlias = Subaccount  # noqa: Y015
+
+@_typing.final
+class SubaccountChange(_message.Message):
+    """SubaccountChange is a line of a subaccount's history: something else is wanted of it, it stands otherwise at
+    Twilio, or calls have begun or ceased to fail.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_SID_FIELD_NUMBER: _builtins.int
+    WANTED_FROM_FIELD_NUMBER: _builtins.int
+    WANTED_TO_FIELD_NUMBER: _builtins.int
+    OBSERVED_FROM_FIELD_NUMBER: _builtins.int
+    OBSERVED_TO_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """organization_id of the subaccount."""
+    account_sid: _builtins.str
+    """account_sid of the subaccount."""
+    wanted_from: Global___WantedState.ValueType
+    """wanted_from: the state wanted before; unspecified if it was left as it was."""
+    wanted_to: Global___WantedState.ValueType
+    """wanted_to: the state wanted after."""
+    observed_from: Global___ObservedState.ValueType
+    """observed_from: what the last call before had come to; UNKNOWN if there was none, or its outcome was open."""
+    observed_to: Global___ObservedState.ValueType
+    """observed_to: what the last call has come to. A call that is under way is no change."""
+    cause: Global___SubaccountChangeCause.ValueType
+    """cause of the change."""
+    actor: _builtins.str
+    """actor who caused it; empty if nobody did, or did not say."""
+    note: _builtins.str
+    """note of the actor."""
+    error: _builtins.str
+    """error of the call, with what a person can do about it; empty if it did not fail. Of calls that fail one
+    after the other only the first is told.
+    """
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """create_time is when it changed, by the database's clock. What time has changed is written a moment later and
+        told with the time at which it lapsed.
+        """
+
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        account_sid: _builtins.str = ...,
+        wanted_from: Global___WantedState.ValueType = ...,
+        wanted_to: Global___WantedState.ValueType = ...,
+        observed_from: Global___ObservedState.ValueType = ...,
+        observed_to: Global___ObservedState.ValueType = ...,
+        cause: Global___SubaccountChangeCause.ValueType = ...,
+        actor: _builtins.str = ...,
+        note: _builtins.str = ...,
+        error: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_sid", b"account_sid", "actor", b"actor", "cause", b"cause", "create_time", b"create_time", "error", b"error", "note", b"note", "observed_from", b"observed_from", "observed_to", b"observed_to", "organization_id", b"organization_id", "wanted_from", b"wanted_from", "wanted_to", b"wanted_to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubaccountChange: _TypeAlias = SubaccountChange  # noqa: Y015

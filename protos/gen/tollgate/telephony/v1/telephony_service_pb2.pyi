@@ -6,6 +6,7 @@ The telephony service's front door for backends and operators."""
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from tollgate.telephony.v1 import subaccount_pb2 as _subaccount_pb2
 import builtins as _builtins
@@ -319,6 +320,80 @@ class ListSubaccountsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListSubaccountsResponse: _TypeAlias = ListSubaccountsResponse  # noqa: Y015
+
+@_typing.final
+class ListSubaccountChangesRequest(_message.Message):
+    """ListSubaccountChangesRequest is the request of ListSubaccountChanges. Every filter is optional."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_SID_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """organization_id of the changes."""
+    account_sid: _builtins.str
+    """account_sid of the changes."""
+    page_size: _builtins.int
+    """page_size: at most so many changes; default 50, at most 500."""
+    page_token: _builtins.str
+    """page_token of the page before."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """start_time: changed at or after this time."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """end_time: changed before this time."""
+
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        account_sid: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_sid", b"account_sid", "end_time", b"end_time", "organization_id", b"organization_id", "page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSubaccountChangesRequest: _TypeAlias = ListSubaccountChangesRequest  # noqa: Y015
+
+@_typing.final
+class ListSubaccountChangesResponse(_message.Message):
+    """ListSubaccountChangesResponse is the response of ListSubaccountChanges."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """next_page_token, empty on the last page."""
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[_subaccount_pb2.SubaccountChange]:
+        """changes, newest first."""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[_subaccount_pb2.SubaccountChange] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSubaccountChangesResponse: _TypeAlias = ListSubaccountChangesResponse  # noqa: Y015
 
 @_typing.final
 class CanOrganizationSendRequest(_message.Message):

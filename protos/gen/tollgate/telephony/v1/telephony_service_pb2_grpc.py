@@ -62,6 +62,11 @@ class TelephonyServiceStub:
                 request_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListSubaccountsRequest.SerializeToString,
                 response_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListSubaccountsResponse.FromString,
                 _registered_method=True)
+        self.ListSubaccountChanges = channel.unary_unary(
+                '/tollgate.telephony.v1.TelephonyService/ListSubaccountChanges',
+                request_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListSubaccountChangesRequest.SerializeToString,
+                response_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListSubaccountChangesResponse.FromString,
+                _registered_method=True)
         self.CanOrganizationSend = channel.unary_unary(
                 '/tollgate.telephony.v1.TelephonyService/CanOrganizationSend',
                 request_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.CanOrganizationSendRequest.SerializeToString,
@@ -113,6 +118,13 @@ class TelephonyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSubaccountChanges(self, request, context):
+        """ListSubaccountChanges lists what became of subaccounts, and why, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CanOrganizationSend(self, request, context):
         """CanOrganizationSend is cheap advice from local knowledge; it says no when in doubt. The permission to
         send is the wallet's debit.
@@ -148,6 +160,11 @@ def add_TelephonyServiceServicer_to_server(servicer, server):
                     servicer.ListSubaccounts,
                     request_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListSubaccountsRequest.FromString,
                     response_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListSubaccountsResponse.SerializeToString,
+            ),
+            'ListSubaccountChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSubaccountChanges,
+                    request_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListSubaccountChangesRequest.FromString,
+                    response_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListSubaccountChangesResponse.SerializeToString,
             ),
             'CanOrganizationSend': grpc.unary_unary_rpc_method_handler(
                     servicer.CanOrganizationSend,
@@ -293,6 +310,33 @@ class TelephonyService:
             '/tollgate.telephony.v1.TelephonyService/ListSubaccounts',
             tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListSubaccountsRequest.SerializeToString,
             tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListSubaccountsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSubaccountChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.telephony.v1.TelephonyService/ListSubaccountChanges',
+            tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListSubaccountChangesRequest.SerializeToString,
+            tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListSubaccountChangesResponse.FromString,
             options,
             channel_credentials,
             insecure,

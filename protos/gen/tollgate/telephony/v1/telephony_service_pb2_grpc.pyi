@@ -34,6 +34,8 @@ class TelephonyServiceStub:
     """GetSubaccount answers the subaccount as it is known now, or SUBACCOUNT_NOT_FOUND."""
     ListSubaccounts: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.ListSubaccountsRequest, _telephony_service_pb2.ListSubaccountsResponse]
     """ListSubaccounts lists subaccounts by account_sid."""
+    ListSubaccountChanges: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.ListSubaccountChangesRequest, _telephony_service_pb2.ListSubaccountChangesResponse]
+    """ListSubaccountChanges lists what became of subaccounts, and why, newest first."""
     CanOrganizationSend: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.CanOrganizationSendRequest, _telephony_service_pb2.CanOrganizationSendResponse]
     """CanOrganizationSend is cheap advice from local knowledge; it says no when in doubt. The permission to
     send is the wallet's debit.
@@ -89,6 +91,14 @@ class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_telephony_service_pb2.ListSubaccountsRequest, _abc.Awaitable[_telephony_service_pb2.ListSubaccountsResponse]],
     ) -> _abc.Awaitable[_telephony_service_pb2.ListSubaccountsResponse]:
         """ListSubaccounts lists subaccounts by account_sid."""
+
+    @_abc_1.abstractmethod
+    def ListSubaccountChanges(
+        self,
+        request: _telephony_service_pb2.ListSubaccountChangesRequest,
+        context: _aio.ServicerContext[_telephony_service_pb2.ListSubaccountChangesRequest, _abc.Awaitable[_telephony_service_pb2.ListSubaccountChangesResponse]],
+    ) -> _abc.Awaitable[_telephony_service_pb2.ListSubaccountChangesResponse]:
+        """ListSubaccountChanges lists what became of subaccounts, and why, newest first."""
 
     @_abc_1.abstractmethod
     def CanOrganizationSend(

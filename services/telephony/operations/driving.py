@@ -1,0 +1,153 @@
+"""Calls Twilio for one subaccount that is claimed, outside of every transaction."""
+
+import asyncio
+import random
+from datetime import timedelta
+from typing import assert_never
+
+from libs.database import Connection, Database, DatabaseUnavailableError
+from libs.logs import get_logger
+from libs.workers import back_off_seconds
+from services.telephony.domain.commands import Reevaluate
+from services.telephony.domain.failures import Action, Failure, no_usable_answer
+from services.telephony.domain.reconciling import Answer, needs_driving
+from services.telephony.domain.values import ObservedState, Subaccount, WantedState
+from services.telephony.operations.claiming import Claim
+from services.telephony.operations.recording import names
+from services.telephony.operations.settling import settle
+from services.telephony.ports import (
+    TwilioAccounts,
+    TwilioError,
+    TwilioRefusedError,
+    TwilioUnavailableError,
+)
+from services.telephony.storage import subaccounts
+
+BACK_OFF_BASE_SECONDS = 0.5
+WAIT_BACK_OFF_BASE_SECONDS = 10.0
+# However long Twilio asks to wait: a suspension is not put off for ever.
+RETRY_AFTER_SECONDS_MAX = 60.0
+# So that what was looked at together is not looked at together again.
+SWEEP_JITTER = (0.75, 1.25)
+
+
+class Driving:
+    """Brings a subaccount nearer to what is wanted of it, or tells why that failed."""
+
+    def __init__(
+        self,
+        database: Database,
+        twilio: TwilioAccounts,
+        *,
+        back_off_max_seconds: float,
+        refused_back_off_max_seconds: float,
+        sweep_seconds: float,
+    ) -> None:
+        self._database = database
+        self._twilio = twilio
+        self._back_off_max_seconds = back_off_max_seconds
+        self._refused_back_off_max_seconds = refused_back_off_max_seconds
+        self._sweep_seconds = sweep_seconds
+
+    async def drive(self, claim: Claim) -> Answer:
+        """Call Twilio; a defect with one subaccount is a failure of that one."""
+        try:
+            async with asyncio.timeout_at(claim.deadline):
+                return await self._drive(claim.subaccount)
+        except TimeoutError:
+            failure = no_usable_answer("the lease ended before Twilio answered")
+        except Exception as error:  # noqa: BLE001 - whatever it is, other subaccounts go on
+            get_logger().exception("reconcile_defect", **names(claim))
+            failure = no_usable_answer(f"internal error: {type(error).__name__}")
+        return self._failed(claim.subaccount, failure, ObservedState.UNKNOWN)
+
+    async def _drive(self, claimed: Subaccount) -> Answer:
+        wanted = claimed.wanted
+        if wanted is WantedState.SUSPENDED and claimed.drifted:
+            return await self._change(claimed, wanted)
+        looked = await self._look(claimed)
+        if wanted is None or not claimed.drifted or looked.observed is None:
+            # What was as wanted and is not any more is written down before it is mended.
+            return looked
+        if not needs_driving(wanted, looked.observed):
+            return looked
+        # The look took its time; what was committed meanwhile counts.
+        try:
+            is_still_wanted = await self._database.transact(_is_still_wanted, claimed)
+        except DatabaseUnavailableError:
+            is_still_wanted = False
+        if not is_still_wanted:
+            return looked
+        return await self._change(claimed, wanted)
+
+    async def _look(self, claimed: Subaccount) -> Answer:
+        try:
+            observed = await self._twilio.fetch_status(claimed.account_sid)
+        except TwilioError as error:
+            return self._failed(claimed, error.failure, None, error.retry_after_seconds)
+        return Answer(observed, self._until_next_look(), looked=True)
+
+    async def _change(self, claimed: Subaccount, wanted: WantedState) -> Answer:
+        try:
+            observed = await self._twilio.set_status(claimed.account_sid, wanted)
+        except TwilioRefusedError as error:
+            return await self._look_after_refusal(claimed, wanted, error.failure)
+        except TwilioError as error:
+            is_open = isinstance(error, TwilioUnavailableError)
+            observed_now = ObservedState.UNKNOWN if is_open else None
+            return self._failed(claimed, error.failure, observed_now, error.retry_after_seconds)
+        if needs_driving(wanted, observed):
+            unchanged = no_usable_answer(f"Twilio left the account {observed}")
+            return self._failed(claimed, unchanged, observed)
+        return Answer(observed, self._until_next_look())
+
+    async def _look_after_refusal(
+        self, claimed: Subaccount, wanted: WantedState, failure: Failure
+    ) -> Answer:
+        """A refused account may be closed, or stand as wanted already."""
+        looked = await self._look(claimed)
+        if looked.observed is not None and not needs_driving(wanted, looked.observed):
+            return looked
+        return self._failed(claimed, failure, looked.observed)
+
+    def _until_next_look(self) -> timedelta:
+        return timedelta(seconds=self._sweep_seconds * random.uniform(*SWEEP_JITTER))
+
+    def _failed(
+        self,
+        claimed: Subaccount,
+        failure: Failure,
+        observed: ObservedState | None,
+        asked_seconds: float = 0.0,
+    ) -> Answer:
+        log = get_logger().warning if failure.action is Action.RETRY else get_logger().error
+        log(
+            "twilio_call_failed",
+            error=failure.message,
+            action=failure.action,
+            account_sid=claimed.account_sid,
+            attempt_count=claimed.attempt_count,
+        )
+        wait_seconds = self._wait_seconds(failure.action, claimed.attempt_count - 1)
+        asked_seconds = min(asked_seconds, RETRY_AFTER_SECONDS_MAX)
+        return Answer(observed, timedelta(seconds=max(wait_seconds, asked_seconds)), failure)
+
+    def _wait_seconds(self, action: Action, retry_count: int) -> float:
+        longest = self._refused_back_off_max_seconds
+        match action:
+            case Action.RETRY:
+                return back_off_seconds(
+                    retry_count, BACK_OFF_BASE_SECONDS, self._back_off_max_seconds
+                )
+            case Action.WAIT | Action.PARENT:
+                return back_off_seconds(retry_count, WAIT_BACK_OFF_BASE_SECONDS, longest)
+            case Action.OPERATOR:
+                return back_off_seconds(0, longest, longest)
+            case _:
+                assert_never(action)
+
+
+async def _is_still_wanted(connection: Connection, claimed: Subaccount) -> bool:
+    await settle(connection, claimed.organization_id, Reevaluate())
+    found = (await subaccounts.find(connection, [claimed.account_sid]))[claimed.account_sid]
+    return found.is_held_by(claimed) and found.wanted is claimed.wanted
