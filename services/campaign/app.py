@@ -16,14 +16,12 @@ from services.campaign.servicer.base import Parts
 from services.campaign.workers import build_workers
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-# A filter that is not set is nothing to a plan that knows it; a plan for any filter takes no index.
-PLANNING = {"plan_cache_mode": "force_custom_plan"}
 
 
 async def build(settings: CampaignSettings) -> Service:
     """Return the service, not started."""
     database = await Database.connect(
-        settings.database_url, settings.database_pool_size, "campaign", PLANNING
+        settings.database_url, settings.database_pool_size, "campaign"
     )
     metrics = ServiceMetrics()
     settling = Settling(database, metrics.registry)
