@@ -106,7 +106,9 @@ async def test_it_tells_its_verbs_with_their_arguments_and_how_it_can_fail(
     assert told[f"POST /_simulator/act/{case.verb}"]["body"]["required"] == [*case.arguments]
     kinds = told["POST /_simulator/faults"]["body"]["properties"]["fault"]["discriminator"]
     assert kinds["mapping"].keys() >= {"unavailable", "lost_answer", "latency"}
-    assert told.keys() >= {"PUT /_simulator/deliveries", "PUT /_simulator/clock"}
+    assert kinds["mapping"].keys() >= {"overtaken", "cut"}
+    switches = ("deliveries", "clock", "load")
+    assert told.keys() >= {f"PUT /_simulator/{each}" for each in switches}
 
 
 @pytest.mark.parametrize(

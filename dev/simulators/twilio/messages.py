@@ -4,7 +4,7 @@ import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from dev.simulators.twilio.accounts import Accounts, AccountStatus
@@ -167,9 +167,6 @@ def _send_at(fields: Mapping[str, str]) -> datetime | None:
     if not fields.get("MessagingServiceSid"):
         raise error(NO_MESSAGING_SERVICE)
     try:
-        send_at = datetime.fromisoformat(fields.get("SendAt", ""))
-    except ValueError:
+        return datetime.fromisoformat(fields.get("SendAt", "")).astimezone(UTC)
+    except (OverflowError, ValueError):
         raise invalid("SendAt") from None
-    if send_at.tzinfo is None:
-        raise invalid("SendAt")
-    return send_at

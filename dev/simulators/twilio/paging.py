@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from dev.simulators.twilio.errors import invalid
 
 SIZE, SIZE_MAX = 50, 1000
+DIGITS_MAX = 9
 AFTER, BEFORE = "PA", "PB"
 OF_PAGES = ("PageSize", "Page", "PageToken")
 
@@ -89,6 +90,6 @@ class Page:
 
 def _number(query: Mapping[str, str], name: str, default: int) -> int:
     text = query.get(name, str(default))
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > DIGITS_MAX:
         raise invalid(name)
     return int(text)
