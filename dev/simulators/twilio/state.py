@@ -136,6 +136,4 @@ class SimulatorState:
     def _change(self, sid: str, change: Callable[[], Account]) -> Account:
         """What was due before an account changes happens before, as if time had been watched."""
         self.messages.settle(sid)
-        changed = change()
-        self.messages.settle(sid)
-        return changed
+        return change()
