@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -182,7 +183,9 @@ def assert_it_is_whole(subaccount: Subaccount) -> None:
 
 def claimed_of(wanted: WantedState, observed: ObservedState) -> Subaccount:
     """Return a subaccount that stood so when it was claimed."""
-    subaccount = replace(new_world(observed).subaccount, wanted=wanted, observed=observed)
+    subaccount = replace(
+        new_world(observed).subaccount, wanted=wanted, observed=observed, told=observed
+    )
     return claim(subaccount, TIMING, START)
 
 
@@ -239,3 +242,34 @@ def test_closed_is_for_ever() -> None:
     assert not closed.drifted
     for wanted in (None, *WantedState):
         assert not needs_driving(wanted, ObservedState.CLOSED)
+
+
+@pytest.mark.parametrize("wanted", [None, *WantedState])
+def test_what_is_wanted_otherwise_is_looked_at_at_once(wanted: WantedState | None) -> None:
+    later = START + SECOND
+    settled = settled_world(WantedState.ACTIVE).subaccount
+    changed = want(settled, wanted, later)
+    assert changed.next_attempt_time == later
+    assert changed.drift_time == (later if changed.drifted else None)
+
+
+def test_what_twilio_did_not_process_leaves_what_was_known() -> None:
+    claimed = claimed_of(WantedState.SUSPENDED, ObservedState.ACTIVE)
+    refused = record(claimed, claimed, Answer(None, SECOND, REFUSED), TIMING, START)
+    assert refused.observed is ObservedState.ACTIVE
+
+
+def test_an_abandoned_claim_leaves_the_outcome_open() -> None:
+    abandoned = claimed_of(WantedState.SUSPENDED, ObservedState.ACTIVE)
+    again = claim(abandoned, TIMING, START + TIMING.lease)
+    assert again.told is ObservedState.UNKNOWN
+    assert again.recheck_time is not None
+
+
+def test_only_where_no_call_of_ours_can_have_come_late_did_somebody_else_change_it() -> None:
+    claimed = claimed_of(WantedState.SUSPENDED, ObservedState.SUSPENDED)
+    looked = Answer(ObservedState.ACTIVE, SWEEP, looked=True)
+    assert looked.reason(claimed).cause == "DRIFT"
+    assert replace(looked, looked=False).reason(claimed).cause == "TWILIO"
+    assert looked.reason(replace(claimed, recheck_time=START)).cause == "TWILIO"
+    assert looked.reason(replace(claimed, told=ObservedState.UNKNOWN)).cause == "TWILIO"
