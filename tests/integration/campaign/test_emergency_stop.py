@@ -1,5 +1,6 @@
 """The emergency stop: nothing of anybody runs while it stands, whatever else happens."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC
@@ -48,6 +49,7 @@ BREAK_ONE = """
 ALTER TABLE campaigns
 ADD CONSTRAINT broken CHECK (campaign_id <> 'c-7' OR state = 'RUNNING')
 """
+COUNT_WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 HOLD = "SELECT FROM organizations WHERE organization_id = $1 FOR UPDATE"
 
 
@@ -208,18 +210,21 @@ async def test_a_stop_that_nobody_ended_settling_is_seen_at_once_and_settled_by_
 
 
 async def test_whoever_is_held_up_holds_up_no_other(
-    steps: CampaignSteps, database: ServiceDatabase, connection: "Connection[Record]"
+    steps_without_workers: CampaignSteps,
+    database: ServiceDatabase,
+    connection: "Connection[Record]",
 ) -> None:
+    steps = steps_without_workers
     await connection.execute(MAKE_RUNNING, 20)
 
     async with held(database, "org-7"):
-        assert await steps.stop_all() == 19
+        stop = asyncio.create_task(steps.stop_all())
+        # Whoever waits does so when all others are done.
+        await eventually(lambda: connection.fetchval(COUNT_WAITING), bool)
         assert await stored_states(connection) == {"PAUSED EMERGENCY_STOP": 19, "RUNNING": 1}
+        assert await stop == 19
         assert state_of(await steps.get("c-7")) == "PAUSED EMERGENCY_STOP"
 
-    await eventually(
-        lambda: stored_states(connection), lambda found: found == {"PAUSED EMERGENCY_STOP": 20}
-    )
     assert await steps.stop_all() == 20
 
 
@@ -264,22 +269,24 @@ async def test_a_lapse_before_the_stop_and_one_after_it_keep_their_order(
     for organization_id in ("org-1", "org-2"):
         await steps.make_eligible(organization_id)
     await steps.create_running("first", organization_id="org-1")
-    await steps.create_running("second", organization_id="org-2")
+    await steps.create_running("second", "started-since", organization_id="org-2")
     await connection.execute(
         "UPDATE emergency_stop SET number = 1, note = 'n', change_time = now() - interval '1 hour'"
     )
     await connection.execute("""
-        UPDATE campaigns SET update_time = now() - interval '1 day';
+        UPDATE campaigns SET update_time = now() - interval '1 day'
+        WHERE campaign_id <> 'started-since';
         UPDATE organizations SET reevaluate_time = lapse, subscription_good_until = lapse
         FROM (VALUES ('org-1', now() - interval '2 hours'), ('org-2', now() - interval '2 minutes'))
             AS lapses (id, lapse)
         WHERE organization_id = id
     """)
-    seen = [await steps.get("first"), await steps.get("second")]
+    campaign_ids = ("first", "second", "started-since")
+    seen = [await steps.get(each) for each in campaign_ids]
 
     await steps.stop_all()
 
-    assert [await steps.get("first"), await steps.get("second")] == seen
+    assert [await steps.get(each) for each in campaign_ids] == seen
     assert await told_without_commands(steps, "first") == [
         "first: RUNNING > PAUSED SUBSCRIPTION_INACTIVE, TIME",
         "first: PAUSED > PAUSED EMERGENCY_STOP, EMERGENCY_STOP: n",
@@ -291,6 +298,8 @@ async def test_a_lapse_before_the_stop_and_one_after_it_keep_their_order(
         "SELECT subscription_good_until FROM organizations WHERE organization_id = 'org-1'"
     )
     assert seen[0].pause_time.ToDatetime(tzinfo=UTC) == lapse
+    # What had begun to run after the stop, by another clock, was not paused before that.
+    assert seen[2].pause_time == seen[2].update_time
 
 
 async def told_without_commands(steps: CampaignSteps, campaign_id: str) -> list[str]:
