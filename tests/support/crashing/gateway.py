@@ -1,17 +1,12 @@
 """The gateway as a process, composed as for `make run`, in the place of a stack's own."""
 
-import os
-import signal
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import asyncpg
 from aiohttp import ClientError
 
-from tests.support.crashing.nursery import Nursery
+from tests.support.crashing.process import CrashingProcess, database_url_for
 from tests.support.crashing.wires import Wires
 from tests.support.services import ANY_PORT
 from tests.support.stack import Stack
@@ -59,39 +54,20 @@ UPDATE announcements
 SET due_time = CASE WHEN acknowledged_revision < revision THEN now() END
 WHERE due_time IS NOT NULL;
 """
-CONNECTIONS = """
-SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND usename = 'billing_gateway'
-"""
 
 
 @dataclass
-class GatewayProcess:
-    """One gateway, alive or dead."""
+class GatewayProcess(CrashingProcess):
+    """One gateway."""
 
-    stack: Stack
-    nursery: Nursery
-    wires: Wires
-    # To the gateway's database, around the wires.
-    connection: asyncpg.Connection
-    settings: Mapping[str, str]
-    log_file: Path
-    process_id: int = 0
+    # Among whom it is.
+    stack: Stack = field(kw_only=True)
 
-    async def start(self, *, woken_only: bool) -> None:
+    async def start_and_wait(self, *, woken_only: bool) -> None:
         """Start it, and let it look for work by itself or not; it takes deliveries then."""
         poll_seconds = POLL_SECONDS_WOKEN_ONLY if woken_only else POLL_SECONDS
-        settings = {**self.settings, "BILLING_GATEWAY_POLL_INTERVAL_SECONDS": poll_seconds}
-        self.process_id = await self.nursery.start(settings, self.log_file)
+        await self.start(BILLING_GATEWAY_POLL_INTERVAL_SECONDS=poll_seconds)
         await eventually(self._is_ready, lambda ready: ready, 30.0)
-
-    async def kill(self) -> None:
-        """Kill it with no time to say goodbye; nothing is left of it then."""
-        with suppress(ProcessLookupError):
-            os.kill(self.process_id, signal.SIGKILL)
-        await eventually(self._is_alive, lambda alive: not alive)
-        await self.wires.mend()
-        await eventually(lambda: self.connection.fetchval(CONNECTIONS), lambda count: count == 0)
 
     async def let_leases_end(self) -> None:
         """Let some time go by."""
@@ -105,21 +81,11 @@ class GatewayProcess:
         except ClientError:
             return False
 
-    async def _is_alive(self) -> bool:
-        try:
-            os.kill(self.process_id, 0)
-        except ProcessLookupError:
-            return False
-        return True
-
 
 async def settings_for(
     stack: Stack, providers: TwoProviders, wires: Wires, directory: Path
 ) -> dict[str, str]:
     """Return the settings of a gateway all of whose ways lead through the wires."""
-    database = urlsplit(stack.databases["billing_gateway"].url)
-    role, _, server = database.netloc.rpartition("@")
-    database = database._replace(netloc=f"{role}@{await wires.lead_to(server)}")
     wallet, campaign = [await wires.lead_to(stack.addresses[it]) for it in ("wallet", "campaign")]
     paypal = await wires.lead_to(urlsplit(providers.paypal.base_url).netloc)
     stripe = await wires.lead_to(urlsplit(providers.stripe.base_url).netloc)
@@ -127,8 +93,9 @@ async def settings_for(
     root_file.write_bytes(providers.paypal.root_certificate_pem)
     return {
         **SETTINGS,
-        # Without asking for TLS first, so that the first thing said is who is speaking.
-        "BILLING_GATEWAY_DATABASE_URL": f"{database.geturl()}?sslmode=disable",
+        "BILLING_GATEWAY_DATABASE_URL": await database_url_for(
+            stack.databases["billing_gateway"], wires
+        ),
         "BILLING_GATEWAY_LISTEN_ADDRESS": stack.addresses["billing_gateway"],
         "BILLING_GATEWAY_HTTP_ADDRESS": stack.addresses["http"],
         "BILLING_GATEWAY_SUBSCRIPTION_OBSERVERS": f"wallet={wallet},campaign={campaign}",

@@ -1,7 +1,7 @@
-"""Starts gateways quickly: a program that has imported everything forks each of them.
+"""Starts services quickly: a program that has imported everything forks each of them.
 
-It reads a line of JSON for each, its settings and a file for its log, and answers with its process
-id. It forks before anything of gRPC runs, which would not survive that.
+It reads a line of JSON for each, its name, settings and a file for its log, and answers with its
+process id. It forks before anything of gRPC runs, which would not survive that.
 """
 
 import asyncio
@@ -13,28 +13,47 @@ import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from stripe import StripeClient  # noqa: F401 - is imported late, each time anew
 
 from dev.billing_gateway import build_for_simulator
 from libs.process import run_process
-from services.billing_gateway.app import MIGRATIONS
+from services.billing_gateway import app as billing_gateway
 from services.billing_gateway.config import BillingGatewaySettings
+from services.telephony import app as telephony
+from services.telephony.config import TelephonySettings
 from tests.support.processes import ROOT
+
+RUN = {
+    "billing_gateway": partial(
+        run_process,
+        settings_type=BillingGatewaySettings,
+        build=build_for_simulator,
+        migrations=billing_gateway.MIGRATIONS,
+    ),
+    "telephony": partial(
+        run_process,
+        settings_type=TelephonySettings,
+        build=telephony.build,
+        migrations=telephony.MIGRATIONS,
+    ),
+}
 
 
 class Nursery:
-    """Where gateways come from."""
+    """Where services come from."""
 
     def __init__(self, program: asyncio.subprocess.Process) -> None:
         assert program.stdin is not None
         assert program.stdout is not None
         self._requests, self._answers = program.stdin, program.stdout
 
-    async def start(self, settings: Mapping[str, str], log_file: Path) -> int:
-        """Start a gateway; return its process id."""
-        self._requests.write(json.dumps([dict(settings), str(log_file)]).encode() + b"\n")
+    async def start(self, name: str, settings: Mapping[str, str], log_file: Path) -> int:
+        """Start a service; return its process id."""
+        request = json.dumps([name, dict(settings), str(log_file)])
+        self._requests.write(request.encode() + b"\n")
         return int(await self._answers.readline())
 
     async def close(self) -> None:
@@ -68,7 +87,7 @@ def main() -> None:
     for line in sys.stdin:
         process_id = os.fork()
         if process_id == 0:
-            _become_gateway(*json.loads(line))
+            _become_service(*json.loads(line))
         process_ids.append(process_id)
         print(process_id, flush=True)  # noqa: T201 - the answer
     for process_id in process_ids:
@@ -76,13 +95,13 @@ def main() -> None:
             os.kill(process_id, signal.SIGKILL)
 
 
-def _become_gateway(settings: Mapping[str, str], log_file: str) -> None:
+def _become_service(name: str, settings: Mapping[str, str], log_file: str) -> None:
     log = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for descriptor in (sys.stdout.fileno(), sys.stderr.fileno()):
         os.dup2(log, descriptor)
     os.environ.clear()
     os.environ.update(settings)
-    run_process("billing_gateway", BillingGatewaySettings, build_for_simulator, MIGRATIONS)
+    RUN[name](name)
     sys.exit()
 
 

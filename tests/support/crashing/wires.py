@@ -12,7 +12,7 @@ PIECE_BYTES = 1 << 16
 # A piece of a request is not answered.
 ANSWER_SECONDS_MAX = 0.5
 
-HEALTH_CHECK = b"billing_gateway_health"
+HEALTH_CHECK = b"_health"
 HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HTTP2_FRAME_BYTES = 9
 HTTP2_HEADERS = 1

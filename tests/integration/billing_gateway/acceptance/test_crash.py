@@ -115,7 +115,9 @@ async def gateway(
     database = stopped_stack.databases["billing_gateway"]
     connection = await asyncpg.connect(database.superuser_url)
     log_file = tmp_path / "gateway.log"
-    yield GatewayProcess(stopped_stack, nursery, wires, connection, settings, log_file)
+    yield GatewayProcess(
+        "billing_gateway", nursery, wires, connection, settings, log_file, stack=stopped_stack
+    )
     await wires.close()
     await connection.close()
     print(log_file.read_text())  # noqa: T201 - shown with a failure
@@ -173,7 +175,7 @@ class Trial:
         number = next(NUMBERS)
         stack = self.gateway.stack
         twin, other = (Organization(f"org-{number}-{it}", stack, self.providers) for it in "ab")
-        await self.gateway.start(woken_only=True)
+        await self.gateway.start_and_wait(woken_only=True)
         # Before the other one, so that all statements are prepared already.
         of_twin = await self._live(twin)
         assert await self._deliver(of_twin[-1]) == 200
@@ -212,7 +214,7 @@ class Trial:
             return False
         await self.gateway.kill()
         await self.gateway.let_leases_end()
-        await self.gateway.start(woken_only=False)
+        await self.gateway.start_and_wait(woken_only=False)
         if await delivery != 200:
             assert await self._deliver(told) == 200
         await eventually(self._is_quiet_soon, lambda quiet: quiet)
