@@ -8,6 +8,7 @@ from services.telephony.domain.failures import (
     no_usable_answer,
     refusal,
 )
+from services.telephony.domain.provisioning import TwilioAccount
 from services.telephony.domain.values import ObservedState, WantedState
 
 
@@ -51,4 +52,16 @@ class TwilioAccounts(Protocol):
 
     async def set_status(self, account_sid: str, wanted: WantedState) -> ObservedState:
         """Ask for a state and return how the account stands then; never UNKNOWN."""
+        ...
+
+
+class TwilioAccountMaker(TwilioAccounts, Protocol):
+    """Twilio's accounts, and how more of them are made."""
+
+    async def list_accounts(self, friendly_name: str) -> list[TwilioAccount]:
+        """Return the accounts of a name, closed ones among them."""
+        ...
+
+    async def create_account(self, friendly_name: str) -> TwilioAccount:
+        """Make an account; two calls make two."""
         ...

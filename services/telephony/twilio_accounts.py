@@ -1,26 +1,33 @@
 """Twilio's accounts through Twilio's own library, which no other module knows.
 
-Twilio's answers carry the account's auth token. Nothing of them leaves this module but the status
-and the code and message of a refusal, without the credentials that it may quote.
+Twilio's answers carry the account's auth token. Nothing of them leaves this module but an account's
+SID, name, status and age, and the code and message of a refusal, without the credentials that it
+may quote.
 """
 
 import json
+import re
 from collections.abc import Awaitable, Mapping
+from datetime import datetime
 from http import HTTPStatus
 from logging import getLogger
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, encode_basic_auth
 from prometheus_client import CollectorRegistry, Counter
 from twilio.base.exceptions import (
+    TwilioException,
     TwilioRestException,
     TwilioServiceException,
 )
+from twilio.base.version import Version
 from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
 from libs.text import storable_text
+from services.telephony.domain.decision import normal_account_sid
+from services.telephony.domain.provisioning import TwilioAccount
 from services.telephony.domain.values import ObservedState, WantedState
 from services.telephony.ports import (
     TwilioBusyError,
@@ -42,6 +49,10 @@ OUTCOME_OF: Mapping[type[TwilioError], str] = {
     TwilioRefusedError: "refused",
 }
 MESSAGE_LENGTH_MAX = 200
+ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")
+# More of one name than ever were made under one intent.
+LISTED_MAX = 50
+AnswerT = TypeVar("AnswerT")
 
 # The library falls back to the process's environment where this is empty, and TWILIO_REGION or
 # TWILIO_EDGE in it would rewrite the host, whatever it is.
@@ -122,37 +133,58 @@ class TwilioRestAccounts:
     async def fetch_status(self, account_sid: str) -> ObservedState:
         """Return how an account stands."""
         request = self._accounts(account_sid).fetch_async()
-        return await self._count("fetch_status", self._answer(account_sid, request))
+        return await self._count("fetch_status", self._status(account_sid, request))
 
     async def set_status(self, account_sid: str, wanted: WantedState) -> ObservedState:
         """Ask for a state and return how the account stands then."""
         request = self._accounts(account_sid).update_async(status=STATUS_OF[wanted])
-        return await self._count("set_status", self._answer(account_sid, request))
+        return await self._count("set_status", self._status(account_sid, request))
+
+    async def list_accounts(self, friendly_name: str) -> list[TwilioAccount]:
+        """Return the accounts of a name."""
+        request = self._accounts.list_async(friendly_name=friendly_name, limit=LISTED_MAX)
+        return await self._count("list_accounts", self._listed(request))
+
+    async def create_account(self, friendly_name: str) -> TwilioAccount:
+        """Make an account."""
+        request = self._accounts.create_async(friendly_name=friendly_name)
+        return await self._count("create_account", self._created(request))
 
     async def close(self) -> None:
         """Close every connection."""
         await self._http_client.close()
 
-    async def _count(self, call: str, answer: Awaitable[ObservedState]) -> ObservedState:
+    async def _count(self, call: str, answer: Awaitable[AnswerT]) -> AnswerT:
         try:
-            observed = await answer
+            answered = await answer
         except TwilioError as error:
             self._calls.labels(call, OUTCOME_OF[type(error)]).inc()
             raise
         self._calls.labels(call, "answered").inc()
-        return observed
+        return answered
 
-    async def _answer(self, account_sid: str, request: Awaitable[Any]) -> ObservedState:
-        try:
-            account = await request
-        except (TwilioRestException, TwilioServiceException) as error:
-            raise self._refusal(error) from None
-        except (AttributeError, TypeError, ValueError) as error:
-            raise TwilioUnavailableError("an answer that cannot be read") from error
+    async def _status(self, account_sid: str, request: Awaitable[Any]) -> ObservedState:
+        account = await self._answer(request)
         observed = OBSERVED.get(str(account.status))
         if observed is None or str(account.sid).lower() != account_sid.lower():
             raise TwilioUnavailableError("an answer that does not say how the account stands")
         return observed
+
+    async def _listed(self, request: Awaitable[list[Any]]) -> list[TwilioAccount]:
+        return [_to_account(each) for each in await self._answer(request)]
+
+    async def _created(self, request: Awaitable[Any]) -> TwilioAccount:
+        return _to_account(await self._answer(request))
+
+    async def _answer(self, request: Awaitable[AnswerT]) -> AnswerT:
+        try:
+            return await request
+        except (TwilioRestException, TwilioServiceException) as error:
+            raise self._refusal(error) from None
+        except TwilioException as error:
+            raise self._refusal_of_list(error) from None
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise TwilioUnavailableError("an answer that cannot be read") from error
 
     def _refusal(self, error: TwilioRestException | TwilioServiceException) -> TwilioRefusedError:
         message = str(error.title if isinstance(error, TwilioServiceException) else error.msg)
@@ -160,6 +192,22 @@ class TwilioRestAccounts:
             message = message.replace(secret, "…")
         code = error.code if isinstance(error.code, int) else error.status
         return TwilioRefusedError(code, storable_text(message, MESSAGE_LENGTH_MAX))
+
+    def _refusal_of_list(self, error: TwilioException) -> TwilioError:
+        """The library's lists raise the whole answer, or that they cannot read it."""
+        answer = (None, *error.args)[-1]
+        if not isinstance(answer, Response) or answer.ok:
+            return TwilioUnavailableError("an answer that cannot be read")
+        return self._refusal(Version.exception("GET", "", answer, "not listed"))
+
+
+def _to_account(account: Any) -> TwilioAccount:
+    state = OBSERVED.get(str(account.status))
+    made = isinstance(account.date_created, datetime) and account.date_created.tzinfo is not None
+    if state is None or not made or not ACCOUNT_SID.fullmatch(str(account.sid)):
+        raise TwilioUnavailableError("an answer that does not say which account it is of")
+    account_sid = normal_account_sid(account.sid)
+    return TwilioAccount(account_sid, str(account.friendly_name), state, account.date_created)
 
 
 def _require_an_answer(status: int, headers: Mapping[str, str], text: str) -> None:
