@@ -8,14 +8,17 @@ from libs.observing import subscription_observer, wallet_observer
 from libs.service import Service
 from services.telephony.config import TelephonySettings
 from services.telephony.operations.claiming import Claiming
+from services.telephony.operations.creating import Creation
 from services.telephony.operations.driving import Driving
 from services.telephony.operations.organizations import OrganizationOperations
+from services.telephony.operations.provisioning import ProvisionOperations
+from services.telephony.operations.reconciling import ReconcileOperations
 from services.telephony.operations.recording import Recording
 from services.telephony.operations.sending import SendingOperations
 from services.telephony.operations.subaccounts import SubaccountOperations
 from services.telephony.servicer.telephony import telephony_service
 from services.telephony.twilio_accounts import TwilioRestAccounts
-from services.telephony.workers import Reconciler, build_workers
+from services.telephony.workers import Provisioner, Reconciler, build_workers
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -43,6 +46,17 @@ async def build(settings: TelephonySettings) -> Service:
     )
     recording = Recording(database, timing, metrics.registry)
     reconciler = Reconciler(Claiming(database, timing), driving, recording, settings)
+    creation = Creation(
+        database,
+        twilio,
+        timing,
+        reconciler.wake,
+        back_off_max_seconds=settings.twilio_back_off_max_seconds,
+        refused_back_off_max_seconds=settings.twilio_refused_back_off_max_seconds,
+        registry=metrics.registry,
+    )
+    provisioner = Provisioner(creation, settings)
+    wait_seconds = timing.lease.total_seconds()
     organizations = OrganizationOperations(database, reconciler.wake)
     subaccounts = SubaccountOperations(database, settings.twilio_account_sid, reconciler.wake)
     return Service(
@@ -50,10 +64,16 @@ async def build(settings: TelephonySettings) -> Service:
         database,
         metrics,
         rpc_services=[
-            telephony_service(organizations, subaccounts, SendingOperations(database)),
+            telephony_service(
+                organizations,
+                subaccounts,
+                SendingOperations(database),
+                ProvisionOperations(database, provisioner.wake, wait_seconds),
+                ReconcileOperations(database, reconciler.wake, wait_seconds),
+            ),
             subscription_observer(organizations),
             wallet_observer(organizations),
         ],
-        workers=build_workers(organizations, reconciler, settings),
+        workers=build_workers(organizations, reconciler, provisioner, settings),
         closables=[twilio],
     )

@@ -9,9 +9,13 @@ from services.telephony.config import TelephonySettings
 from services.telephony.domain.reconciling import Answer
 from services.telephony.domain.values import DueSearch
 from services.telephony.operations.claiming import Claim, Claiming
+from services.telephony.operations.creating import Creation
 from services.telephony.operations.driving import Driving
 from services.telephony.operations.organizations import OrganizationOperations
 from services.telephony.operations.recording import Outcome, Recording
+
+# Accounts are made now and then; more at once would be of use to nobody.
+PROVISIONS_AT_ONCE = 2
 
 
 @dataclass
@@ -142,9 +146,35 @@ class Reconciler:
         await self._recording.record(Outcome(claim, None))
 
 
+class Provisioner:
+    """Carries intents out, a few at a time, beside the subaccounts that are driven."""
+
+    name = "provision"
+
+    def __init__(self, creation: Creation, settings: TelephonySettings) -> None:
+        self._pollers = [
+            PollingWorker(self.name, creation.carry_on, settings.poll_interval_seconds)
+            for _ in range(PROVISIONS_AT_ONCE)
+        ]
+
+    def wake(self) -> None:
+        """Look now for what is due; to be called after the commit that made it so."""
+        for poller in self._pollers:
+            poller.wake()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until stop is set, and finish what is under way."""
+        async with asyncio.TaskGroup() as group:
+            for poller in self._pollers:
+                group.create_task(poller.run(stop), name=self.name)
+
+
 def build_workers(
-    organizations: OrganizationOperations, reconciler: Reconciler, settings: TelephonySettings
+    organizations: OrganizationOperations,
+    reconciler: Reconciler,
+    provisioner: Provisioner,
+    settings: TelephonySettings,
 ) -> list[Worker]:
     """Return what runs beside the rpcs."""
     lapse = PollingWorker("lapse", organizations.reevaluate_due, settings.poll_interval_seconds)
-    return [reconciler, lapse]
+    return [reconciler, provisioner, lapse]

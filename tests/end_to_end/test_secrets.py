@@ -137,6 +137,7 @@ async def known_values(stage: Stage, organization_id: str, provider: str) -> dic
         "provider": f"PROVIDER_{provider}",
         "accountSid": await stage.look_up("telephony", SUBACCOUNT, organization_id),
         "brandId": BRAND_ID,
+        "friendlyName": "A brand of a test's",
         "currencyCode": CURRENCY_CODE,
         "amountMicros": 10_000_000,
         "planId": "P-BASIC" if provider == "PAYPAL" else "price_basic",
@@ -202,7 +203,7 @@ async def knock_everywhere(stage: Stage, organization_id: str, stripe_secrets: l
     for status, tokens_too in (*((status, False) for status in STATUSES), (401, True)):
         await stage.let_providers_echo(status, tokens_too=tokens_too)
         vain = (stage.ask_these("billing_gateway", ASKING, it) for it in known)
-        await asyncio.gather(*vain)
+        await asyncio.gather(*vain, stage.ask_these("telephony", ["ProvisionSubaccount"], known[0]))
         await stage.read_tables()
     await stage.let_providers_work()
     for values in known:

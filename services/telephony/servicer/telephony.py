@@ -5,8 +5,11 @@ from typing import Any
 from libs.rpc.times import optional_time
 from libs.service import RpcService
 from services.telephony.domain.changes import ChangeFilter
+from services.telephony.domain.provisioning import Wish
 from services.telephony.domain.values import SubaccountFilter
 from services.telephony.operations.organizations import OrganizationOperations
+from services.telephony.operations.provisioning import ProvisionOperations
+from services.telephony.operations.reconciling import ReconcileOperations
 from services.telephony.operations.sending import SendingOperations
 from services.telephony.operations.subaccounts import SubaccountOperations
 from services.telephony.servicer.messages import (
@@ -30,10 +33,14 @@ class TelephonyServicer(telephony_service_pb2_grpc.TelephonyServiceServicer):
         organizations: OrganizationOperations,
         subaccounts: SubaccountOperations,
         sending: SendingOperations,
+        provisioning: ProvisionOperations,
+        reconciling: ReconcileOperations,
     ) -> None:
         self._organizations = organizations
         self._subaccounts = subaccounts
         self._sending = sending
+        self._provisioning = provisioning
+        self._reconciling = reconciling
 
     async def RegisterSubaccount(
         self, request: telephony_service_pb2.RegisterSubaccountRequest, context: Any
@@ -44,6 +51,22 @@ class TelephonyServicer(telephony_service_pb2_grpc.TelephonyServiceServicer):
         )
         return telephony_service_pb2.RegisterSubaccountResponse(
             subaccount=subaccount_message(standing)
+        )
+
+    async def ProvisionSubaccount(
+        self, request: telephony_service_pb2.ProvisionSubaccountRequest, context: Any
+    ) -> telephony_service_pb2.ProvisionSubaccountResponse:
+        """Have a subaccount made."""
+        wish = Wish(
+            organization_id=request.organization_id,
+            reference_id=request.reference_id,
+            brand_id=request.brand_id,
+            friendly_name=request.friendly_name,
+        )
+        provisioned = await self._provisioning.provision(wish)
+        return telephony_service_pb2.ProvisionSubaccountResponse(
+            subaccount=subaccount_message(provisioned.standing),
+            double_account_sids=provisioned.double_account_sids,
         )
 
     async def SuspendSubaccounts(
@@ -110,6 +133,15 @@ class TelephonyServicer(telephony_service_pb2_grpc.TelephonyServiceServicer):
             next_page_token=page.next_page_token,
         )
 
+    async def ReconcileSubaccounts(
+        self, request: telephony_service_pb2.ReconcileSubaccountsRequest, context: Any
+    ) -> telephony_service_pb2.ReconcileSubaccountsResponse:
+        """Have subaccounts looked at now."""
+        standings = await self._reconciling.reconcile(request.organization_id)
+        return telephony_service_pb2.ReconcileSubaccountsResponse(
+            subaccounts=[subaccount_message(standing) for standing in standings]
+        )
+
     async def CanOrganizationSend(
         self, request: telephony_service_pb2.CanOrganizationSendRequest, context: Any
     ) -> telephony_service_pb2.CanOrganizationSendResponse:
@@ -124,10 +156,12 @@ def telephony_service(
     organizations: OrganizationOperations,
     subaccounts: SubaccountOperations,
     sending: SendingOperations,
+    provisioning: ProvisionOperations,
+    reconciling: ReconcileOperations,
 ) -> RpcService:
     """Return the gRPC service of the subaccounts."""
     return RpcService(
         SERVICE_NAME,
-        TelephonyServicer(organizations, subaccounts, sending),
+        TelephonyServicer(organizations, subaccounts, sending, provisioning, reconciling),
         telephony_service_pb2_grpc.add_TelephonyServiceServicer_to_server,
     )

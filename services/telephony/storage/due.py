@@ -1,5 +1,7 @@
 """What is to be driven now."""
 
+from collections.abc import Mapping
+
 from libs.database import Connection
 from services.telephony.domain.values import DueSearch
 
@@ -36,3 +38,22 @@ async def list_due(connection: Connection, search: DueSearch) -> dict[str, str]:
         LIST_DUE, search.urgent, search.held_up_organization_ids, search.limit
     )
     return {row["account_sid"]: row["organization_id"] for row in rows}
+
+
+# Whoever was at one when it was asked for had begun before.
+LIST_WAITING = """
+SELECT account_sid, lease_end_time IS NULL AND next_attempt_time > now() AS is_idle
+FROM subaccounts
+    JOIN unnest($1::text[], $2::bigint[]) AS asked (account_sid, last_claim_number)
+    USING (account_sid)
+WHERE observed <> 'CLOSED'
+  AND (
+    claim_number <= last_claim_number OR lease_end_time IS NOT NULL OR next_attempt_time <= now()
+  )
+"""
+
+
+async def list_waiting(connection: Connection, asked: Mapping[str, int]) -> dict[str, bool]:
+    """Return what has not been driven since, after the claims given, and whether it is not due."""
+    rows = await connection.fetch(LIST_WAITING, list(asked), list(asked.values()))
+    return {row["account_sid"]: row["is_idle"] for row in rows}

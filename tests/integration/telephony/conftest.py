@@ -18,8 +18,10 @@ from services.telephony.config import TelephonySettings
 from services.telephony.domain.changes import ChangeFilter, SubaccountChange
 from services.telephony.domain.values import DueSearch
 from services.telephony.operations.claiming import Claim, Claiming
+from services.telephony.operations.creating import Creation
 from services.telephony.operations.driving import Driving
 from services.telephony.operations.organizations import OrganizationOperations
+from services.telephony.operations.provisioning import ProvisionOperations
 from services.telephony.operations.recording import Outcome, Recording
 from services.telephony.operations.sending import SendingOperations
 from services.telephony.operations.subaccounts import SubaccountOperations
@@ -63,6 +65,8 @@ class Parts:
     driving: Driving
     recording: Recording
     registry: CollectorRegistry
+    provisioning: ProvisionOperations
+    creation: Creation
 
     async def claim(self, *, urgent: bool, left_aside: Sequence[str] = ()) -> list[Claim]:
         """Claim what is due, or all of it that is not left aside."""
@@ -109,6 +113,16 @@ async def open_parts(settings: TelephonySettings) -> AsyncIterator[Parts]:
         timeout_seconds=settings.twilio_timeout_seconds,
         registry=registry,
     )
+    creation = Creation(
+        database,
+        accounts,
+        settings.reconcile_timing,
+        lambda: None,
+        back_off_max_seconds=settings.twilio_back_off_max_seconds,
+        refused_back_off_max_seconds=settings.twilio_refused_back_off_max_seconds,
+        registry=registry,
+    )
+    lease_seconds = settings.reconcile_timing.lease.total_seconds()
     yield Parts(
         OrganizationOperations(database, lambda: None),
         SubaccountOperations(database, settings.twilio_account_sid, lambda: None),
@@ -117,6 +131,8 @@ async def open_parts(settings: TelephonySettings) -> AsyncIterator[Parts]:
         make_driving(database, accounts, settings),
         Recording(database, settings.reconcile_timing, registry),
         registry,
+        ProvisionOperations(database, lambda: None, lease_seconds),
+        creation,
     )
     await accounts.close()
     await database.close()

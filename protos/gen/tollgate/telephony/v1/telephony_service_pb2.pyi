@@ -75,6 +75,75 @@ class RegisterSubaccountResponse(_message.Message):
 Global___RegisterSubaccountResponse: _TypeAlias = RegisterSubaccountResponse  # noqa: Y015
 
 @_typing.final
+class ProvisionSubaccountRequest(_message.Message):
+    """ProvisionSubaccountRequest is the request of ProvisionSubaccount."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    BRAND_ID_FIELD_NUMBER: _builtins.int
+    FRIENDLY_NAME_FIELD_NUMBER: _builtins.int
+    REFERENCE_ID_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """organization_id that it is made for."""
+    brand_id: _builtins.str
+    """brand_id of the organization; may be empty."""
+    friendly_name: _builtins.str
+    """friendly_name for people: 1 to 64 characters, no control characters or line breaks, no white space at
+    either end. At Twilio a mark of 16 characters follows it, by which Tollgate finds the account, and it is
+    cut to 47 characters.
+    """
+    reference_id: _builtins.str
+    """reference_id of the subaccount, unique for ever among the organization's."""
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        brand_id: _builtins.str = ...,
+        friendly_name: _builtins.str = ...,
+        reference_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand_id", b"brand_id", "friendly_name", b"friendly_name", "organization_id", b"organization_id", "reference_id", b"reference_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProvisionSubaccountRequest: _TypeAlias = ProvisionSubaccountRequest  # noqa: Y015
+
+@_typing.final
+class ProvisionSubaccountResponse(_message.Message):
+    """ProvisionSubaccountResponse is the response of ProvisionSubaccount."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBACCOUNT_FIELD_NUMBER: _builtins.int
+    DOUBLE_ACCOUNT_SIDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def subaccount(self) -> _subaccount_pb2.Subaccount:
+        """subaccount as it is known now."""
+
+    @_builtins.property
+    def double_account_sids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """double_account_sids: accounts that Twilio made for the same reference as well, because the answer to a
+        request was lost and it took effect late. They are suspended and not registered; nearly always none.
+        """
+
+    def __init__(
+        self,
+        *,
+        subaccount: _subaccount_pb2.Subaccount | None = ...,
+        double_account_sids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subaccount", b"subaccount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["double_account_sids", b"double_account_sids", "subaccount", b"subaccount"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProvisionSubaccountResponse: _TypeAlias = ProvisionSubaccountResponse  # noqa: Y015
+
+@_typing.final
 class SuspendSubaccountsRequest(_message.Message):
     """SuspendSubaccountsRequest is the request of SuspendSubaccounts."""
 
@@ -394,6 +463,52 @@ class ListSubaccountChangesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListSubaccountChangesResponse: _TypeAlias = ListSubaccountChangesResponse  # noqa: Y015
+
+@_typing.final
+class ReconcileSubaccountsRequest(_message.Message):
+    """ReconcileSubaccountsRequest is the request of ReconcileSubaccounts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """organization_id of the subaccounts."""
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization_id", b"organization_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReconcileSubaccountsRequest: _TypeAlias = ReconcileSubaccountsRequest  # noqa: Y015
+
+@_typing.final
+class ReconcileSubaccountsResponse(_message.Message):
+    """ReconcileSubaccountsResponse is the response of ReconcileSubaccounts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBACCOUNTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def subaccounts(self) -> _containers.RepeatedCompositeFieldContainer[_subaccount_pb2.Subaccount]:
+        """subaccounts of the organization, as they are known now; the first 500 by account_sid."""
+
+    def __init__(
+        self,
+        *,
+        subaccounts: _abc.Iterable[_subaccount_pb2.Subaccount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["subaccounts", b"subaccounts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReconcileSubaccountsResponse: _TypeAlias = ReconcileSubaccountsResponse  # noqa: Y015
 
 @_typing.final
 class CanOrganizationSendRequest(_message.Message):

@@ -28,7 +28,7 @@ if _version_not_supported:
 class TelephonyServiceStub:
     """TelephonyService keeps Twilio subaccounts as they must stand: suspended while anything blocks their
     organization, active otherwise. It writes down what is wanted and a reconciler drives Twilio until it is
-    so; no rpc waits for Twilio. Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
+    so; no rpc but ProvisionSubaccount and ReconcileSubaccounts waits for Twilio. Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
     """
 
     def __init__(self, channel):
@@ -41,6 +41,11 @@ class TelephonyServiceStub:
                 '/tollgate.telephony.v1.TelephonyService/RegisterSubaccount',
                 request_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.RegisterSubaccountRequest.SerializeToString,
                 response_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.RegisterSubaccountResponse.FromString,
+                _registered_method=True)
+        self.ProvisionSubaccount = channel.unary_unary(
+                '/tollgate.telephony.v1.TelephonyService/ProvisionSubaccount',
+                request_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ProvisionSubaccountRequest.SerializeToString,
+                response_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ProvisionSubaccountResponse.FromString,
                 _registered_method=True)
         self.SuspendSubaccounts = channel.unary_unary(
                 '/tollgate.telephony.v1.TelephonyService/SuspendSubaccounts',
@@ -67,6 +72,11 @@ class TelephonyServiceStub:
                 request_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListSubaccountChangesRequest.SerializeToString,
                 response_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListSubaccountChangesResponse.FromString,
                 _registered_method=True)
+        self.ReconcileSubaccounts = channel.unary_unary(
+                '/tollgate.telephony.v1.TelephonyService/ReconcileSubaccounts',
+                request_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ReconcileSubaccountsRequest.SerializeToString,
+                response_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ReconcileSubaccountsResponse.FromString,
+                _registered_method=True)
         self.CanOrganizationSend = channel.unary_unary(
                 '/tollgate.telephony.v1.TelephonyService/CanOrganizationSend',
                 request_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.CanOrganizationSendRequest.SerializeToString,
@@ -77,13 +87,31 @@ class TelephonyServiceStub:
 class TelephonyServiceServicer:
     """TelephonyService keeps Twilio subaccounts as they must stand: suspended while anything blocks their
     organization, active otherwise. It writes down what is wanted and a reconciler drives Twilio until it is
-    so; no rpc waits for Twilio. Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
+    so; no rpc but ProvisionSubaccount and ReconcileSubaccounts waits for Twilio. Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
     """
 
     def RegisterSubaccount(self, request, context):
         """RegisterSubaccount puts a subaccount under the organization's rule. An organization may have many.
         Idempotent; another organization's: ALREADY_LINKED; another brand_id: REFERENCE_CONFLICT; the
         platform's own account: INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProvisionSubaccount(self, request, context):
+        """ProvisionSubaccount has Twilio make a subaccount, once for each reference_id of the organization, and
+        registers it. The same reference with the same content answers with that subaccount for ever, whatever
+        blocks the organization by then. The intent is written before Twilio is asked and is carried out even if
+        the caller is gone; the call waits for Twilio for as long as four calls may take
+        (TELEPHONY_TWILIO_TIMEOUT_SECONDS each) at most.
+        Errors: NOT_ELIGIBLE with the blockers, if the organization may not send: nothing is made while that
+        lasts. PROVIDER_UNAVAILABLE: Twilio did not answer, or not yet; INVALID_STATE with metadata twilioCode:
+        Twilio refuses, at its limit of subaccounts (21480) for one. After both the intent stands and is tried
+        again, so try again with the same reference. REFERENCE_CONFLICT: the reference has another brand_id or
+        friendly_name.
+        Example: {"organization_id": "org-1", "brand_id": "acme", "friendly_name": "Acme Ltd",
+        "reference_id": "acme-twilio"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,6 +153,17 @@ class TelephonyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReconcileSubaccounts(self, request, context):
+        """ReconcileSubaccounts has all subaccounts of the organization looked at now, brought to how they should
+        stand, and answers how they stand then. It waits for as long as four calls to Twilio may take
+        (TELEPHONY_TWILIO_TIMEOUT_SECONDS each) at most; what was not reached by then, or in vain, shows by its
+        observe_time and last_error. None registered: an empty list.
+        Example: {"organization_id": "org-1"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CanOrganizationSend(self, request, context):
         """CanOrganizationSend is cheap advice from local knowledge; it says no when in doubt. The permission to
         send is the wallet's debit.
@@ -140,6 +179,11 @@ def add_TelephonyServiceServicer_to_server(servicer, server):
                     servicer.RegisterSubaccount,
                     request_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.RegisterSubaccountRequest.FromString,
                     response_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.RegisterSubaccountResponse.SerializeToString,
+            ),
+            'ProvisionSubaccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProvisionSubaccount,
+                    request_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ProvisionSubaccountRequest.FromString,
+                    response_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ProvisionSubaccountResponse.SerializeToString,
             ),
             'SuspendSubaccounts': grpc.unary_unary_rpc_method_handler(
                     servicer.SuspendSubaccounts,
@@ -166,6 +210,11 @@ def add_TelephonyServiceServicer_to_server(servicer, server):
                     request_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListSubaccountChangesRequest.FromString,
                     response_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListSubaccountChangesResponse.SerializeToString,
             ),
+            'ReconcileSubaccounts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReconcileSubaccounts,
+                    request_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ReconcileSubaccountsRequest.FromString,
+                    response_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ReconcileSubaccountsResponse.SerializeToString,
+            ),
             'CanOrganizationSend': grpc.unary_unary_rpc_method_handler(
                     servicer.CanOrganizationSend,
                     request_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.CanOrganizationSendRequest.FromString,
@@ -182,7 +231,7 @@ def add_TelephonyServiceServicer_to_server(servicer, server):
 class TelephonyService:
     """TelephonyService keeps Twilio subaccounts as they must stand: suspended while anything blocks their
     organization, active otherwise. It writes down what is wanted and a reconciler drives Twilio until it is
-    so; no rpc waits for Twilio. Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
+    so; no rpc but ProvisionSubaccount and ReconcileSubaccounts waits for Twilio. Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
     """
 
     @staticmethod
@@ -202,6 +251,33 @@ class TelephonyService:
             '/tollgate.telephony.v1.TelephonyService/RegisterSubaccount',
             tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.RegisterSubaccountRequest.SerializeToString,
             tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.RegisterSubaccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProvisionSubaccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.telephony.v1.TelephonyService/ProvisionSubaccount',
+            tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ProvisionSubaccountRequest.SerializeToString,
+            tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ProvisionSubaccountResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -337,6 +413,33 @@ class TelephonyService:
             '/tollgate.telephony.v1.TelephonyService/ListSubaccountChanges',
             tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListSubaccountChangesRequest.SerializeToString,
             tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListSubaccountChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReconcileSubaccounts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.telephony.v1.TelephonyService/ReconcileSubaccounts',
+            tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ReconcileSubaccountsRequest.SerializeToString,
+            tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ReconcileSubaccountsResponse.FromString,
             options,
             channel_credentials,
             insecure,

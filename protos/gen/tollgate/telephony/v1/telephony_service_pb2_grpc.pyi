@@ -15,7 +15,7 @@ GRPC_VERSION: str
 class TelephonyServiceStub:
     """TelephonyService keeps Twilio subaccounts as they must stand: suspended while anything blocks their
     organization, active otherwise. It writes down what is wanted and a reconciler drives Twilio until it is
-    so; no rpc waits for Twilio. Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
+    so; no rpc but ProvisionSubaccount and ReconcileSubaccounts waits for Twilio. Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -23,6 +23,20 @@ class TelephonyServiceStub:
     """RegisterSubaccount puts a subaccount under the organization's rule. An organization may have many.
     Idempotent; another organization's: ALREADY_LINKED; another brand_id: REFERENCE_CONFLICT; the
     platform's own account: INVALID_ARGUMENT.
+    """
+    ProvisionSubaccount: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.ProvisionSubaccountRequest, _telephony_service_pb2.ProvisionSubaccountResponse]
+    """ProvisionSubaccount has Twilio make a subaccount, once for each reference_id of the organization, and
+    registers it. The same reference with the same content answers with that subaccount for ever, whatever
+    blocks the organization by then. The intent is written before Twilio is asked and is carried out even if
+    the caller is gone; the call waits for Twilio for as long as four calls may take
+    (TELEPHONY_TWILIO_TIMEOUT_SECONDS each) at most.
+    Errors: NOT_ELIGIBLE with the blockers, if the organization may not send: nothing is made while that
+    lasts. PROVIDER_UNAVAILABLE: Twilio did not answer, or not yet; INVALID_STATE with metadata twilioCode:
+    Twilio refuses, at its limit of subaccounts (21480) for one. After both the intent stands and is tried
+    again, so try again with the same reference. REFERENCE_CONFLICT: the reference has another brand_id or
+    friendly_name.
+    Example: {"organization_id": "org-1", "brand_id": "acme", "friendly_name": "Acme Ltd",
+    "reference_id": "acme-twilio"}
     """
     SuspendSubaccounts: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.SuspendSubaccountsRequest, _telephony_service_pb2.SuspendSubaccountsResponse]
     """SuspendSubaccounts sets the operator's block on the organization, now and for subaccounts to come.
@@ -36,6 +50,13 @@ class TelephonyServiceStub:
     """ListSubaccounts lists subaccounts by account_sid."""
     ListSubaccountChanges: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.ListSubaccountChangesRequest, _telephony_service_pb2.ListSubaccountChangesResponse]
     """ListSubaccountChanges lists what became of subaccounts, and why, newest first."""
+    ReconcileSubaccounts: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.ReconcileSubaccountsRequest, _telephony_service_pb2.ReconcileSubaccountsResponse]
+    """ReconcileSubaccounts has all subaccounts of the organization looked at now, brought to how they should
+    stand, and answers how they stand then. It waits for as long as four calls to Twilio may take
+    (TELEPHONY_TWILIO_TIMEOUT_SECONDS each) at most; what was not reached by then, or in vain, shows by its
+    observe_time and last_error. None registered: an empty list.
+    Example: {"organization_id": "org-1"}
+    """
     CanOrganizationSend: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.CanOrganizationSendRequest, _telephony_service_pb2.CanOrganizationSendResponse]
     """CanOrganizationSend is cheap advice from local knowledge; it says no when in doubt. The permission to
     send is the wallet's debit.
@@ -44,7 +65,7 @@ class TelephonyServiceStub:
 class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
     """TelephonyService keeps Twilio subaccounts as they must stand: suspended while anything blocks their
     organization, active otherwise. It writes down what is wanted and a reconciler drives Twilio until it is
-    so; no rpc waits for Twilio. Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
+    so; no rpc but ProvisionSubaccount and ReconcileSubaccounts waits for Twilio. Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
     """
 
     @_abc_1.abstractmethod
@@ -56,6 +77,26 @@ class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
         """RegisterSubaccount puts a subaccount under the organization's rule. An organization may have many.
         Idempotent; another organization's: ALREADY_LINKED; another brand_id: REFERENCE_CONFLICT; the
         platform's own account: INVALID_ARGUMENT.
+        """
+
+    @_abc_1.abstractmethod
+    def ProvisionSubaccount(
+        self,
+        request: _telephony_service_pb2.ProvisionSubaccountRequest,
+        context: _aio.ServicerContext[_telephony_service_pb2.ProvisionSubaccountRequest, _abc.Awaitable[_telephony_service_pb2.ProvisionSubaccountResponse]],
+    ) -> _abc.Awaitable[_telephony_service_pb2.ProvisionSubaccountResponse]:
+        """ProvisionSubaccount has Twilio make a subaccount, once for each reference_id of the organization, and
+        registers it. The same reference with the same content answers with that subaccount for ever, whatever
+        blocks the organization by then. The intent is written before Twilio is asked and is carried out even if
+        the caller is gone; the call waits for Twilio for as long as four calls may take
+        (TELEPHONY_TWILIO_TIMEOUT_SECONDS each) at most.
+        Errors: NOT_ELIGIBLE with the blockers, if the organization may not send: nothing is made while that
+        lasts. PROVIDER_UNAVAILABLE: Twilio did not answer, or not yet; INVALID_STATE with metadata twilioCode:
+        Twilio refuses, at its limit of subaccounts (21480) for one. After both the intent stands and is tried
+        again, so try again with the same reference. REFERENCE_CONFLICT: the reference has another brand_id or
+        friendly_name.
+        Example: {"organization_id": "org-1", "brand_id": "acme", "friendly_name": "Acme Ltd",
+        "reference_id": "acme-twilio"}
         """
 
     @_abc_1.abstractmethod
@@ -99,6 +140,19 @@ class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_telephony_service_pb2.ListSubaccountChangesRequest, _abc.Awaitable[_telephony_service_pb2.ListSubaccountChangesResponse]],
     ) -> _abc.Awaitable[_telephony_service_pb2.ListSubaccountChangesResponse]:
         """ListSubaccountChanges lists what became of subaccounts, and why, newest first."""
+
+    @_abc_1.abstractmethod
+    def ReconcileSubaccounts(
+        self,
+        request: _telephony_service_pb2.ReconcileSubaccountsRequest,
+        context: _aio.ServicerContext[_telephony_service_pb2.ReconcileSubaccountsRequest, _abc.Awaitable[_telephony_service_pb2.ReconcileSubaccountsResponse]],
+    ) -> _abc.Awaitable[_telephony_service_pb2.ReconcileSubaccountsResponse]:
+        """ReconcileSubaccounts has all subaccounts of the organization looked at now, brought to how they should
+        stand, and answers how they stand then. It waits for as long as four calls to Twilio may take
+        (TELEPHONY_TWILIO_TIMEOUT_SECONDS each) at most; what was not reached by then, or in vain, shows by its
+        observe_time and last_error. None registered: an empty list.
+        Example: {"organization_id": "org-1"}
+        """
 
     @_abc_1.abstractmethod
     def CanOrganizationSend(
