@@ -20,11 +20,11 @@ AnswerT = TypeVar("AnswerT")
 
 @dataclass(frozen=True, slots=True)
 class RidingLimits:
-    """How many ride at most, and wait at most. Two trips keep both ends at work."""
+    """How many ride at most, and wait at most; how many trips are under way at once."""
 
     riders_per_trip_max: int = 256
     waiting_max: int = 4096
-    trips_at_once_max: int = 2
+    trips_at_once_max: int = 1
 
 
 class Rider(NamedTuple, Generic[RequestT, AnswerT]):
@@ -108,7 +108,7 @@ class Riding(Generic[RequestT, AnswerT]):
         if not middle:
             _tell_all(riders, error)
             return
-        get_logger().warning("trip_is_split", riders=len(riders), exc_info=error)
+        get_logger().warning("trip_is_split", riders=len(riders), error=type(error).__name__)
         for half in (riders[:middle], riders[middle:]):
             await self._travel(half)
 

@@ -9,7 +9,8 @@ from services.billing_gateway.ports import DeliveryRefusedError
 from services.billing_gateway.storage import inbox
 from services.billing_gateway.storage.inbox import Delivery
 
-LIMITS = RidingLimits()
+# Two keep both PostgreSQL and this process at work.
+LIMITS = RidingLimits(trips_at_once_max=2)
 # A database that hangs is given up later than that, and who waits for others waits twice as long:
 # by then the provider has gone.
 ANSWER_SECONDS_MAX = 8.0

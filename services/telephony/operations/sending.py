@@ -1,18 +1,33 @@
 """Whether an organization may send: local, so that it is fast, and closed where in doubt."""
 
+from collections.abc import Sequence
+
 from libs.database import Database
+from libs.riding import Riding, RidingLimits
 from services.telephony.domain.decision import sending_blockers
 from services.telephony.domain.values import Blocker
 from services.telephony.storage import sending
+from services.telephony.storage.sending import Sender
+
+LIMITS = RidingLimits()
 
 
 class SendingOperations:
-    """Advice for whoever is about to send."""
+    """Advice for whoever is about to send; those who ask at the same time share one query."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._riding = Riding(self._find_blockers_of_all, LIMITS)
 
     async def find_blockers(self, organization_id: str, brand_id: str) -> tuple[Blocker, ...]:
         """Return what forbids an organization to send, with one brand's subaccounts or with all."""
-        scope = await self._database.run(sending.read_scope, organization_id, brand_id)
-        return sending_blockers(scope.organization, scope.observed_states, scope.now)
+        return await self._riding.ride(Sender(organization_id, brand_id))
+
+    async def _find_blockers_of_all(self, senders: Sequence[Sender]) -> list[tuple[Blocker, ...]]:
+        different = list(dict.fromkeys(senders))
+        scopes = await self._database.run(sending.read_scopes, different)
+        found = {
+            sender: sending_blockers(scope.organization, scope.observed_states, scope.now)
+            for sender, scope in zip(different, scopes, strict=True)
+        }
+        return [found[sender] for sender in senders]

@@ -1,18 +1,31 @@
-"""What decides whether an organization may send."""
+"""What decides whether organizations may send."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-from libs.database import Connection
+from libs.database import Connection, Record
 from services.telephony.domain.values import ObservedState, Organization
 from services.telephony.storage.organizations import to_organization
 
-READ_SENDING_SCOPE = """
-SELECT *, statement_timestamp() AS now, ARRAY(
+
+class Sender(NamedTuple):
+    """Who wants to send: an organization with one brand's subaccounts, or with all."""
+
+    organization_id: str
+    brand_id: str
+
+
+READ_SCOPES = """
+SELECT organizations.*, asked.organization_id, statement_timestamp() AS now, ARRAY(
     SELECT observed FROM subaccounts
-    WHERE subaccounts.organization_id = $1 AND ($2::text = '' OR brand_id = $2)
+    WHERE subaccounts.organization_id = asked.organization_id
+      AND (asked.brand_id = '' OR subaccounts.brand_id = asked.brand_id)
 ) AS observed_states
-FROM (SELECT $1::text AS organization_id) AS asked LEFT JOIN organizations USING (organization_id)
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (organization_id, brand_id, number)
+LEFT JOIN organizations ON organizations.organization_id = asked.organization_id
+ORDER BY number
 """
 
 
@@ -25,9 +38,16 @@ class SendingScope:
     now: datetime
 
 
-async def read_scope(connection: Connection, organization_id: str, brand_id: str) -> SendingScope:
-    """Read an organization and its subaccounts of one brand, or of all; it may be unknown."""
-    row = await connection.fetchrow(READ_SENDING_SCOPE, organization_id, brand_id)
-    assert row is not None
+async def read_scopes(connection: Connection, senders: Sequence[Sender]) -> list[SendingScope]:
+    """Read what is known of each, in their order; nothing may be known of an organization."""
+    rows = await connection.fetch(
+        READ_SCOPES,
+        [sender.organization_id for sender in senders],
+        [sender.brand_id for sender in senders],
+    )
+    return [_to_scope(row) for row in rows]
+
+
+def _to_scope(row: Record) -> SendingScope:
     states = tuple(ObservedState(state) for state in row["observed_states"])
     return SendingScope(to_organization(row), states, row["now"])

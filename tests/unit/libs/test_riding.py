@@ -49,9 +49,6 @@ class Line:
         return asked
 
 
-ONE_BY_ONE = RidingLimits(trips_at_once_max=1)
-
-
 async def test_a_lone_one_waits_for_no_timer() -> None:
     line = Line()
     [asked] = line.ask(1)
@@ -63,7 +60,7 @@ async def test_a_lone_one_waits_for_no_timer() -> None:
 
 
 async def test_who_comes_meanwhile_rides_together_in_the_next() -> None:
-    line = Line(ONE_BY_ONE)
+    line = Line()
     first = await line.start(1)
     others = line.ask(2, 3, 4)
     line.may_end.set()
@@ -74,7 +71,7 @@ async def test_who_comes_meanwhile_rides_together_in_the_next() -> None:
 
 async def test_an_answer_is_never_older_than_its_request() -> None:
     """What becomes known while a trip is under way is told to whoever asks after that."""
-    line = Line(ONE_BY_ONE)
+    line = Line()
     [before] = await line.start(1)
     line.known = 1
     [after] = line.ask(1)
@@ -94,7 +91,7 @@ async def test_trips_are_no_longer_and_no_more_than_they_may_be() -> None:
 
 
 async def test_who_hangs_up_takes_nobody_along() -> None:
-    line = Line(ONE_BY_ONE)
+    line = Line()
     riding = await line.start(1, 2)
     waiting = line.ask(3, 4)
     await asyncio.sleep(0)
@@ -133,7 +130,7 @@ async def test_a_trip_that_forgets_somebody_answers_nobody_wrongly() -> None:
 
 
 async def test_too_many_are_refused_before_they_wait() -> None:
-    line = Line(RidingLimits(waiting_max=5, trips_at_once_max=1))
+    line = Line(RidingLimits(waiting_max=5))
     first = await line.start(0)
     waiting = line.ask(*range(5))
     await asyncio.sleep(0)
