@@ -2,20 +2,22 @@
 
 import argparse
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias, TypeVar
 
 import grpc
 import uvloop
 
 from dev.bench.load import Timing, drive
-from dev.bench.requests import batches, debits
+from dev.bench.requests import batches, debits, sending_questions
 from libs.rpc.client import open_channel
+from tollgate.telephony.v1 import telephony_service_pb2
 from tollgate.wallet.v1 import wallet_service_pb2
 
 ResponseT = TypeVar("ResponseT")
 
 SERVICE = "/tollgate.wallet.v1.WalletService"
+TELEPHONY_SERVICE = "/tollgate.telephony.v1.TelephonyService"
 TIMEOUT_SECONDS = 30.0
 WARM_UP_SECONDS = 0.5
 WARM_UP_BATCHES = 4
@@ -24,11 +26,12 @@ WARM_UP_BATCHES = 4
 CALLS_PER_SECOND_MAX = 10_000
 
 
+Call: TypeAlias = Callable[[bytes], Awaitable[None]]
 UnaryCall: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[bytes, ResponseT]"
 
 
 class FailedCallError(Exception):
-    """An answer that is not what a client of the wallet would take for success."""
+    """An answer that is not what a client would take for success."""
 
 
 def main() -> None:
@@ -43,13 +46,15 @@ async def measure(arguments: argparse.Namespace) -> Timing:
             return await measure_batches(
                 channel, arguments.wallets, arguments.count, arguments.in_flight
             )
-        return await measure_debits(channel, arguments.seconds, arguments.in_flight)
+        call, make = SINGLE_CALLS[arguments.what]
+        return await measure_calls(call(channel), make, arguments.seconds, arguments.in_flight)
 
 
-async def measure_debits(channel: grpc.aio.Channel, seconds: float, in_flight: int) -> Timing:
-    call = debit_by(channel)
-    warm_up_requests = debits(round(CALLS_PER_SECOND_MAX * WARM_UP_SECONDS))
-    requests = debits(round(CALLS_PER_SECOND_MAX * seconds))
+async def measure_calls(
+    call: Call, make: Callable[[int], list[bytes]], seconds: float, in_flight: int
+) -> Timing:
+    warm_up_requests = make(round(CALLS_PER_SECOND_MAX * WARM_UP_SECONDS))
+    requests = make(round(CALLS_PER_SECOND_MAX * seconds))
     await drive(call, warm_up_requests, in_flight, WARM_UP_SECONDS)
     return await drive(call, requests, in_flight, seconds)
 
@@ -63,7 +68,7 @@ async def measure_batches(
     return await drive(call, requests[WARM_UP_BATCHES:], in_flight)
 
 
-def debit_by(channel: grpc.aio.Channel) -> Callable[[bytes], Awaitable[None]]:
+def debit_by(channel: grpc.aio.Channel) -> Call:
     method: UnaryCall[wallet_service_pb2.DebitResponse] = channel.unary_unary(
         f"{SERVICE}/Debit",
         response_deserializer=wallet_service_pb2.DebitResponse.FromString,
@@ -77,7 +82,7 @@ def debit_by(channel: grpc.aio.Channel) -> Callable[[bytes], Awaitable[None]]:
     return call
 
 
-def batch_debit_by(channel: grpc.aio.Channel) -> Callable[[bytes], Awaitable[None]]:
+def batch_debit_by(channel: grpc.aio.Channel) -> Call:
     method: UnaryCall[wallet_service_pb2.BatchDebitResponse] = channel.unary_unary(
         f"{SERVICE}/BatchDebit",
         response_deserializer=wallet_service_pb2.BatchDebitResponse.FromString,
@@ -92,13 +97,33 @@ def batch_debit_by(channel: grpc.aio.Channel) -> Callable[[bytes], Awaitable[Non
     return call
 
 
+def ask_by(channel: grpc.aio.Channel) -> Call:
+    method: UnaryCall[telephony_service_pb2.CanOrganizationSendResponse] = channel.unary_unary(
+        f"{TELEPHONY_SERVICE}/CanOrganizationSend",
+        response_deserializer=telephony_service_pb2.CanOrganizationSendResponse.FromString,
+    )
+
+    async def call(request: bytes) -> None:
+        response = await method(request, timeout=TIMEOUT_SECONDS, wait_for_ready=True)
+        if not response.allowed:
+            raise FailedCallError(str(response))
+
+    return call
+
+
+SINGLE_CALLS: Mapping[
+    str, tuple[Callable[[grpc.aio.Channel], Call], Callable[[int], list[bytes]]]
+] = {"debits": (debit_by, debits), "questions": (ask_by, sending_questions)}
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m dev.bench.client", description=__doc__)
     parser.add_argument("--address", required=True)
     parser.add_argument("--in-flight", type=int, required=True)
     what = parser.add_subparsers(dest="what", required=True)
-    single = what.add_parser("debits")
-    single.add_argument("--seconds", type=float, required=True)
+    for name in SINGLE_CALLS:
+        single = what.add_parser(name)
+        single.add_argument("--seconds", type=float, required=True)
     batched = what.add_parser("batches")
     batched.add_argument("--wallets", type=int, required=True)
     batched.add_argument("--count", type=int, required=True)

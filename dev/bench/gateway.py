@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dev.bench.bare_ingest import DATABASE_URL
+from dev.bench.databases import create_database, create_service_database
 from dev.bench.deliveries import ORGANIZATIONS
 from dev.bench.ledgers import Ledger, Ledgers
 from dev.bench.programs import free_address, run_server
 from dev.bench.requests import organization_of
 from dev.postgres import EmbeddedPostgres
-from dev.service_databases import ServicePasswords, ServiceUrls, create_service_databases
-from dev.stack.settings import CHECKOUT
-from libs.migrations import migrate
 from services.billing_gateway.config import BillingGatewaySettings
 
 SERVICE = "billing_gateway"
@@ -62,8 +60,9 @@ async def run_gateway(
     postgres: EmbeddedPostgres, ledgers: Ledgers, observer: str, directory: Path, logs: Path
 ) -> AsyncIterator[Gateway]:
     """Everything, until the end of the block; the observer is one that answers at once."""
-    gateway_url = await _create_gateway_database(postgres)
-    bare_url = (await _create_database(postgres, BARE)).owner
+    gateway_url = await create_service_database(postgres, SERVICE)
+    # The owner's role, since nothing grants the other one anything.
+    bare_url = (await create_database(postgres, BARE)).owner
     async with AsyncExitStack() as exits:
         wallet = await exits.enter_async_context(ledgers.run("of_gateway"))
         await wallet.open_wallets(map(organization_of, range(ORGANIZATIONS)))
@@ -118,16 +117,3 @@ def _gateway_settings(gateway: Gateway, database_url: str, observer: str) -> dic
         "PAYPAL_SIMULATOR_URL": paypal_url,
         "PAYPAL_SIMULATOR_ROOT_FILE": str(gateway.paypal.certificates / "root.pem"),
     }
-
-
-async def _create_gateway_database(postgres: EmbeddedPostgres) -> str:
-    urls = await _create_database(postgres, SERVICE)
-    await migrate(urls.owner, CHECKOUT / "services" / SERVICE / "migrations")
-    return urls.service
-
-
-async def _create_database(postgres: EmbeddedPostgres, name: str) -> ServiceUrls:
-    """A database that its owner's role, too, can reach."""
-    passwords = ServicePasswords(owner=secrets.token_hex(16), service=secrets.token_hex(16))
-    urls = await create_service_databases(postgres.superuser_url(), {name: passwords})
-    return urls[name]

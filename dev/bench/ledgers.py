@@ -9,12 +9,10 @@ from pathlib import Path
 
 import asyncpg
 
+from dev.bench.databases import create_service_database
 from dev.bench.programs import free_address, run_server
 from dev.bench.requests import debit, organization_of, payment
 from dev.postgres import EmbeddedPostgres
-from dev.service_databases import ServicePasswords, create_service_databases
-from dev.stack.settings import CHECKOUT
-from libs.migrations import migrate
 from libs.rpc.client import open_channel
 from tollgate.wallet.v1 import wallet_service_pb2, wallet_service_pb2_grpc
 
@@ -81,10 +79,8 @@ class Ledgers:
         cls, postgres: EmbeddedPostgres, observer_address: str, logs: Path
     ) -> "Ledgers":
         """Migrates the database that the others are copies of."""
-        passwords = ServicePasswords(owner=secrets.token_hex(16), service=secrets.token_hex(16))
-        urls = await create_service_databases(postgres.superuser_url(), {SERVICE: passwords})
-        await migrate(urls[SERVICE].owner, CHECKOUT / "services" / SERVICE / "migrations")
-        return cls(postgres, urls[SERVICE].service, observer_address, logs)
+        template_url = await create_service_database(postgres, SERVICE)
+        return cls(postgres, template_url, observer_address, logs)
 
     @asynccontextmanager
     async def run(self, name: str) -> AsyncIterator[Ledger]:

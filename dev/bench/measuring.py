@@ -10,7 +10,7 @@ from dev.bench.ingest import measure_ingest
 from dev.bench.options import Options
 from dev.bench.rows import Figures
 from dev.bench.screen import Bar
-from dev.bench.single_debits import measure_latency, measure_statements, measure_throughput
+from dev.bench.single_calls import measure_latency, measure_statements, measure_throughput
 from dev.bench.site import Site
 
 Measure = Callable[[], Awaitable[Figures]]
@@ -23,13 +23,23 @@ def measures_of(site: Site, options: Options) -> Mapping[str, Measure]:
         "pgbench": partial(
             pgbench.measure_transactions, site.superuser_url, seconds, site.directory
         ),
-        "Debit": partial(measure_throughput, site.empty.address, seconds, "debits"),
-        "no-op": partial(measure_throughput, site.no_op_address, seconds, "no_op_calls"),
+        "Debit": partial(measure_throughput, site.empty.address, "debits", seconds, "debits"),
+        "no-op": partial(measure_throughput, site.no_op_address, "debits", seconds, "no_op_calls"),
         "Debit, large ledger": partial(
-            measure_throughput, site.large.address, seconds, "debits_in_large_ledger"
+            measure_throughput, site.large.address, "debits", seconds, "debits_in_large_ledger"
         ),
-        "a lone no-op": partial(measure_latency, site.no_op_address, seconds / 2, "lone_no_op"),
-        "a lone Debit": partial(measure_latency, site.empty.address, seconds / 2, "lone_debit"),
+        "CanOrganizationSend": partial(
+            measure_throughput, site.telephony.address, "questions", seconds, "questions"
+        ),
+        "CanOrganizationSend, no-op": partial(
+            measure_throughput, site.no_op_address, "questions", seconds, "no_op_questions"
+        ),
+        "a lone no-op": partial(
+            measure_latency, site.no_op_address, "debits", seconds / 2, "lone_no_op"
+        ),
+        "a lone Debit": partial(
+            measure_latency, site.empty.address, "debits", seconds / 2, "lone_debit"
+        ),
         "a lone debit's statements": partial(measure_statements, site.empty, seconds / 2),
         "BatchDebit": partial(measure_batches, site.batched, 1, options.batches, "batched"),
         "BatchDebit, many wallets": partial(

@@ -3,6 +3,7 @@
 import random
 import uuid
 
+from tollgate.telephony.v1 import telephony_service_pb2
 from tollgate.wallet.v1 import wallet_service_pb2
 
 CURRENCY_CODE = "USD"
@@ -10,11 +11,27 @@ PRICE_MICROS = 7_500
 # What each wallet has at the start; no measurement spends it.
 FUNDS_MICROS = 10**15
 BATCH_SIZE = 1_000
+ASKING_ORGANIZATIONS = 1_000
 
 
 def organization_of(number: int) -> str:
     """An id of 24 characters."""
     return f"organization-{number:011}"
+
+
+def account_sid_of(number: int) -> str:
+    """Of an organization's one subaccount."""
+    return f"AC{number:032x}"
+
+
+def sending_questions(count: int) -> list[bytes]:
+    """Requests of CanOrganizationSend, ready to be sent; chance says who asks."""
+    bodies = [sending_question(each).SerializeToString() for each in range(ASKING_ORGANIZATIONS)]
+    return random.choices(bodies, k=count)
+
+
+def sending_question(number: int) -> telephony_service_pb2.CanOrganizationSendRequest:
+    return telephony_service_pb2.CanOrganizationSendRequest(organization_id=organization_of(number))
 
 
 def debits(count: int) -> list[bytes]:

@@ -102,6 +102,15 @@ def goals_for(wallets: int, entries: int) -> tuple[Goal, ...]:
             at_most=True,
         ),
         *_ledger_goals(entries),
+        Goal(
+            what="CanOrganizationSend, 256 in flight ÷ bare no-op",
+            unit="calls/s",
+            ours="questions_per_second",
+            against="no_op_questions_per_second",
+            against_unit="calls/s",
+            least=0.70,
+            aim=0.85,
+        ),
         *_ingest_goals("Stripe", least=0.5, aim=0.8),
         *_ingest_goals("PayPal", least=0.4, aim=0.6),
     )

@@ -1,4 +1,4 @@
-"""Everything that runs while it is measured: PostgreSQL, ledgers, a gateway, bare servers."""
+"""Everything that runs while it is measured: PostgreSQL, services and bare servers."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,8 +12,9 @@ from dev.bench.gateway import Gateway, run_gateway
 from dev.bench.ledgers import Ledger, Ledgers
 from dev.bench.options import Options
 from dev.bench.programs import free_address, run_server
-from dev.bench.requests import organization_of
+from dev.bench.requests import ASKING_ORGANIZATIONS, organization_of
 from dev.bench.screen import Bar
+from dev.bench.telephony import Telephony, run_telephony
 from dev.postgres import EmbeddedPostgres, EmbeddedPostgresError
 from dev.stack.errors import StackError
 
@@ -32,6 +33,7 @@ class Site:
     large: Ledger
     batched: Ledger
     gateway: Gateway
+    telephony: Telephony
 
     async def postgres_version(self) -> str:
         connection = await asyncpg.connect(self.superuser_url)
@@ -63,16 +65,26 @@ async def run_site(options: Options, directory: Path, bar: Bar) -> AsyncIterator
         await copying.create_table(batched.superuser_url)
         bar.begin("filling the large ledger")
         await large_ledger.fill(large, options.entries, bar.advance)
-        # It answers what the service has answered, so that the messages are the same.
-        answer = directory / "debit_response"
-        answer.write_bytes((await empty.debit_once()).SerializeToString())
+        telephony = await exits.enter_async_context(run_telephony(postgres, options.log_directory))
+        bar.begin("adding organizations to telephony")
+        await telephony.add_organizations(range(ASKING_ORGANIZATIONS))
+        # It answers what the services have answered, so that the messages are the same.
+        answers = {
+            "Debit": await empty.debit_once(),
+            "CanOrganizationSend": await telephony.ask_once(),
+        }
+        for name, answer in answers.items():
+            (directory / name).write_bytes(answer.SerializeToString())
+        arguments = [each for name in answers for each in ("--answer", str(directory / name))]
         no_op = await exits.enter_async_context(
-            _run_bare_server("no_op", ["--debit-response", str(answer)], options.log_directory)
+            _run_bare_server("no_op", arguments, options.log_directory)
         )
         gateway = await exits.enter_async_context(
             run_gateway(postgres, ledgers, observer, directory, options.log_directory)
         )
-        yield Site(directory, postgres.superuser_url(), no_op, empty, large, batched, gateway)
+        yield Site(
+            directory, postgres.superuser_url(), no_op, empty, large, batched, gateway, telephony
+        )
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Single debits of one wallet, many in flight or one; a bare server can be asked just the same."""
+"""Single calls, many in flight or one; a bare server can be asked just the same."""
 
 from dev.bench.ledgers import Ledger
 from dev.bench.load import Timing
@@ -9,16 +9,16 @@ from dev.bench.statements import CHAIN_KEY, DATABASE_URL
 IN_FLIGHT = 256
 
 
-async def measure_throughput(address: str, seconds: float, what: str) -> Figures:
-    timing = await _debit(address, IN_FLIGHT, seconds)
+async def measure_throughput(address: str, calls: str, seconds: float, what: str) -> Figures:
+    timing = await _call(address, calls, IN_FLIGHT, seconds)
     return {
         f"{what}_per_second": timing.calls_per_second,
         f"{what}_client_cores": timing.client_cores,
     }
 
 
-async def measure_latency(address: str, seconds: float, what: str) -> Figures:
-    timing = await _debit(address, 1, seconds)
+async def measure_latency(address: str, calls: str, seconds: float, what: str) -> Figures:
+    timing = await _call(address, calls, 1, seconds)
     return {f"{what}_microseconds": timing.median_microseconds}
 
 
@@ -32,9 +32,9 @@ async def measure_statements(ledger: Ledger, seconds: float) -> Figures:
     return {"lone_statements_microseconds": timing.median_microseconds}
 
 
-async def _debit(address: str, in_flight: int, seconds: float) -> Timing:
+async def _call(address: str, calls: str, in_flight: int, seconds: float) -> Timing:
     return await take_timing(
         "dev.bench.client",
         *("--address", address, "--in-flight", str(in_flight)),
-        *("debits", "--seconds", str(seconds)),
+        *(calls, "--seconds", str(seconds)),
     )
