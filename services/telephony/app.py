@@ -36,19 +36,21 @@ async def build(settings: TelephonySettings) -> Service:
         timeout_seconds=settings.twilio_timeout_seconds,
         registry=metrics.registry,
     )
-    timing = settings.reconcile_timing
+    policy, timing = settings.suspension_policy, settings.reconcile_timing
     driving = Driving(
         database,
         twilio,
+        policy,
         back_off_max_seconds=settings.twilio_back_off_max_seconds,
         refused_back_off_max_seconds=settings.twilio_refused_back_off_max_seconds,
         sweep_seconds=settings.twilio_sweep_seconds,
     )
-    recording = Recording(database, timing, metrics.registry)
-    reconciler = Reconciler(Claiming(database, timing), driving, recording, settings)
+    recording = Recording(database, policy, timing, metrics.registry)
+    reconciler = Reconciler(Claiming(database, policy, timing), driving, recording, settings)
     creation = Creation(
         database,
         twilio,
+        policy,
         timing,
         reconciler.wake,
         back_off_max_seconds=settings.twilio_back_off_max_seconds,
@@ -57,8 +59,10 @@ async def build(settings: TelephonySettings) -> Service:
     )
     provisioner = Provisioner(creation, settings)
     wait_seconds = timing.lease.total_seconds()
-    organizations = OrganizationOperations(database, reconciler.wake)
-    subaccounts = SubaccountOperations(database, settings.twilio_account_sid, reconciler.wake)
+    organizations = OrganizationOperations(database, policy, reconciler.wake)
+    subaccounts = SubaccountOperations(
+        database, policy, settings.twilio_account_sid, reconciler.wake
+    )
     return Service(
         settings,
         database,
@@ -68,8 +72,8 @@ async def build(settings: TelephonySettings) -> Service:
                 organizations,
                 subaccounts,
                 SendingOperations(database),
-                ProvisionOperations(database, provisioner.wake, wait_seconds),
-                ReconcileOperations(database, reconciler.wake, wait_seconds),
+                ProvisionOperations(database, policy, provisioner.wake, wait_seconds),
+                ReconcileOperations(database, policy, reconciler.wake, wait_seconds),
             ),
             subscription_observer(organizations),
             wallet_observer(organizations),

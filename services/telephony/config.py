@@ -1,12 +1,14 @@
 """The service's settings."""
 
 from datetime import timedelta
+from typing import Annotated
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from libs.config import Address, ApiBase, Seconds, ServiceSettings
+from libs.config import Address, ApiBase, EmptyIsNone, Seconds, ServiceSettings
 from services.telephony.domain.reconciling import ReconcileTiming
+from services.telephony.domain.values import SuspensionPolicy
 
 # Look, change, look again after a refusal; and as much time for the claim itself.
 CALL_TIMES_IN_LEASE = 4
@@ -33,6 +35,17 @@ class TelephonySettings(ServiceSettings):
     twilio_refused_back_off_max_seconds: Seconds = 300.0
     twilio_recheck_seconds: Seconds = 60.0
     twilio_sweep_seconds: Seconds = 3600.0
+    debt_tolerance_micros: int = Field(default=0, ge=0, lt=2**63)
+    suspend_depleted_after_seconds: Annotated[Seconds | None, EmptyIsNone] = None
+
+    @property
+    def suspension_policy(self) -> SuspensionPolicy:
+        """Return what is borne before subaccounts are suspended."""
+        seconds = self.suspend_depleted_after_seconds
+        return SuspensionPolicy(
+            debt_tolerance_micros=self.debt_tolerance_micros,
+            suspend_depleted_after=None if seconds is None else timedelta(seconds=seconds),
+        )
 
     @property
     def reconcile_timing(self) -> ReconcileTiming:

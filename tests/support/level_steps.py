@@ -48,6 +48,7 @@ class LevelSteps:
         *,
         frozen: bool = False,
         depleted: bool = False,
+        depleted_since: datetime | None = None,
         owing_micros: int = 0,
         organization_id: str = ORGANIZATION,
         revision: int | None = None,
@@ -58,6 +59,7 @@ class LevelSteps:
             frozen=frozen,
             freeze_reasons=[wallet_pb2.FREEZE_REASON_OPERATOR] if frozen else [],
             depleted=depleted,
+            depleted_since=to_timestamp(depleted_since),
             owing_micros=owing_micros,
             ledger_currency_code="USD",
         )

@@ -18,6 +18,7 @@ from services.telephony.domain.values import (
     ObservedState,
     Organization,
     Subaccount,
+    SuspensionPolicy,
     WantedState,
 )
 
@@ -111,9 +112,15 @@ def _history_of(subaccount: Subaccount) -> tuple[object, ...]:
     return subaccount.wanted, subaccount.told, subaccount.failing_time
 
 
-def reason_of(command: Command, before: Organization, after: Organization, now: datetime) -> Reason:
+def reason_of(
+    command: Command,
+    before: Organization,
+    after: Organization,
+    policy: SuspensionPolicy,
+    now: datetime,
+) -> Reason:
     """Return why subaccounts are wanted otherwise since a command."""
-    if wanted_state(before, now) is wanted_state(after, now):
+    if wanted_state(before, policy, now) is wanted_state(after, policy, now):
         # It was so before the command, and had not been written down yet.
         return Reason(ChangeCause.TIME)
     match command:

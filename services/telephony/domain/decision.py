@@ -21,22 +21,21 @@ from services.telephony.domain.values import (
     OperatorBlock,
     Organization,
     Subaccount,
+    SuspensionPolicy,
     WantedState,
 )
 
-SUSPENDING_BLOCKERS = frozenset(
-    {
-        Blocker.SUBSCRIPTION_INACTIVE,
-        Blocker.WALLET_FROZEN,
-        Blocker.DEBT_OWED,
-        Blocker.OPERATOR_BLOCK,
-    }
+# Whatever the policy is.
+ALWAYS_SUSPENDING = frozenset(
+    {Blocker.SUBSCRIPTION_INACTIVE, Blocker.WALLET_FROZEN, Blocker.OPERATOR_BLOCK}
 )
 
 
-def decide(organization: Organization, command: Command, now: datetime) -> Organization:
+def decide(
+    organization: Organization, command: Command, policy: SuspensionPolicy, now: datetime
+) -> Organization:
     """Return the organization after a command, or raise the DomainError that refuses it."""
-    return _change(organization, command, now).settled_at(now)
+    return _change(organization, command, now).settled_at(policy, now)
 
 
 def _change(organization: Organization, command: Command, now: datetime) -> Organization:
@@ -73,9 +72,29 @@ def blockers(organization: Organization, now: datetime) -> tuple[Blocker, ...]:
     return tuple(blocker for blocker in Blocker if holds.get(blocker))
 
 
-def wanted_state(organization: Organization, now: datetime) -> WantedState | None:
+def suspending_blockers(
+    organization: Organization, policy: SuspensionPolicy, now: datetime
+) -> frozenset[Blocker]:
+    """Return those that not only keep it from sending but suspend its subaccounts."""
+    wallet = organization.wallet
+    depletion_end_time = policy.depletion_end_time(wallet)
+    suspends = {
+        Blocker.WALLET_DEPLETED: depletion_end_time is not None and depletion_end_time <= now,
+        Blocker.DEBT_OWED: wallet is not None
+        and wallet.owing_micros > policy.debt_tolerance_micros,
+    }
+    return frozenset(
+        blocker
+        for blocker in blockers(organization, now)
+        if blocker in ALWAYS_SUSPENDING or suspends.get(blocker)
+    )
+
+
+def wanted_state(
+    organization: Organization, policy: SuspensionPolicy, now: datetime
+) -> WantedState | None:
     """Return how its subaccounts must stand; None leaves them as they are at Twilio."""
-    if SUSPENDING_BLOCKERS.intersection(blockers(organization, now)):
+    if suspending_blockers(organization, policy, now):
         return WantedState.SUSPENDED
     return None if organization.levels_missing else WantedState.ACTIVE
 
@@ -94,10 +113,14 @@ def sending_blockers(
 
 
 def register(
-    organization: Organization, brand_id: str, account_sid: str, now: datetime
+    organization: Organization,
+    brand_id: str,
+    account_sid: str,
+    policy: SuspensionPolicy,
+    now: datetime,
 ) -> Subaccount:
     """Return a subaccount of which nothing is known but what is wanted of it."""
-    wanted = wanted_state(organization, now)
+    wanted = wanted_state(organization, policy, now)
     return Subaccount(
         account_sid=account_sid,
         organization_id=organization.organization_id,

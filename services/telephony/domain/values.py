@@ -1,7 +1,7 @@
 """What the service knows: organizations with their levels, subaccounts, and how both stand."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from libs.levels import SubscriptionLevel, WalletLevel
@@ -51,6 +51,23 @@ class OperatorBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class SuspensionPolicy:
+    """What the platform bears before it suspends. None of it lets anybody send."""
+
+    # More than that is owed: suspended.
+    debt_tolerance_micros: int = 0
+    # Depleted for that long: suspended, for what comes in costs money too; None: never for that.
+    suspend_depleted_after: timedelta | None = None
+
+    def depletion_end_time(self, wallet: WalletLevel | None) -> datetime | None:
+        """Return when a wallet that stays depleted suspends; None if it never does."""
+        if self.suspend_depleted_after is None or wallet is None or not wallet.depleted:
+            return None
+        since = wallet.depleted_since
+        return since and since + self.suspend_depleted_after
+
+
+@dataclass(frozen=True, slots=True)
 class Organization:
     """One organization's row: its levels, and the operator's block."""
 
@@ -58,7 +75,8 @@ class Organization:
     operator_block: OperatorBlock | None = None
     subscription: SubscriptionLevel | None = None
     wallet: WalletLevel | None = None
-    # When time alone will block it, for good news expires; None when it has.
+    # When time alone will suspend it, for good news expires and a depletion is borne for a while.
+    # None when it has, or never will.
     reevaluate_time: datetime | None = None
 
     @property
@@ -66,11 +84,15 @@ class Organization:
         """Somebody has not told yet how the organization stands."""
         return self.subscription is None or self.wallet is None
 
-    def settled_at(self, now: datetime) -> "Organization":
+    def settled_at(self, policy: SuspensionPolicy, now: datetime) -> "Organization":
         """Return the organization with the time at which it must be looked at again."""
         level = self.subscription
-        lapse_time = level.good_until if level and level.is_good_at(now) else None
-        return replace(self, reevaluate_time=lapse_time)
+        times = (
+            level.good_until if level and level.good_standing else None,
+            policy.depletion_end_time(self.wallet),
+        )
+        to_come = [time for time in times if time is not None and now < time]
+        return replace(self, reevaluate_time=min(to_come, default=None))
 
 
 @dataclass(frozen=True, slots=True)

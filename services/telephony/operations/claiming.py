@@ -9,7 +9,7 @@ from libs.logs import get_logger
 from services.telephony.domain.changes import ChangeCause, Reason
 from services.telephony.domain.commands import Reevaluate
 from services.telephony.domain.reconciling import ReconcileTiming, claim
-from services.telephony.domain.values import DueSearch, Subaccount
+from services.telephony.domain.values import DueSearch, Subaccount, SuspensionPolicy
 from services.telephony.operations.settling import Step, settle_locked, write
 from services.telephony.storage import due, organizations, subaccounts
 
@@ -46,8 +46,11 @@ class Claiming:
     is what the levels say at that time.
     """
 
-    def __init__(self, database: Database, timing: ReconcileTiming) -> None:
+    def __init__(
+        self, database: Database, policy: SuspensionPolicy, timing: ReconcileTiming
+    ) -> None:
         self._database = database
+        self._policy = policy
         self._timing = timing
 
     async def claim_due(self, search: DueSearch) -> Claims:
@@ -83,7 +86,7 @@ class Claiming:
     ) -> tuple[list[Subaccount], set[str]]:
         organization_ids = set(due_of.values())
         rows = await organizations.lock_free(connection, organization_ids)
-        settlements, _ = await settle_locked(connection, rows, Reevaluate())
+        settlements, _ = await settle_locked(connection, rows, Reevaluate(), self._policy)
         # They are read again now that nobody can change them.
         found = await subaccounts.find(connection, list(due_of))
         steps = []

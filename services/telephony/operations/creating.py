@@ -28,7 +28,12 @@ from services.telephony.domain.provisioning import (
     swept,
 )
 from services.telephony.domain.reconciling import ReconcileTiming
-from services.telephony.domain.values import ObservedState, Subaccount, WantedState
+from services.telephony.domain.values import (
+    ObservedState,
+    Subaccount,
+    SuspensionPolicy,
+    WantedState,
+)
 from services.telephony.operations.driving import (
     BACK_OFF_BASE_SECONDS,
     RETRY_AFTER_SECONDS_MAX,
@@ -64,6 +69,7 @@ class Creation:
         self,
         database: Database,
         twilio: TwilioAccountMaker,
+        policy: SuspensionPolicy,
         timing: ReconcileTiming,
         wake_reconciler: Callable[[], None],
         *,
@@ -73,6 +79,7 @@ class Creation:
     ) -> None:
         self._database = database
         self._twilio = twilio
+        self._policy = policy
         self._timing = timing
         self._wake_reconciler = wake_reconciler
         self._back_off_max_seconds = back_off_max_seconds
@@ -156,7 +163,7 @@ class Creation:
         return None
 
     async def _claim(self, connection: Connection, due: DueProvision) -> Provision | None:
-        settlement, _ = await settle(connection, due.organization_id, Reevaluate())
+        settlement, _ = await settle(connection, due.organization_id, Reevaluate(), self._policy)
         provision = await provisions.find_by_tag(connection, due.tag)
         if provision is None or not provision.is_claimable_at(settlement.now):
             return None
@@ -166,7 +173,7 @@ class Creation:
 
     async def _begin(self, connection: Connection, claimed: Provision) -> bool:
         """Commit that a create is sent, if nothing blocks and none may still be under way."""
-        settlement, provision = await _lock(connection, claimed)
+        settlement, provision = await self._lock(connection, claimed)
         blocked = bool(blockers(settlement.organization, settlement.now))
         begun = begin_create(provision, blocked=blocked, timing=self._timing, now=settlement.now)
         if begun is None:
@@ -178,7 +185,7 @@ class Creation:
     async def _register(
         self, connection: Connection, claimed: Provision, accounts: Sequence[TwilioAccount]
     ) -> str | None:
-        settlement, provision = await _lock(connection, claimed)
+        settlement, provision = await self._lock(connection, claimed)
         registered = await _registered(connection, accounts)
         account_sid = choose(provision, accounts, registered)
         if account_sid is None:
@@ -188,7 +195,8 @@ class Creation:
             provision.organization_id,
             provision.brand_id,
             account_sid,
-            ChangeCause.PROVISIONED,
+            policy=self._policy,
+            cause=ChangeCause.PROVISIONED,
         )
         ended = register_account(provision, account_sid, self._timing, settlement.now)
         await provisions.save(connection, ended)
@@ -198,7 +206,7 @@ class Creation:
         self, connection: Connection, claimed: Provision, accounts: Sequence[TwilioAccount]
     ) -> tuple[list[str], list[str]]:
         """Write down what was made twice; return what of it is active, and what is news."""
-        _, provision = await _lock(connection, claimed)
+        _, provision = await self._lock(connection, claimed)
         doubles = doubles_of(provision, accounts, await _registered(connection, accounts))
         news = {each.account_sid for each in doubles}.difference(provision.double_account_sids)
         known = (*provision.double_account_sids, *sorted(news))
@@ -207,7 +215,7 @@ class Creation:
         return active, sorted(news)
 
     async def _finish_look(self, connection: Connection, claimed: Provision) -> None:
-        settlement, provision = await _lock(connection, claimed)
+        settlement, provision = await self._lock(connection, claimed)
         await provisions.save(connection, swept(provision, self._timing, settlement.now))
 
     async def _note_failure(self, claimed: Provision, error: TwilioError) -> None:
@@ -236,18 +244,21 @@ class Creation:
         asked_seconds = min(error.retry_after_seconds, RETRY_AFTER_SECONDS_MAX)
         return timedelta(seconds=max(wait_seconds, asked_seconds))
 
+    async def _lock(
+        self, connection: Connection, claimed: Provision
+    ) -> tuple[Settlement, Provision]:
+        """Lock the organization; return it and the intent, whose claim must still be held."""
+        settlement, _ = await settle(
+            connection, claimed.organization_id, Reevaluate(), self._policy
+        )
+        provision = await provisions.find_by_tag(connection, claimed.tag)
+        if provision is None or not provision.is_held_by(claimed):
+            raise ClaimLostError
+        return settlement, provision
+
     async def _fail(self, connection: Connection, claimed: Provision, vain: Vain) -> None:
-        settlement, provision = await _lock(connection, claimed)
+        settlement, provision = await self._lock(connection, claimed)
         await provisions.save(connection, fail(provision, claimed, vain, settlement.now))
-
-
-async def _lock(connection: Connection, claimed: Provision) -> tuple[Settlement, Provision]:
-    """Lock the organization; return it and the intent, whose claim must still be held."""
-    settlement, _ = await settle(connection, claimed.organization_id, Reevaluate())
-    provision = await provisions.find_by_tag(connection, claimed.tag)
-    if provision is None or not provision.is_held_by(claimed):
-        raise ClaimLostError
-    return settlement, provision
 
 
 async def _registered(

@@ -11,7 +11,12 @@ from libs.workers import back_off_seconds
 from services.telephony.domain.commands import Reevaluate
 from services.telephony.domain.failures import Action, Failure, no_usable_answer
 from services.telephony.domain.reconciling import Answer, needs_driving
-from services.telephony.domain.values import ObservedState, Subaccount, WantedState
+from services.telephony.domain.values import (
+    ObservedState,
+    Subaccount,
+    SuspensionPolicy,
+    WantedState,
+)
 from services.telephony.operations.claiming import Claim
 from services.telephony.operations.recording import names
 from services.telephony.operations.settling import settle
@@ -38,6 +43,7 @@ class Driving:
         self,
         database: Database,
         twilio: TwilioAccounts,
+        policy: SuspensionPolicy,
         *,
         back_off_max_seconds: float,
         refused_back_off_max_seconds: float,
@@ -45,6 +51,7 @@ class Driving:
     ) -> None:
         self._database = database
         self._twilio = twilio
+        self._policy = policy
         self._back_off_max_seconds = back_off_max_seconds
         self._refused_back_off_max_seconds = refused_back_off_max_seconds
         self._sweep_seconds = sweep_seconds
@@ -73,7 +80,7 @@ class Driving:
             return looked
         # The look took its time; what was committed meanwhile counts.
         try:
-            is_still_wanted = await self._database.transact(_is_still_wanted, claimed)
+            is_still_wanted = await self._database.transact(_is_still_wanted, claimed, self._policy)
         except DatabaseUnavailableError:
             is_still_wanted = False
         if not is_still_wanted:
@@ -147,7 +154,9 @@ class Driving:
                 assert_never(action)
 
 
-async def _is_still_wanted(connection: Connection, claimed: Subaccount) -> bool:
-    await settle(connection, claimed.organization_id, Reevaluate())
+async def _is_still_wanted(
+    connection: Connection, claimed: Subaccount, policy: SuspensionPolicy
+) -> bool:
+    await settle(connection, claimed.organization_id, Reevaluate(), policy)
     found = (await subaccounts.find(connection, [claimed.account_sid]))[claimed.account_sid]
     return found.is_held_by(claimed) and found.wanted is claimed.wanted

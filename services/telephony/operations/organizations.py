@@ -15,7 +15,12 @@ from services.telephony.domain.commands import (
     SetOperatorBlock,
 )
 from services.telephony.domain.decision import wanted_state
-from services.telephony.domain.values import Organization, Standing, SubaccountFilter
+from services.telephony.domain.values import (
+    Organization,
+    Standing,
+    SubaccountFilter,
+    SuspensionPolicy,
+)
 from services.telephony.operations.settling import settle
 from services.telephony.storage import organizations, subaccounts
 
@@ -27,18 +32,23 @@ LISTED_MAX = 500
 class OrganizationOperations:
     """The commands of an organization."""
 
-    def __init__(self, database: Database, wake_reconciler: Callable[[], None]) -> None:
+    def __init__(
+        self, database: Database, policy: SuspensionPolicy, wake_reconciler: Callable[[], None]
+    ) -> None:
         self._database = database
+        self._policy = policy
         self._wake_reconciler = wake_reconciler
 
     async def change(self, organization_id: str, command: Command) -> Organization:
         """Change what is known of an organization, and with it what its subaccounts must be."""
-        settlement, changed_count = await self._database.transact(settle, organization_id, command)
+        settlement, changed_count = await self._database.transact(
+            settle, organization_id, command, self._policy
+        )
         if changed_count:
             get_logger().info(
                 "subaccounts_wanted_otherwise",
                 organization_id=organization_id,
-                wanted=wanted_state(settlement.organization, settlement.now),
+                wanted=wanted_state(settlement.organization, self._policy, settlement.now),
                 cause=settlement.reason.cause,
                 changed_count=changed_count,
             )

@@ -19,7 +19,7 @@ from services.telephony.domain.provisioning import (
     problem_with_name,
 )
 from services.telephony.domain.standing import standing_at
-from services.telephony.domain.values import Standing
+from services.telephony.domain.values import Standing, SuspensionPolicy
 from services.telephony.operations.settling import Settlement, settle
 from services.telephony.storage import provisions, subaccounts
 
@@ -38,9 +38,14 @@ class ProvisionOperations:
     """What callers ask to have made. Workers make it, whether or not anybody still waits."""
 
     def __init__(
-        self, database: Database, wake_workers: Callable[[], None], wait_seconds: float
+        self,
+        database: Database,
+        policy: SuspensionPolicy,
+        wake_workers: Callable[[], None],
+        wait_seconds: float,
     ) -> None:
         self._database = database
+        self._policy = policy
         self._wake_workers = wake_workers
         self._wait_seconds = wait_seconds
 
@@ -59,7 +64,7 @@ class ProvisionOperations:
 
     async def _have_made(self, wish: Wish) -> Provisioned:
         while True:
-            written = await self._database.transact(_write, wish)
+            written = await self._database.transact(_write, wish, self._policy)
             if isinstance(written, Provisioned):
                 return written
             self._wake_workers()
@@ -83,9 +88,11 @@ class ProvisionOperations:
             wait_seconds = min(LOOK_SECONDS_MAX, 2 * wait_seconds)
 
 
-async def _write(connection: Connection, wish: Wish) -> Provision | Provisioned:
+async def _write(
+    connection: Connection, wish: Wish, policy: SuspensionPolicy
+) -> Provision | Provisioned:
     """Write an intent, or return what its reference stands for already."""
-    settlement, _ = await settle(connection, wish.organization_id, Reevaluate())
+    settlement, _ = await settle(connection, wish.organization_id, Reevaluate(), policy)
     known = await provisions.find(connection, wish.organization_id, wish.reference_id)
     if known is not None:
         _require_same(known, wish)

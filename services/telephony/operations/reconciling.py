@@ -6,7 +6,12 @@ from dataclasses import replace
 
 from libs.database import Connection, Database
 from services.telephony.domain.commands import Reevaluate
-from services.telephony.domain.values import ObservedState, Standing, SubaccountFilter
+from services.telephony.domain.values import (
+    ObservedState,
+    Standing,
+    SubaccountFilter,
+    SuspensionPolicy,
+)
 from services.telephony.operations.organizations import LISTED_MAX
 from services.telephony.operations.settling import settle
 from services.telephony.storage import due, subaccounts
@@ -18,9 +23,14 @@ class ReconcileOperations:
     """Lets the reconciler come at once, and tells what it found."""
 
     def __init__(
-        self, database: Database, wake_reconciler: Callable[[], None], wait_seconds: float
+        self,
+        database: Database,
+        policy: SuspensionPolicy,
+        wake_reconciler: Callable[[], None],
+        wait_seconds: float,
     ) -> None:
         self._database = database
+        self._policy = policy
         self._wake_reconciler = wake_reconciler
         self._wait_seconds = wait_seconds
 
@@ -45,7 +55,7 @@ class ReconcileOperations:
         while waiting := await self._database.run(due.list_waiting, asked):
             idle = [account_sid for account_sid, is_idle in waiting.items() if is_idle]
             if idle:
-                await self._database.transact(_make_due, organization_id, idle)
+                await self._database.transact(_make_due, organization_id, idle, self._policy)
                 self._wake_reconciler()
             await asyncio.sleep(wait_seconds)
             wait_seconds = min(LOOK_SECONDS_MAX, 2 * wait_seconds)
@@ -55,8 +65,10 @@ class ReconcileOperations:
         return await self._database.run(subaccounts.list_standings, which, "", LISTED_MAX)
 
 
-async def _make_due(connection: Connection, organization_id: str, account_sids: list[str]) -> None:
-    settlement, _ = await settle(connection, organization_id, Reevaluate())
+async def _make_due(
+    connection: Connection, organization_id: str, account_sids: list[str], policy: SuspensionPolicy
+) -> None:
+    settlement, _ = await settle(connection, organization_id, Reevaluate(), policy)
     found = await subaccounts.find(connection, account_sids)
     await subaccounts.save(
         connection,

@@ -14,7 +14,7 @@ from libs.riding import Riding, RidingLimits
 from services.telephony.domain.changes import ChangeCause
 from services.telephony.domain.commands import Reevaluate
 from services.telephony.domain.reconciling import Answer, ReconcileTiming, give_back, record
-from services.telephony.domain.values import Subaccount
+from services.telephony.domain.values import Subaccount, SuspensionPolicy
 from services.telephony.operations.claiming import BY_TWILIO, Claim
 from services.telephony.operations.settling import Step, settle_locked, write
 from services.telephony.storage import organizations, subaccounts
@@ -38,9 +38,14 @@ class Recording:
     """
 
     def __init__(
-        self, database: Database, timing: ReconcileTiming, registry: CollectorRegistry
+        self,
+        database: Database,
+        policy: SuspensionPolicy,
+        timing: ReconcileTiming,
+        registry: CollectorRegistry,
     ) -> None:
         self._database = database
+        self._policy = policy
         self._timing = timing
         self._riding = Riding(self._carry, RidingLimits(trips_at_once_max=1))
         self._drifts = Counter(
@@ -98,7 +103,7 @@ class Recording:
         """Return what became of each subaccount; None where somebody holds the organization."""
         driven = [outcome.claim.subaccount for outcome in outcomes]
         rows = await organizations.lock_free(connection, {each.organization_id for each in driven})
-        settlements, _ = await settle_locked(connection, rows, Reevaluate())
+        settlements, _ = await settle_locked(connection, rows, Reevaluate(), self._policy)
         found = await subaccounts.find(connection, [each.account_sid for each in driven])
         steps = [
             self._step(found[each.account_sid], outcome, settlement.now)

@@ -9,7 +9,7 @@ from services.telephony.domain.changes import ChangeCause, Reason, change_betwee
 from services.telephony.domain.commands import Command
 from services.telephony.domain.decision import decide, wanted_state
 from services.telephony.domain.reconciling import want
-from services.telephony.domain.values import Organization, Subaccount
+from services.telephony.domain.values import Organization, Subaccount, SuspensionPolicy
 from services.telephony.storage import changes, organizations, subaccounts
 from services.telephony.storage.organizations import OrganizationRow
 
@@ -38,7 +38,7 @@ class Step:
 
 
 async def settle(
-    connection: Connection, organization_id: str, command: Command
+    connection: Connection, organization_id: str, command: Command, policy: SuspensionPolicy
 ) -> tuple[Settlement, int]:
     """Lock an organization, and carry out a command and what follows from it.
 
@@ -49,24 +49,27 @@ async def settle(
         await organizations.make(connection, organization_id)
         row = await organizations.lock(connection, organization_id)
         assert row is not None
-    settlements, changed_count = await settle_locked(connection, [row], command)
+    settlements, changed_count = await settle_locked(connection, [row], command, policy)
     return settlements[organization_id], changed_count
 
 
 async def settle_locked(
-    connection: Connection, rows: Sequence[OrganizationRow], command: Command
+    connection: Connection,
+    rows: Sequence[OrganizationRow],
+    command: Command,
+    policy: SuspensionPolicy,
 ) -> tuple[dict[str, Settlement], int]:
     """Do so with organizations that are locked."""
     settlements = {}
     for row in rows:
-        organization = decide(row.organization, command, row.now)
+        organization = decide(row.organization, command, policy, row.now)
         if organization != row.organization:
             await organizations.save(connection, organization)
-        reason = reason_of(command, row.organization, organization, row.now)
+        reason = reason_of(command, row.organization, organization, policy, row.now)
         settlements[organization.organization_id] = Settlement(
             organization, reason, row.now, _change_time(row, reason)
         )
-    return settlements, await _want_what_follows(connection, settlements)
+    return settlements, await _want_what_follows(connection, settlements, policy)
 
 
 def _change_time(row: OrganizationRow, reason: Reason) -> datetime:
@@ -76,9 +79,11 @@ def _change_time(row: OrganizationRow, reason: Reason) -> datetime:
     return row.now
 
 
-async def _want_what_follows(connection: Connection, settlements: dict[str, Settlement]) -> int:
+async def _want_what_follows(
+    connection: Connection, settlements: dict[str, Settlement], policy: SuspensionPolicy
+) -> int:
     wishes = {
-        organization_id: wanted_state(settlement.organization, settlement.now)
+        organization_id: wanted_state(settlement.organization, policy, settlement.now)
         for organization_id, settlement in settlements.items()
     }
     steps = []

@@ -28,7 +28,7 @@ from services.telephony.domain.decision import (
     subaccount_not_found,
 )
 from services.telephony.domain.standing import standing_at
-from services.telephony.domain.values import Standing, SubaccountFilter
+from services.telephony.domain.values import Standing, SubaccountFilter, SuspensionPolicy
 from services.telephony.operations.settling import settle
 from services.telephony.storage import changes, subaccounts
 from services.telephony.storage.changes import ChangeKey
@@ -38,9 +38,14 @@ class SubaccountOperations:
     """The subaccounts' registration and reads."""
 
     def __init__(
-        self, database: Database, parent_account_sid: str, wake_reconciler: Callable[[], None]
+        self,
+        database: Database,
+        policy: SuspensionPolicy,
+        parent_account_sid: str,
+        wake_reconciler: Callable[[], None],
     ) -> None:
         self._database = database
+        self._policy = policy
         self._parent_account_sid = normal_account_sid(parent_account_sid)
         self._wake_reconciler = wake_reconciler
 
@@ -50,10 +55,18 @@ class SubaccountOperations:
         if account_sid == self._parent_account_sid:
             raise invalid_field("account_sid", "is the platform's own account")
         standing = await self._database.transact(
-            register_in, organization_id, brand_id, account_sid, ChangeCause.REGISTERED
+            self._register, organization_id, brand_id, account_sid
         )
         self._wake_reconciler()
         return standing
+
+    async def _register(
+        self, connection: Connection, organization_id: str, brand_id: str, account_sid: str
+    ) -> Standing:
+        cause = ChangeCause.REGISTERED
+        return await register_in(
+            connection, organization_id, brand_id, account_sid, policy=self._policy, cause=cause
+        )
 
     async def get(self, account_sid: str) -> Standing:
         """Return a subaccount as it stands now."""
@@ -93,12 +106,14 @@ async def register_in(
     organization_id: str,
     brand_id: str,
     account_sid: str,
+    *,
+    policy: SuspensionPolicy,
     cause: ChangeCause,
 ) -> Standing:
     """Put a subaccount under the organization's rule, as a part of a transaction."""
-    settlement, _ = await settle(connection, organization_id, Reevaluate())
+    settlement, _ = await settle(connection, organization_id, Reevaluate(), policy)
     organization, now = settlement.organization, settlement.now
-    new = register(organization, brand_id, account_sid, now)
+    new = register(organization, brand_id, account_sid, policy, now)
     if await subaccounts.insert(connection, new):
         await changes.append(connection, [registration(new, Reason(cause))])
         return standing_at(new, organization, now)

@@ -95,6 +95,7 @@ def make_driving(
     return Driving(
         database,
         accounts,
+        settings.suspension_policy,
         back_off_max_seconds=settings.twilio_back_off_max_seconds,
         refused_back_off_max_seconds=settings.twilio_refused_back_off_max_seconds,
         sweep_seconds=settings.twilio_sweep_seconds,
@@ -116,6 +117,7 @@ async def open_parts(settings: TelephonySettings) -> AsyncIterator[Parts]:
     creation = Creation(
         database,
         accounts,
+        settings.suspension_policy,
         settings.reconcile_timing,
         lambda: None,
         back_off_max_seconds=settings.twilio_back_off_max_seconds,
@@ -124,14 +126,16 @@ async def open_parts(settings: TelephonySettings) -> AsyncIterator[Parts]:
     )
     lease_seconds = settings.reconcile_timing.lease.total_seconds()
     yield Parts(
-        OrganizationOperations(database, lambda: None),
-        SubaccountOperations(database, settings.twilio_account_sid, lambda: None),
+        OrganizationOperations(database, settings.suspension_policy, lambda: None),
+        SubaccountOperations(
+            database, settings.suspension_policy, settings.twilio_account_sid, lambda: None
+        ),
         SendingOperations(database),
-        Claiming(database, settings.reconcile_timing),
+        Claiming(database, settings.suspension_policy, settings.reconcile_timing),
         make_driving(database, accounts, settings),
-        Recording(database, settings.reconcile_timing, registry),
+        Recording(database, settings.suspension_policy, settings.reconcile_timing, registry),
         registry,
-        ProvisionOperations(database, lambda: None, lease_seconds),
+        ProvisionOperations(database, settings.suspension_policy, lambda: None, lease_seconds),
         creation,
     )
     await accounts.close()

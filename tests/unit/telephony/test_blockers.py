@@ -17,10 +17,11 @@ from services.telephony.domain.commands import (
     SetOperatorBlock,
 )
 from services.telephony.domain.decision import (
-    SUSPENDING_BLOCKERS,
+    ALWAYS_SUSPENDING,
     blockers,
     decide,
     sending_blockers,
+    suspending_blockers,
     wanted_state,
 )
 from services.telephony.domain.values import (
@@ -28,6 +29,7 @@ from services.telephony.domain.values import (
     ObservedState,
     OperatorBlock,
     Organization,
+    SuspensionPolicy,
     WantedState,
 )
 
@@ -35,6 +37,9 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)
 BEFORE = NOW - timedelta(microseconds=1)
 BLOCK = OperatorBlock("fraud?", "ana", NOW)
+HOUR = timedelta(hours=1)
+STRICT = SuspensionPolicy()
+PATIENT = SuspensionPolicy(debt_tolerance_micros=100, suspend_depleted_after=HOUR)
 
 
 def subscription(
@@ -45,14 +50,19 @@ def subscription(
 
 
 def wallet(
-    *, frozen: bool = False, depleted: bool = False, owing_micros: int = 0, revision: int = 1
+    *,
+    frozen: bool = False,
+    depleted: bool = False,
+    depleted_since: datetime | None = NOW,
+    owing_micros: int = 0,
+    revision: int = 1,
 ) -> WalletLevel:
     return WalletLevel(
         revision=revision,
         frozen=frozen,
         freeze_reasons=("OPERATOR",) if frozen else (),
         depleted=depleted,
-        depleted_since=NOW if depleted else None,
+        depleted_since=depleted_since if depleted else None,
         owing_micros=owing_micros,
         currency_code="USD",
     )
@@ -118,8 +128,35 @@ TRUTH_TABLE = [
 def test_what_is_wanted_and_what_blocks(
     known: Organization, wanted: WantedState | None, found: tuple[Blocker, ...]
 ) -> None:
-    assert wanted_state(known, NOW) == wanted
+    assert wanted_state(known, STRICT, NOW) == wanted
     assert blockers(known, NOW) == found
+
+
+DEPLETED_LONG, DEPLETED_SHORT = (
+    wallet(depleted=True, depleted_since=NOW - HOUR),
+    wallet(depleted=True, depleted_since=NOW - HOUR + timedelta(microseconds=1)),
+)
+
+
+@pytest.mark.parametrize(
+    ("known", "strict", "patient"),
+    [
+        (organization(GOOD, wallet(owing_micros=100)), SUSPENDED, ACTIVE),
+        (organization(GOOD, wallet(owing_micros=101)), SUSPENDED, SUSPENDED),
+        (organization(None, wallet(owing_micros=100)), SUSPENDED, None),
+        (organization(BAD, wallet(owing_micros=100)), SUSPENDED, SUSPENDED),
+        (organization(GOOD, DEPLETED_SHORT), ACTIVE, ACTIVE),
+        (organization(GOOD, DEPLETED_LONG), ACTIVE, SUSPENDED),
+        (organization(None, DEPLETED_LONG), None, SUSPENDED),
+        (organization(GOOD, wallet(depleted=True, depleted_since=None)), ACTIVE, ACTIVE),
+        (organization(GOOD, RICH), ACTIVE, ACTIVE),
+    ],
+)
+def test_a_policy_says_which_debts_and_how_long_a_depletion_are_borne(
+    known: Organization, strict: WantedState | None, patient: WantedState | None
+) -> None:
+    assert wanted_state(known, STRICT, NOW) == strict
+    assert wanted_state(known, PATIENT, NOW) == patient
 
 
 @pytest.mark.parametrize(
@@ -146,8 +183,13 @@ subscriptions = st.builds(
     good_until=st.sampled_from([None, BEFORE, NOW, LATER]),
 )
 wallets = st.builds(
-    wallet, frozen=st.booleans(), depleted=st.booleans(), owing_micros=st.sampled_from([0, 1])
+    wallet,
+    frozen=st.booleans(),
+    depleted=st.booleans(),
+    depleted_since=st.sampled_from([None, NOW - HOUR, BEFORE, NOW]),
+    owing_micros=st.sampled_from([0, 1, 101]),
 )
+policies = st.sampled_from([STRICT, PATIENT])
 organizations = st.builds(
     organization,
     st.none() | subscriptions,
@@ -164,64 +206,69 @@ commands = st.one_of(
 )
 
 
-@given(organizations, observed_states)
+@given(organizations, observed_states, policies)
 def test_who_may_send_is_wanted_active_and_is_active(
-    known: Organization, observed: list[ObservedState]
+    known: Organization, observed: list[ObservedState], policy: SuspensionPolicy
 ) -> None:
     if not sending_blockers(known, observed, NOW):
-        assert wanted_state(known, NOW) is ACTIVE
+        assert wanted_state(known, policy, NOW) is ACTIVE
         assert ObservedState.ACTIVE in observed
         assert set(observed) <= {ObservedState.ACTIVE, ObservedState.CLOSED}
 
 
-@given(organizations, observed_states)
+@given(organizations, observed_states, policies)
 def test_to_know_less_never_lets_anyone_send(
-    known: Organization, observed: list[ObservedState]
+    known: Organization, observed: list[ObservedState], policy: SuspensionPolicy
 ) -> None:
     for forgetful in (replace(known, subscription=None), replace(known, wallet=None)):
         assert Blocker.LEVELS_MISSING in sending_blockers(forgetful, observed, NOW)
-        assert wanted_state(forgetful, NOW) is not ACTIVE
+        assert wanted_state(forgetful, policy, NOW) is not ACTIVE
 
 
-@given(organizations)
-def test_suspended_is_wanted_exactly_where_a_suspending_blocker_holds(known: Organization) -> None:
-    suspending = SUSPENDING_BLOCKERS.intersection(blockers(known, NOW))
-    assert (wanted_state(known, NOW) is SUSPENDED) == bool(suspending)
+@given(organizations, policies)
+def test_suspended_is_wanted_exactly_where_a_suspending_blocker_holds(
+    known: Organization, policy: SuspensionPolicy
+) -> None:
+    suspending = suspending_blockers(known, policy, NOW)
+    assert (wanted_state(known, policy, NOW) is SUSPENDED) == bool(suspending)
+    assert ALWAYS_SUSPENDING.intersection(blockers(known, NOW)) <= suspending
+    # What is borne still forbids sending.
+    assert suspending <= set(blockers(known, NOW))
 
 
-@given(organizations, commands, st.timedeltas(timedelta(0), timedelta(days=2)))
+@given(organizations, commands, policies, st.timedeltas(timedelta(0), timedelta(days=2)))
 def test_time_changes_what_is_wanted_only_at_the_time_that_is_kept(
-    known: Organization, command: ObserveSubscription, passed: timedelta
+    known: Organization, command: ObserveSubscription, policy: SuspensionPolicy, passed: timedelta
 ) -> None:
-    settled = decide(known, command, NOW)
+    settled = decide(known, command, policy, NOW)
     lapsed = settled.reevaluate_time is not None and NOW + passed >= settled.reevaluate_time
-    expected = SUSPENDED if lapsed else wanted_state(settled, NOW)
-    assert wanted_state(settled, NOW + passed) == expected
+    expected = SUSPENDED if lapsed else wanted_state(settled, policy, NOW)
+    assert wanted_state(settled, policy, NOW + passed) == expected
 
 
-@given(organizations, commands)
+@given(organizations, commands, policies)
 def test_a_command_that_is_repeated_changes_nothing(
-    known: Organization, command: ObserveSubscription
+    known: Organization, command: ObserveSubscription, policy: SuspensionPolicy
 ) -> None:
-    once = decide(known, command, NOW)
-    assert decide(once, command, NOW) == once
+    once = decide(known, command, policy, NOW)
+    assert decide(once, command, policy, NOW) == once
 
 
 def test_an_old_level_is_not_taken() -> None:
     known = organization(subscription(good_standing=False, revision=5), RICH)
-    assert decide(known, ObserveSubscription(subscription(revision=4)), NOW).subscription == (
-        known.subscription
-    )
+    old = ObserveSubscription(subscription(revision=4))
+    assert decide(known, old, STRICT, NOW).subscription == known.subscription
 
 
 def test_the_same_revision_with_other_content_is_refused() -> None:
     with pytest.raises(DomainError) as refused:
-        decide(organization(BAD, RICH), ObserveSubscription(GOOD), NOW)
+        decide(organization(BAD, RICH), ObserveSubscription(GOOD), STRICT, NOW)
     assert refused.value.reason is ErrorReason.REFERENCE_CONFLICT
 
 
 def test_the_first_block_stays_and_lifting_leaves_what_else_blocks() -> None:
-    blocked = decide(organization(GOOD, FROZEN, BLOCK), SetOperatorBlock("again", "bob"), LATER)
+    known = organization(GOOD, FROZEN, BLOCK)
+    blocked = decide(known, SetOperatorBlock("again", "bob"), STRICT, LATER)
     assert blocked.operator_block == BLOCK
-    lifted = decide(blocked, LiftOperatorBlock("", ""), NOW)
+    lifted = decide(blocked, LiftOperatorBlock("", ""), STRICT, NOW)
     assert blockers(lifted, NOW) == (Blocker.WALLET_FROZEN,)

@@ -18,7 +18,13 @@ from services.telephony.domain.reconciling import (
     record,
     want,
 )
-from services.telephony.domain.values import ObservedState, Organization, Subaccount, WantedState
+from services.telephony.domain.values import (
+    ObservedState,
+    Organization,
+    Subaccount,
+    SuspensionPolicy,
+    WantedState,
+)
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -120,7 +126,7 @@ class World:
 
 def new_world(twilio: ObservedState) -> World:
     """A subaccount that was just registered: nobody has asked Twilio."""
-    return World(register(Organization("org-1"), "", SID, START), twilio)
+    return World(register(Organization("org-1"), "", SID, SuspensionPolicy(), START), twilio)
 
 
 def settled_world(state: WantedState) -> World:

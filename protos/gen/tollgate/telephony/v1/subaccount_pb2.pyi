@@ -89,9 +89,13 @@ class _BlockerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Blocker.Value
     BLOCKER_WALLET_FROZEN: _Blocker.ValueType  # 2
     """BLOCKER_WALLET_FROZEN: nothing may be spent. Suspends."""
     BLOCKER_WALLET_DEPLETED: _Blocker.ValueType  # 3
-    """BLOCKER_WALLET_DEPLETED: nothing is left to spend. Forbids sending, does not suspend."""
+    """BLOCKER_WALLET_DEPLETED: nothing is left to spend. Forbids sending; suspends only
+    where a setting says so, after the time that it says.
+    """
     BLOCKER_DEBT_OWED: _Blocker.ValueType  # 4
-    """BLOCKER_DEBT_OWED: the wallet owes money. Suspends."""
+    """BLOCKER_DEBT_OWED: the wallet owes money. Forbids sending; suspends if it is more than a setting
+    tolerates, by default anything.
+    """
     BLOCKER_OPERATOR_BLOCK: _Blocker.ValueType  # 5
     """BLOCKER_OPERATOR_BLOCK: an operator suspended the organization. Suspends."""
     BLOCKER_LEVELS_MISSING: _Blocker.ValueType  # 6
@@ -111,9 +115,13 @@ BLOCKER_SUBSCRIPTION_INACTIVE: Blocker.ValueType  # 1
 BLOCKER_WALLET_FROZEN: Blocker.ValueType  # 2
 """BLOCKER_WALLET_FROZEN: nothing may be spent. Suspends."""
 BLOCKER_WALLET_DEPLETED: Blocker.ValueType  # 3
-"""BLOCKER_WALLET_DEPLETED: nothing is left to spend. Forbids sending, does not suspend."""
+"""BLOCKER_WALLET_DEPLETED: nothing is left to spend. Forbids sending; suspends only
+where a setting says so, after the time that it says.
+"""
 BLOCKER_DEBT_OWED: Blocker.ValueType  # 4
-"""BLOCKER_DEBT_OWED: the wallet owes money. Suspends."""
+"""BLOCKER_DEBT_OWED: the wallet owes money. Forbids sending; suspends if it is more than a setting
+tolerates, by default anything.
+"""
 BLOCKER_OPERATOR_BLOCK: Blocker.ValueType  # 5
 """BLOCKER_OPERATOR_BLOCK: an operator suspended the organization. Suspends."""
 BLOCKER_LEVELS_MISSING: Blocker.ValueType  # 6
@@ -143,7 +151,9 @@ class _SubaccountChangeCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[
     SUBACCOUNT_CHANGE_CAUSE_OPERATOR: _SubaccountChangeCause.ValueType  # 5
     """SUBACCOUNT_CHANGE_CAUSE_OPERATOR: SuspendSubaccounts or ReactivateSubaccounts."""
     SUBACCOUNT_CHANGE_CAUSE_TIME: _SubaccountChangeCause.ValueType  # 6
-    """SUBACCOUNT_CHANGE_CAUSE_TIME: good_until of the subscription's level has passed."""
+    """SUBACCOUNT_CHANGE_CAUSE_TIME: good_until of the subscription's level has passed, or the wallet has been
+    depleted for longer than a setting bears; or that setting or the tolerated debt is another now.
+    """
     SUBACCOUNT_CHANGE_CAUSE_TWILIO: _SubaccountChangeCause.ValueType  # 7
     """SUBACCOUNT_CHANGE_CAUSE_TWILIO: what a call of Tollgate's has come to."""
     SUBACCOUNT_CHANGE_CAUSE_DRIFT: _SubaccountChangeCause.ValueType  # 8
@@ -165,7 +175,9 @@ SUBACCOUNT_CHANGE_CAUSE_WALLET: SubaccountChangeCause.ValueType  # 4
 SUBACCOUNT_CHANGE_CAUSE_OPERATOR: SubaccountChangeCause.ValueType  # 5
 """SUBACCOUNT_CHANGE_CAUSE_OPERATOR: SuspendSubaccounts or ReactivateSubaccounts."""
 SUBACCOUNT_CHANGE_CAUSE_TIME: SubaccountChangeCause.ValueType  # 6
-"""SUBACCOUNT_CHANGE_CAUSE_TIME: good_until of the subscription's level has passed."""
+"""SUBACCOUNT_CHANGE_CAUSE_TIME: good_until of the subscription's level has passed, or the wallet has been
+depleted for longer than a setting bears; or that setting or the tolerated debt is another now.
+"""
 SUBACCOUNT_CHANGE_CAUSE_TWILIO: SubaccountChangeCause.ValueType  # 7
 """SUBACCOUNT_CHANGE_CAUSE_TWILIO: what a call of Tollgate's has come to."""
 SUBACCOUNT_CHANGE_CAUSE_DRIFT: SubaccountChangeCause.ValueType  # 8
