@@ -29,7 +29,12 @@ from services.telephony.domain.provisioning import (
     swept,
 )
 from services.telephony.domain.reconciling import ReconcileTiming
-from services.telephony.domain.values import ObservedState, Organization, Subaccount
+from services.telephony.domain.values import (
+    ObservedState,
+    Organization,
+    Subaccount,
+    SuspensionPolicy,
+)
 from tests.support.searching import MANY_EXAMPLES
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -53,7 +58,7 @@ def account(number: int, state: ObservedState = ObservedState.ACTIVE) -> TwilioA
 
 
 def subaccount(number: int, organization_id: str = "org-1", brand_id: str = "acme") -> Subaccount:
-    return register(Organization(organization_id), brand_id, sid(number), START)
+    return register(Organization(organization_id), brand_id, sid(number), SuspensionPolicy(), START)
 
 
 def begun(provision: Provision, now: datetime, *, blocked: bool = False) -> Provision | None:
@@ -324,7 +329,9 @@ class World:
         account_sid = choose(known, accounts, self.registered)
         if account_sid is None:
             return False
-        self.registered[account_sid] = register(Organization("org-1"), "acme", account_sid, START)
+        self.registered[account_sid] = register(
+            Organization("org-1"), "acme", account_sid, SuspensionPolicy(), START
+        )
         self._let_go(register_account(known, account_sid, TIMING, self.now))
         return True
 
