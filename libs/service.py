@@ -20,6 +20,8 @@ from libs.workers import PollingWorker, Worker
 HEALTH_INTERVAL_SECONDS = 1.0
 # What gRPC's clients take by default as well: 1000 debits with the longest texts fit in.
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+KEEPALIVE_MS = 30_000
+CLIENT_PING_INTERVAL_MIN_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,14 @@ class Closable(Protocol):
         ...
 
 
+class Endless(Protocol):
+    """Calls that last until somebody ends them."""
+
+    def end(self) -> None:
+        """Let all of them end soon."""
+        ...
+
+
 class Service:
     """A running service: doors, workers, health, metrics, and the order in which they end."""
 
@@ -53,6 +63,7 @@ class Service:
         endpoints: Sequence[HttpEndpoint] = (),
         closables: Sequence[Closable] = (),
         guards: Sequence[Callable[[], Awaitable[None]]] = (),
+        endless: Sequence[Endless] = (),
     ) -> None:
         self._settings = settings
         self._database = database
@@ -64,6 +75,7 @@ class Service:
         ]
         self._closables = closables
         self._guards = guards
+        self._endless = endless
         self._health = health.aio.HealthServicer()
         self._server = self._build_server(rpc_services)
         monitor = PollingWorker("health", self._report_health, HEALTH_INTERVAL_SECONDS)
@@ -80,6 +92,11 @@ class Service:
                 ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
                 # A second process on the same port would silently take half of the calls.
                 ("grpc.so_reuseport", 0),
+                # Who watches may be silent for days: whether it is still there, it is asked.
+                ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+                ("grpc.http2.ping_timeout_ms", KEEPALIVE_MS),
+                # And it may ask the same, without being taken for a flood.
+                ("grpc.http2.min_ping_interval_without_data_ms", CLIENT_PING_INTERVAL_MIN_MS),
             ],
         )
         for each in rpc_services:
@@ -109,6 +126,8 @@ class Service:
         await self._health.enter_graceful_shutdown()
         for endpoint in self._endpoints:
             await endpoint.stop()
+        for calls in self._endless:
+            calls.end()
         await self._server.stop(self._settings.stop_grace_seconds)
         self._stop_workers.set()
         await self._finish_workers()

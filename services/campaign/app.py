@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from libs.database import Database
+from libs.listening import Listener
 from libs.metrics import ServiceMetrics
 from libs.observing import subscription_observer, wallet_observer
 from libs.service import Service
@@ -11,6 +12,7 @@ from services.campaign.operations.campaigns import CampaignOperations
 from services.campaign.operations.organizations import OrganizationOperations
 from services.campaign.operations.settling import Settling
 from services.campaign.operations.stopping import Stopping
+from services.campaign.operations.watching import Watching
 from services.campaign.servicer import campaign_service
 from services.campaign.servicer.base import Parts
 from services.campaign.workers import build_workers
@@ -25,10 +27,19 @@ async def build(settings: CampaignSettings) -> Service:
     )
     metrics = ServiceMetrics()
     settling = Settling(database, metrics.registry)
+    listener = Listener(settings.database_url, "campaigns")
+    watching = Watching(
+        database,
+        listener,
+        metrics.registry,
+        watchers_max=settings.watchers_max,
+        poll_seconds=settings.watch_poll_seconds,
+    )
     parts = Parts(
         CampaignOperations(database),
         OrganizationOperations(database),
         Stopping(database, settling),
+        watching,
     )
     return Service(
         settings,
@@ -39,5 +50,6 @@ async def build(settings: CampaignSettings) -> Service:
             subscription_observer(parts.organizations),
             wallet_observer(parts.organizations),
         ],
-        workers=build_workers(settling, settings),
+        workers=[listener, *build_workers(settling, settings)],
+        endless=[watching],
     )

@@ -1,8 +1,9 @@
 """The campaigns' settings."""
 
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from libs.config import Address, ServiceSettings
+from libs.config import Address, Seconds, ServiceSettings
 
 
 class CampaignSettings(ServiceSettings):
@@ -12,3 +13,7 @@ class CampaignSettings(ServiceSettings):
 
     listen_address: Address = "127.0.0.1:50052"
     metrics_address: Address = "127.0.0.1:9102"
+    # Streams of WatchCampaigns that this process keeps open.
+    watchers_max: int = Field(default=1000, ge=1, le=100_000)
+    # A watcher is woken by each change; this is for what it is not told of.
+    watch_poll_seconds: Seconds = 10.0

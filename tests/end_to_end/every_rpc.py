@@ -17,6 +17,9 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 from tollgate.options.v1 import rules_pb2
 
 TIMEOUT_SECONDS = 30.0
+# What has no end of its own is heard for so long.
+ENDLESS = {"tollgate.campaign.v1.CampaignService.WatchCampaigns"}
+ENDLESS_SECONDS = 1.0
 NUMBERS = count()
 
 # By their names in JSON.
@@ -87,10 +90,17 @@ async def _ask_one(
         request_serializer=type(request).SerializeToString,
         response_deserializer=answer.FromString,
     )
-    call = rpc(request, timeout=TIMEOUT_SECONDS)
+    is_endless = method.full_name in ENDLESS
+    call = rpc(request, timeout=ENDLESS_SECONDS if is_endless else TIMEOUT_SECONDS)
+    answers: list[Any] = []
     try:
-        answers = [each async for each in call] if method.server_streaming else [await call]
+        if method.server_streaming:
+            async for each in call:
+                answers.append(each)  # noqa: PERF401 - those before an error are kept, too
+        else:
+            answers.append(await call)
     except grpc.aio.AioRpcError as error:
-        return error.code(), f"{error!r} {error.initial_metadata()} {error.trailing_metadata()}"
+        metadata = [error.initial_metadata(), error.trailing_metadata()]
+        return error.code(), f"{answers} {error!r} {metadata}"
     metadata = [await call.initial_metadata(), await call.trailing_metadata()]
     return await call.code(), f"{answers} {metadata}"

@@ -27,8 +27,11 @@ class ServiceProcess:
     settings: Mapping[str, str]
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Run it until the end of the block, then kill it with no time to say goodbye."""
+    async def running(self) -> AsyncIterator[int]:
+        """Run it until the end of the block, then kill it with no time to say goodbye.
+
+        Hands out its process id.
+        """
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": f"{ROOT}:{ROOT / 'protos' / 'gen'}",
@@ -46,7 +49,7 @@ class ServiceProcess:
         )
         try:
             await eventually(self._status, lambda status: status == SERVING, 30.0)
-            yield
+            yield process.pid
         finally:
             process.send_signal(signal.SIGKILL)
             await process.wait()

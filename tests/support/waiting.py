@@ -21,11 +21,11 @@ async def eventually(
             return seen
         if time.monotonic() > deadline:
             raise AssertionError(f"not reached in {timeout_seconds} s; last seen: {seen}")
-        # Yields for one tick of the clock between two looks.
-        await _tick()
+        await tick()
 
 
-async def _tick() -> None:
+async def tick() -> None:
+    """Let the clock go on for a moment, between two looks or attempts."""
     loop = asyncio.get_running_loop()
     ticked = asyncio.Event()
     loop.call_later(0.01, ticked.set)

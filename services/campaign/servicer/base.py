@@ -5,6 +5,7 @@ from typing import NamedTuple
 from services.campaign.operations.campaigns import CampaignOperations
 from services.campaign.operations.organizations import OrganizationOperations
 from services.campaign.operations.stopping import Stopping
+from services.campaign.operations.watching import Watching
 from tollgate.campaign.v1 import campaign_service_pb2_grpc
 
 
@@ -14,6 +15,7 @@ class Parts(NamedTuple):
     campaigns: CampaignOperations
     organizations: OrganizationOperations
     stopping: Stopping
+    watching: Watching
 
 
 class Rpcs(campaign_service_pb2_grpc.CampaignServiceServicer):

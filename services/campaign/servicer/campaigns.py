@@ -1,5 +1,7 @@
 """Rpcs of single campaigns, and of what changed of them."""
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 from libs.rpc.times import optional_time
@@ -102,6 +104,16 @@ class CampaignRpcs(Rpcs):
             request.campaign_id, CompleteCampaign(request.actor)
         )
         return campaign_service_pb2.CompleteCampaignResponse(campaign=campaign_message(campaign))
+
+    async def WatchCampaigns(
+        self, request: campaign_service_pb2.WatchCampaignsRequest, context: Any
+    ) -> AsyncGenerator[campaign_service_pb2.WatchCampaignsResponse, None]:
+        """Tell how campaigns stand, again and again."""
+        async with aclosing(self._parts.watching.watch(request.organization_id)) as campaigns:
+            async for campaign in campaigns:
+                yield campaign_service_pb2.WatchCampaignsResponse(
+                    campaign=campaign_message(campaign)
+                )
 
     async def ListCampaignChanges(
         self, request: campaign_service_pb2.ListCampaignChangesRequest, context: Any

@@ -1,4 +1,4 @@
-"""Campaigns: each statement that changes one writes the line of its history."""
+"""Campaigns: each statement that changes one writes the line of its history, and wakes watchers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +43,8 @@ WITH settled AS (
     UPDATE campaigns
     SET state = to_state, pause_reason = to_reason,
         pause_time = CASE to_state WHEN 'PAUSED' THEN coalesce(pause_time, move_time) END,
-        update_time = CASE from_state WHEN to_state THEN update_time ELSE move_time END
+        update_time = CASE from_state WHEN to_state THEN update_time ELSE move_time END,
+        revision = nextval('campaign_revisions')
     FROM moved WHERE campaigns.campaign_id = moved.campaign_id
     RETURNING moved.*
 ), written AS (
@@ -57,7 +58,8 @@ WITH settled AS (
     RETURNING from_state, to_state
 )
 SELECT count(*) FILTER (WHERE from_state = 'RUNNING') AS paused_count,
-    count(*) FILTER (WHERE to_state = 'RUNNING') AS resumed_count
+    count(*) FILTER (WHERE to_state = 'RUNNING') AS resumed_count,
+    (SELECT count(pg_notify('campaigns', organization_id)) FROM settled)
 FROM written
 """
 
@@ -102,6 +104,7 @@ INSERT INTO campaign_changes (
     organization_id, campaign_id, to_state, cause, actor, note, create_time
 )
 SELECT organization_id, campaign_id, state, 'COMMAND', $6, '', create_time FROM made
+RETURNING pg_notify('campaigns', organization_id)
 """
 
 
@@ -155,7 +158,8 @@ SAVE = """
 WITH changed AS (
     UPDATE campaigns
     SET state = $2, pause_reason = $3, pause_time = $4, manual_pause_note = $5,
-        manual_pause_actor = $6, manual_pause_time = $7, update_time = $8
+        manual_pause_actor = $6, manual_pause_time = $7, update_time = $8,
+        revision = nextval('campaign_revisions')
     WHERE campaign_id = $1
     RETURNING *
 )
@@ -164,6 +168,7 @@ INSERT INTO campaign_changes (
     create_time
 )
 SELECT organization_id, campaign_id, $9, state, pause_reason, $10, $11, $12, $13 FROM changed
+RETURNING pg_notify('campaigns', organization_id)
 """
 
 

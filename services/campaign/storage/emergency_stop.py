@@ -5,12 +5,13 @@ from services.campaign.domain.commands import ChangeStop
 from services.campaign.domain.values import EmergencyStop
 from services.campaign.storage.rows import to_stop
 
+# A notification without an organization wakes the watchers of all.
 # Who comes second, waiting for the row, finds it done and changes nothing.
 CHANGE = """
 UPDATE emergency_stop
 SET number = number + 1, note = $2, actor = $3, change_time = clock_timestamp()
 WHERE (number % 2 = 1) <> $1
-RETURNING *
+RETURNING *, pg_notify('campaigns', '')
 """
 
 

@@ -707,6 +707,52 @@ class GetEmergencyStopResponse(_message.Message):
 Global___GetEmergencyStopResponse: _TypeAlias = GetEmergencyStopResponse  # noqa: Y015
 
 @_typing.final
+class WatchCampaignsRequest(_message.Message):
+    """WatchCampaignsRequest is the request of WatchCampaigns."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """organization_id of the campaigns."""
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization_id", b"organization_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchCampaignsRequest: _TypeAlias = WatchCampaignsRequest  # noqa: Y015
+
+@_typing.final
+class WatchCampaignsResponse(_message.Message):
+    """WatchCampaignsResponse is one of many responses of WatchCampaigns."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAMPAIGN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def campaign(self) -> _campaign_pb2.Campaign:
+        """campaign as it stands now."""
+
+    def __init__(
+        self,
+        *,
+        campaign: _campaign_pb2.Campaign | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["campaign", b"campaign"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign", b"campaign"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchCampaignsResponse: _TypeAlias = WatchCampaignsResponse  # noqa: Y015
+
+@_typing.final
 class ListCampaignChangesRequest(_message.Message):
     """ListCampaignChangesRequest is the request of ListCampaignChanges. Every filter is optional."""
 

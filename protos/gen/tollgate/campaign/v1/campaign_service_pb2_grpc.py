@@ -97,6 +97,11 @@ class CampaignServiceStub:
                 request_serializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetEmergencyStopRequest.SerializeToString,
                 response_deserializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetEmergencyStopResponse.FromString,
                 _registered_method=True)
+        self.WatchCampaigns = channel.unary_stream(
+                '/tollgate.campaign.v1.CampaignService/WatchCampaigns',
+                request_serializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.WatchCampaignsRequest.SerializeToString,
+                response_deserializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.WatchCampaignsResponse.FromString,
+                _registered_method=True)
         self.ListCampaignChanges = channel.unary_unary(
                 '/tollgate.campaign.v1.CampaignService/ListCampaignChanges',
                 request_serializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.ListCampaignChangesRequest.SerializeToString,
@@ -208,6 +213,20 @@ class CampaignServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchCampaigns(self, request, context):
+        """WatchCampaigns answers each of the organization's campaigns as it stands now, and from then on each whose
+        state, blockers, note or times have changed, well under a second after the change, whichever process made
+        it. It tells how campaigns stand, not each change: of changes that follow one another quickly only the
+        last may be told, and a campaign may be told again though it stands as before. Who reads slowly is told
+        less, and last how all of them stand then. An organization that nobody knows yet may be watched, too.
+        The stream has no end of its own. While it is broken nothing is known: let nothing be sent, and watch
+        again; the current state comes first. It ends with DATABASE_UNAVAILABLE while the database is away, and with
+        SERVICE_UNAVAILABLE when the process stops. OVERLOADED: too many watch this process already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListCampaignChanges(self, request, context):
         """ListCampaignChanges lists what changed of campaigns, by what and by whom, newest first.
         """
@@ -285,6 +304,11 @@ def add_CampaignServiceServicer_to_server(servicer, server):
                     servicer.GetEmergencyStop,
                     request_deserializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetEmergencyStopRequest.FromString,
                     response_serializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetEmergencyStopResponse.SerializeToString,
+            ),
+            'WatchCampaigns': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchCampaigns,
+                    request_deserializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.WatchCampaignsRequest.FromString,
+                    response_serializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.WatchCampaignsResponse.SerializeToString,
             ),
             'ListCampaignChanges': grpc.unary_unary_rpc_method_handler(
                     servicer.ListCampaignChanges,
@@ -624,6 +648,33 @@ class CampaignService:
             '/tollgate.campaign.v1.CampaignService/GetEmergencyStop',
             tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetEmergencyStopRequest.SerializeToString,
             tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetEmergencyStopResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchCampaigns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tollgate.campaign.v1.CampaignService/WatchCampaigns',
+            tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.WatchCampaignsRequest.SerializeToString,
+            tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.WatchCampaignsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -58,6 +58,16 @@ class CampaignServiceStub:
     """
     GetEmergencyStop: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.GetEmergencyStopRequest, _campaign_service_pb2.GetEmergencyStopResponse]
     """GetEmergencyStop answers whether the emergency stop stands, and who set or lifted it last, and why."""
+    WatchCampaigns: _aio.UnaryStreamMultiCallable[_campaign_service_pb2.WatchCampaignsRequest, _campaign_service_pb2.WatchCampaignsResponse]
+    """WatchCampaigns answers each of the organization's campaigns as it stands now, and from then on each whose
+    state, blockers, note or times have changed, well under a second after the change, whichever process made
+    it. It tells how campaigns stand, not each change: of changes that follow one another quickly only the
+    last may be told, and a campaign may be told again though it stands as before. Who reads slowly is told
+    less, and last how all of them stand then. An organization that nobody knows yet may be watched, too.
+    The stream has no end of its own. While it is broken nothing is known: let nothing be sent, and watch
+    again; the current state comes first. It ends with DATABASE_UNAVAILABLE while the database is away, and with
+    SERVICE_UNAVAILABLE when the process stops. OVERLOADED: too many watch this process already.
+    """
     ListCampaignChanges: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.ListCampaignChangesRequest, _campaign_service_pb2.ListCampaignChangesResponse]
     """ListCampaignChanges lists what changed of campaigns, by what and by whom, newest first."""
     GetEligibility: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.GetEligibilityRequest, _campaign_service_pb2.GetEligibilityResponse]
@@ -181,6 +191,22 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_campaign_service_pb2.GetEmergencyStopRequest, _abc.Awaitable[_campaign_service_pb2.GetEmergencyStopResponse]],
     ) -> _abc.Awaitable[_campaign_service_pb2.GetEmergencyStopResponse]:
         """GetEmergencyStop answers whether the emergency stop stands, and who set or lifted it last, and why."""
+
+    @_abc_1.abstractmethod
+    def WatchCampaigns(
+        self,
+        request: _campaign_service_pb2.WatchCampaignsRequest,
+        context: _aio.ServicerContext[_campaign_service_pb2.WatchCampaignsRequest, _abc.AsyncIterator[_campaign_service_pb2.WatchCampaignsResponse]],
+    ) -> _abc.AsyncIterator[_campaign_service_pb2.WatchCampaignsResponse]:
+        """WatchCampaigns answers each of the organization's campaigns as it stands now, and from then on each whose
+        state, blockers, note or times have changed, well under a second after the change, whichever process made
+        it. It tells how campaigns stand, not each change: of changes that follow one another quickly only the
+        last may be told, and a campaign may be told again though it stands as before. Who reads slowly is told
+        less, and last how all of them stand then. An organization that nobody knows yet may be watched, too.
+        The stream has no end of its own. While it is broken nothing is known: let nothing be sent, and watch
+        again; the current state comes first. It ends with DATABASE_UNAVAILABLE while the database is away, and with
+        SERVICE_UNAVAILABLE when the process stops. OVERLOADED: too many watch this process already.
+        """
 
     @_abc_1.abstractmethod
     def ListCampaignChanges(

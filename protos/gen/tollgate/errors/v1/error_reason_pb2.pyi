@@ -124,7 +124,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_SERVICE_UNAVAILABLE: _ErrorReason.ValueType  # 18
     """ERROR_REASON_SERVICE_UNAVAILABLE (UNAVAILABLE): another service of Tollgate, which this command needs,
-    did not answer; try again with the same reference.
+    did not answer; try again with the same reference. Of a stream: the service that was watched is stopping.
     Example: {"reason": "SERVICE_UNAVAILABLE", "domain": "tollgate", "metadata": {"service": "wallet"}}
     """
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 22
@@ -236,7 +236,7 @@ Example: {"reason": "PROVIDER_UNAVAILABLE", "domain": "tollgate"}
 """
 ERROR_REASON_SERVICE_UNAVAILABLE: ErrorReason.ValueType  # 18
 """ERROR_REASON_SERVICE_UNAVAILABLE (UNAVAILABLE): another service of Tollgate, which this command needs,
-did not answer; try again with the same reference.
+did not answer; try again with the same reference. Of a stream: the service that was watched is stopping.
 Example: {"reason": "SERVICE_UNAVAILABLE", "domain": "tollgate", "metadata": {"service": "wallet"}}
 """
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 22
