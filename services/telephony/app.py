@@ -7,6 +7,8 @@ from libs.metrics import ServiceMetrics
 from libs.observing import subscription_observer, wallet_observer
 from libs.service import Service
 from services.telephony.config import TelephonySettings
+from services.telephony.operations.aftermath import Ending
+from services.telephony.operations.backing_off import BackOff
 from services.telephony.operations.claiming import Claiming
 from services.telephony.operations.creating import Creation
 from services.telephony.operations.driving import Driving
@@ -37,16 +39,22 @@ async def build(settings: TelephonySettings) -> Service:
         registry=metrics.registry,
     )
     policy, timing = settings.suspension_policy, settings.reconcile_timing
+    back_off = BackOff(
+        settings.twilio_back_off_max_seconds, settings.twilio_refused_back_off_max_seconds
+    )
     driving = Driving(
         database,
         twilio,
         policy,
-        back_off_max_seconds=settings.twilio_back_off_max_seconds,
-        refused_back_off_max_seconds=settings.twilio_refused_back_off_max_seconds,
+        back_off=back_off,
         sweep_seconds=settings.twilio_sweep_seconds,
     )
     recording = Recording(database, policy, timing, metrics.registry)
-    reconciler = Reconciler(Claiming(database, policy, timing), driving, recording, settings)
+    endings = settings.endings
+    ending = Ending(database, twilio, back_off, endings) if endings else None
+    reconciler = Reconciler(
+        Claiming(database, policy, timing), driving, ending, recording, settings
+    )
     creation = Creation(
         database,
         twilio,

@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from libs.config import Address, ApiBase, EmptyIsNone, Seconds, ServiceSettings
+from services.telephony.domain.aftermath import Endings
 from services.telephony.domain.reconciling import ReconcileTiming
 from services.telephony.domain.values import SuspensionPolicy
 
@@ -35,6 +36,8 @@ class TelephonySettings(ServiceSettings):
     twilio_refused_back_off_max_seconds: Seconds = 300.0
     twilio_recheck_seconds: Seconds = 60.0
     twilio_sweep_seconds: Seconds = 3600.0
+    end_calls: bool = True
+    cancel_scheduled_messages: bool = True
     debt_tolerance_micros: int = Field(default=0, ge=0, lt=2**63)
     suspend_depleted_after_seconds: Annotated[Seconds | None, EmptyIsNone] = None
 
@@ -45,6 +48,19 @@ class TelephonySettings(ServiceSettings):
         return SuspensionPolicy(
             debt_tolerance_micros=self.debt_tolerance_micros,
             suspend_depleted_after=None if seconds is None else timedelta(seconds=seconds),
+        )
+
+    @property
+    def endings(self) -> Endings | None:
+        """Return what is ended after a suspension; None if nothing is."""
+        if not (self.end_calls or self.cancel_scheduled_messages):
+            return None
+        return Endings(
+            calls=self.end_calls,
+            scheduled_messages=self.cancel_scheduled_messages,
+            call_timeout_seconds=self.twilio_timeout_seconds,
+            recheck_seconds=self.twilio_recheck_seconds,
+            sweep_seconds=self.twilio_sweep_seconds,
         )
 
     @property

@@ -1,5 +1,6 @@
 """What the service needs of Twilio."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from services.telephony.domain.failures import (
@@ -64,4 +65,32 @@ class TwilioAccountMaker(TwilioAccounts, Protocol):
 
     async def create_account(self, friendly_name: str) -> TwilioAccount:
         """Make an account; two calls make two."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledMessages:
+    """Those on one page of an account's messages, and where to read on; None: there is no more."""
+
+    message_sids: list[str]
+    next_page: str | None
+
+
+class TwilioTraffic(Protocol):
+    """What accounts have going on. Time limits and errors are as those of TwilioAccounts."""
+
+    async def list_open_calls(self, account_sid: str) -> list[str]:
+        """Return calls that have not ended, by their SID, as many as a page has of each kind."""
+        ...
+
+    async def end_call(self, account_sid: str, call_sid: str) -> None:
+        """Ask for a call's end, whether or not it was answered yet."""
+        ...
+
+    async def list_scheduled_messages(self, account_sid: str, page: str) -> ScheduledMessages:
+        """Return what is scheduled among the messages of a page, `""` being the newest ones."""
+        ...
+
+    async def cancel_message(self, account_sid: str, message_sid: str) -> None:
+        """Let a scheduled message never be sent."""
         ...

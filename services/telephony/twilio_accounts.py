@@ -8,12 +8,19 @@ may quote.
 import json
 import re
 from collections.abc import Awaitable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from logging import getLogger
 from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, encode_basic_auth
+from aiohttp import (
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    encode_basic_auth,
+)
 from prometheus_client import CollectorRegistry, Counter
 from twilio.base.exceptions import (
     TwilioException,
@@ -30,6 +37,7 @@ from services.telephony.domain.decision import normal_account_sid
 from services.telephony.domain.provisioning import TwilioAccount
 from services.telephony.domain.values import ObservedState, WantedState
 from services.telephony.ports import (
+    ScheduledMessages,
     TwilioBusyError,
     TwilioError,
     TwilioRefusedError,
@@ -43,6 +51,16 @@ OBSERVED = {
     "suspended": ObservedState.SUSPENDED,
     "closed": ObservedState.CLOSED,
 }
+# Calls that cost, or are about to.
+OPEN_CALL_STATUSES = ("queued", "ringing", "in-progress")
+CALL_SID = re.compile(r"CA[0-9a-fA-F]{32}")
+MESSAGE_SID = re.compile(r"(SM|MM)[0-9a-fA-F]{32}")
+PAGE_SIZE = 200
+PAGE_TOKEN_LENGTH_MAX = 500
+# A page of the longest messages has less than one.
+BODY_BYTES_MAX = 4 << 20
+# Twilio schedules 35 days ahead at most, and lists the newest messages first.
+SCHEDULED_AHEAD_MAX = timedelta(days=36)
 OUTCOME_OF: Mapping[type[TwilioError], str] = {
     TwilioUnavailableError: "unavailable",
     TwilioBusyError: "busy",
@@ -88,7 +106,7 @@ class HttpClient(AsyncHttpClient):  # type: ignore[misc]
                 headers={**(headers or {}), **credentials},
                 allow_redirects=allow_redirects,
             ) as answer:
-                text = (await answer.read()).decode(errors="replace")
+                text = await _read_bounded(answer)
         except (ClientError, TimeoutError, OSError) as error:
             # By its type only: the text of some errors quotes what was received.
             raise TwilioUnavailableError(f"no answer: {type(error).__name__}") from error
@@ -150,6 +168,44 @@ class TwilioRestAccounts:
         request = self._accounts.create_async(friendly_name=friendly_name)
         return await self._count("create_account", self._created(request))
 
+    async def list_open_calls(self, account_sid: str) -> list[str]:
+        """Return calls that have not ended."""
+        request = self._open_calls(account_sid)
+        return await self._count("list_calls", self._answer(request))
+
+    async def _open_calls(self, account_sid: str) -> list[str]:
+        calls = self._accounts(account_sid).calls
+        found: dict[str, None] = {}
+        # In the order of a call's life, so that one that goes on meanwhile is not missed.
+        for status in OPEN_CALL_STATUSES:
+            page = await calls.page_async(status=status, page_size=PAGE_SIZE)
+            found.update(dict.fromkeys(_sid(each, CALL_SID) for each in page))
+        return list(found)
+
+    async def end_call(self, account_sid: str, call_sid: str) -> None:
+        """Ask for a call's end: `completed` ends those too that nobody has answered yet."""
+        request = self._accounts(account_sid).calls(call_sid).update_async(status="completed")
+        await self._count("end_call", self._answer(request))
+
+    async def list_scheduled_messages(self, account_sid: str, page: str) -> ScheduledMessages:
+        """Return what is scheduled on a page of messages, newest first."""
+        request = self._scheduled_messages(account_sid, page)
+        return await self._count("list_messages", self._answer(request))
+
+    async def _scheduled_messages(self, account_sid: str, page: str) -> ScheduledMessages:
+        token = {"page_token": page} if page else {}
+        listed = await self._accounts(account_sid).messages.page_async(page_size=PAGE_SIZE, **token)
+        messages = list(listed)
+        scheduled = [_sid(each, MESSAGE_SID) for each in messages if each.status == "scheduled"]
+        oldest = messages[-1].date_created if messages else None
+        is_past = oldest is not None and oldest < datetime.now(UTC) - SCHEDULED_AHEAD_MAX
+        return ScheduledMessages(scheduled, None if is_past else _page_token(listed.next_page_url))
+
+    async def cancel_message(self, account_sid: str, message_sid: str) -> None:
+        """Let a scheduled message never be sent."""
+        request = self._accounts(account_sid).messages(message_sid).update_async(status="canceled")
+        await self._count("cancel_message", self._answer(request))
+
     async def close(self) -> None:
         """Close every connection."""
         await self._http_client.close()
@@ -199,6 +255,31 @@ class TwilioRestAccounts:
         if not isinstance(answer, Response) or answer.ok:
             return TwilioUnavailableError("an answer that cannot be read")
         return self._refusal(Version.exception("GET", "", answer, "not listed"))
+
+
+def _sid(listed: Any, pattern: re.Pattern[str]) -> str:
+    if not pattern.fullmatch(str(listed.sid)):
+        raise TwilioUnavailableError("a list that does not say what is on it")
+    return str(listed.sid)
+
+
+def _page_token(url: str | None) -> str | None:
+    """Return what of an address names the next page; the address itself is not trusted."""
+    if not url:
+        return None
+    token = parse_qs(urlsplit(url).query).get("PageToken", [""])[0]
+    if not 0 < len(token) <= PAGE_TOKEN_LENGTH_MAX:
+        raise TwilioUnavailableError("a list that does not say how it goes on")
+    return storable_text(token, PAGE_TOKEN_LENGTH_MAX)
+
+
+async def _read_bounded(answer: ClientResponse) -> str:
+    body = bytearray()
+    async for piece in answer.content.iter_any():
+        body += piece
+        if len(body) > BODY_BYTES_MAX:
+            raise TwilioUnavailableError("an answer that is too long")
+    return body.decode(errors="replace")
 
 
 def _to_account(account: Any) -> TwilioAccount:

@@ -1,13 +1,16 @@
 """The service's loops: driving Twilio, and suspending what has lapsed."""
 
 import asyncio
+import random
 from collections import deque
 from dataclasses import dataclass, field
 
 from libs.workers import PollingWorker, Worker
 from services.telephony.config import TelephonySettings
+from services.telephony.domain.aftermath import AftermathAnswer
 from services.telephony.domain.reconciling import Answer
-from services.telephony.domain.values import DueSearch
+from services.telephony.domain.values import DueSearch, Work
+from services.telephony.operations.aftermath import Ending
 from services.telephony.operations.claiming import Claim, Claiming
 from services.telephony.operations.creating import Creation
 from services.telephony.operations.driving import Driving
@@ -20,13 +23,13 @@ PROVISIONS_AT_ONCE = 2
 
 @dataclass
 class Lane:
-    """Suspensions, or all else: what is claimed, how many calls it has, and how many it may have.
+    """One kind of work: what is claimed, how many calls it has, and how many it may have.
 
     Suspensions are claimed ahead, as many as may be called for, so that no slot waits for a claim.
     Nothing else is: a claim that waits would keep a suspension of the same subaccount waiting.
     """
 
-    urgent: bool
+    work: Work
     calls_max: int
     ahead_max: int
     call_count: int = 0
@@ -45,7 +48,8 @@ class Reconciler:
     """Drives several subaccounts at a time and none twice, as many as Twilio may be asked at once.
 
     One slot is only for suspensions, which are urgent, and one for all else, so that neither waits
-    for ever behind the other.
+    for ever behind the other. What goes on after suspensions is ended in no more than half of the
+    slots, for each such claim takes many calls.
     """
 
     name = "reconcile"
@@ -54,18 +58,21 @@ class Reconciler:
         self,
         claiming: Claiming,
         driving: Driving,
+        ending: Ending | None,
         recording: Recording,
         settings: TelephonySettings,
     ) -> None:
         self._claiming = claiming
         self._driving = driving
+        self._ending = ending
         self._recording = recording
         self._slot_count = settings.twilio_concurrency
         calls_max = self._slot_count - 1
-        self._lanes = (
-            Lane(urgent=True, calls_max=calls_max, ahead_max=calls_max),
-            Lane(urgent=False, calls_max=calls_max, ahead_max=0),
-        )
+        self._urgent = Lane(Work.SUSPENSION, calls_max=calls_max, ahead_max=calls_max)
+        self._others = [Lane(Work.REST, calls_max=calls_max, ahead_max=0)]
+        if ending:
+            half = max(1, calls_max // 2)
+            self._others.append(Lane(Work.AFTERMATH, calls_max=half, ahead_max=0))
         # A claim that has waited longer might end before its calls do.
         self._time_for_calls = settings.reconcile_timing.lease.total_seconds() / 2
         self._left_aside: dict[str, float] = {}
@@ -82,13 +89,14 @@ class Reconciler:
         async with self._calls:
             await self._poller.run(stop)
             self._stopping = True
-            for lane in self._lanes:
+            for lane in (self._urgent, *self._others):
                 while lane.waiting:
                     self._calls.create_task(self._give_back(lane.waiting.popleft()))
 
     async def _claim(self) -> bool:
-        for lane in self._lanes:
-            room = lane.room(self._free_slot_count)
+        # Neither of the others always comes first to the one slot that suspensions leave.
+        for lane in (self._urgent, *random.sample(self._others, len(self._others))):
+            room = lane.room(self._free_slots_for(lane))
             lane.may_have_more = True
             if room == 0:
                 continue
@@ -96,7 +104,7 @@ class Reconciler:
             self._left_aside = {
                 name: until for name, until in self._left_aside.items() if until > now
             }
-            search = DueSearch(lane.urgent, list(self._left_aside), room)
+            search = DueSearch(lane.work, list(self._left_aside), room)
             claims = await self._claiming.claim_due(search)
             lane.may_have_more = claims.may_be_more
             lane.waiting.extend(claims.claims)
@@ -104,14 +112,19 @@ class Reconciler:
             self._call()
         return self._can_claim_more
 
-    @property
-    def _free_slot_count(self) -> int:
-        return self._slot_count - sum(lane.call_count for lane in self._lanes)
+    def _free_slots_for(self, lane: Lane) -> int:
+        others_count = sum(other.call_count for other in self._others)
+        free_count = self._slot_count - self._urgent.call_count - others_count
+        if lane is self._urgent:
+            return free_count
+        return min(free_count, self._slot_count - 1 - others_count)
 
     @property
     def _can_claim_more(self) -> bool:
-        free_slot_count = self._free_slot_count
-        return any(lane.may_have_more and lane.room(free_slot_count) for lane in self._lanes)
+        return any(
+            lane.may_have_more and lane.room(self._free_slots_for(lane))
+            for lane in (self._urgent, *self._others)
+        )
 
     def _leave_aside(self, seconds_of: dict[str, float]) -> None:
         loop = asyncio.get_running_loop()
@@ -120,8 +133,10 @@ class Reconciler:
             loop.call_later(seconds, self._poller.wake)
 
     def _call(self) -> None:
-        for lane in self._lanes:
-            while lane.waiting and lane.call_count < lane.calls_max and self._free_slot_count:
+        for lane in (self._urgent, *self._others):
+            while (
+                lane.waiting and lane.call_count < lane.calls_max and self._free_slots_for(lane) > 0
+            ):
                 lane.call_count += 1
                 self._calls.create_task(self._reconcile(lane, lane.waiting.popleft()))
 
@@ -137,9 +152,11 @@ class Reconciler:
         if await self._recording.record(Outcome(claim, answer)):
             self._poller.wake()
 
-    async def _drive_if_there_is_time(self, claim: Claim) -> Answer | None:
+    async def _drive_if_there_is_time(self, claim: Claim) -> Answer | AftermathAnswer | None:
         if claim.deadline - asyncio.get_running_loop().time() < self._time_for_calls:
             return None
+        if claim.work is Work.AFTERMATH and self._ending:
+            return await self._ending.drive(claim)
         return await self._driving.drive(claim)
 
     async def _give_back(self, claim: Claim) -> None:

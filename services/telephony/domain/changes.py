@@ -22,6 +22,9 @@ from services.telephony.domain.values import (
     WantedState,
 )
 
+# What is told of an aftermath that has only begun.
+NOTHING_FOLLOWED = (None, (0, 0))
+
 
 class ChangeCause(StrEnum):
     """Why a subaccount is wanted otherwise, or stands otherwise."""
@@ -34,6 +37,7 @@ class ChangeCause(StrEnum):
     TIME = "TIME"
     TWILIO = "TWILIO"
     DRIFT = "DRIFT"
+    AFTERMATH = "AFTERMATH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,9 @@ class SubaccountChange:
     reason: Reason
     error: str
     create_time: datetime
+    # Since the suspension.
+    ended_call_count: int = 0
+    canceled_message_count: int = 0
     sequence: int = 0
 
 
@@ -95,6 +102,7 @@ def change_between(
     """
     if _history_of(before) == _history_of(after):
         return None
+    aftermath = after.aftermath
     return SubaccountChange(
         organization_id=after.organization_id,
         account_sid=after.account_sid,
@@ -103,13 +111,17 @@ def change_between(
         observed_from=before.told,
         observed_to=after.told,
         reason=reason,
-        error=after.last_error,
+        error=after.last_error or (aftermath.last_error if aftermath else ""),
         create_time=now,
+        ended_call_count=aftermath.ended_call_count if aftermath else 0,
+        canceled_message_count=aftermath.canceled_message_count if aftermath else 0,
     )
 
 
 def _history_of(subaccount: Subaccount) -> tuple[object, ...]:
-    return subaccount.wanted, subaccount.told, subaccount.failing_time
+    aftermath = subaccount.aftermath
+    followed = aftermath.told if aftermath else NOTHING_FOLLOWED
+    return subaccount.wanted, subaccount.told, subaccount.failing_time, followed
 
 
 def reason_of(

@@ -3,6 +3,11 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from services.telephony.domain.aftermath import (
+    AftermathAnswer,
+    begin_aftermath,
+    continue_aftermath,
+)
 from services.telephony.domain.changes import ChangeCause, Reason
 from services.telephony.domain.failures import Failure
 from services.telephony.domain.values import ObservedState, Subaccount, WantedState
@@ -26,7 +31,7 @@ def want(subaccount: Subaccount, wanted: WantedState | None, now: datetime) -> S
     changed = replace(subaccount, wanted=wanted, next_attempt_time=None if closed else now)
     if not needs_driving(wanted, changed.observed):
         changed = _without_failure(changed)
-    return _with_drift_time(changed, now)
+    return _with_what_follows(changed, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +64,40 @@ def claim(subaccount: Subaccount, timing: ReconcileTiming, now: datetime) -> Sub
 
 def give_back(subaccount: Subaccount, now: datetime) -> Subaccount:
     """Return the subaccount after a claim that came to nothing: Twilio was not called."""
-    return replace(
+    given_back = replace(
         subaccount,
         observed=subaccount.told,
         attempt_count=subaccount.attempt_count - 1,
         next_attempt_time=now,
         lease_end_time=None,
+    )
+    return _with_what_follows(given_back, now)
+
+
+def claim_aftermath(subaccount: Subaccount, timing: ReconcileTiming, now: datetime) -> Subaccount:
+    """Return the suspended subaccount as it is while one process ends what still goes on.
+
+    Nothing is written ahead: whatever a process that dies has ended is not found again.
+    """
+    return replace(
+        subaccount,
+        claim_number=subaccount.claim_number + 1,
+        lease_end_time=now + timing.lease,
+    )
+
+
+def give_back_aftermath(subaccount: Subaccount) -> Subaccount:
+    """Return the subaccount after such a claim that came to nothing."""
+    return replace(subaccount, lease_end_time=None)
+
+
+def record_aftermath(subaccount: Subaccount, answer: AftermathAnswer, now: datetime) -> Subaccount:
+    """Return the subaccount after a look at what still goes on, whatever is wanted of it since."""
+    aftermath = subaccount.aftermath
+    return replace(
+        subaccount,
+        lease_end_time=None,
+        aftermath=aftermath and continue_aftermath(aftermath, answer, now),
     )
 
 
@@ -119,7 +152,7 @@ def record(
         # It was no failure, or one with what is not wanted any more.
         recorded = _without_failure(recorded)
     next_attempt_time = _next_attempt_time(recorded, answer, now, wanted_still=wanted_still)
-    return _with_drift_time(replace(recorded, next_attempt_time=next_attempt_time), now)
+    return _with_what_follows(replace(recorded, next_attempt_time=next_attempt_time), now)
 
 
 def _with_failure(subaccount: Subaccount, failure: Failure, now: datetime) -> Subaccount:
@@ -131,9 +164,13 @@ def _without_failure(subaccount: Subaccount) -> Subaccount:
     return replace(subaccount, last_error="", failing_time=None, attempt_count=0)
 
 
-def _with_drift_time(subaccount: Subaccount, now: datetime) -> Subaccount:
-    since = subaccount.drift_time or now
-    return replace(subaccount, drift_time=since if subaccount.drifted else None)
+def _with_what_follows(subaccount: Subaccount, now: datetime) -> Subaccount:
+    """Return it with what goes with being drifted, or suspended."""
+    return replace(
+        subaccount,
+        drift_time=(subaccount.drift_time or now) if subaccount.drifted else None,
+        aftermath=(subaccount.aftermath or begin_aftermath(now)) if subaccount.stopped else None,
+    )
 
 
 def _recheck_time(

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from libs.levels import SubscriptionLevel, WalletLevel
+from services.telephony.domain.aftermath import Aftermath
 
 
 class ObservedState(StrEnum):
@@ -123,6 +124,13 @@ class Subaccount:
     recheck_time: datetime | None
     observe_time: datetime | None
     create_time: datetime
+    # While it stands suspended as wanted.
+    aftermath: Aftermath | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """It stands suspended as wanted."""
+        return self.wanted is WantedState.SUSPENDED and self.observed is ObservedState.SUSPENDED
 
     @property
     def drifted(self) -> bool:
@@ -140,7 +148,15 @@ class Subaccount:
     def is_claimable_at(self, now: datetime) -> bool:
         """Tell whether something is to be done and nobody is at it."""
         due = self.next_attempt_time is not None and self.next_attempt_time <= now
-        return due and (self.lease_end_time is None or self.lease_end_time <= now)
+        return due and self._is_free_at(now)
+
+    def is_aftermath_claimable_at(self, now: datetime) -> bool:
+        """Tell whether something may be left of a suspension and nobody is at it."""
+        due = self.aftermath is not None and self.aftermath.due_time <= now
+        return due and self._is_free_at(now)
+
+    def _is_free_at(self, now: datetime) -> bool:
+        return self.lease_end_time is None or self.lease_end_time <= now
 
     def is_held_by(self, claimed: "Subaccount") -> bool:
         """Tell whether a claim is the latest one and not recorded yet."""
@@ -168,10 +184,21 @@ class SubaccountFilter:
     levels_missing: bool | None = None
 
 
+class Work(StrEnum):
+    """What a subaccount is claimed for."""
+
+    # To be suspended.
+    SUSPENSION = "SUSPENSION"
+    # What goes on after a suspension is ended.
+    AFTERMATH = "AFTERMATH"
+    # Anything else: to be activated, or only looked at.
+    REST = "REST"
+
+
 @dataclass(frozen=True, slots=True)
 class DueSearch:
-    """Which subaccounts to claim: those to suspend or all else, and whose are left aside."""
+    """Which subaccounts to claim, and whose are left aside."""
 
-    urgent: bool
+    work: Work
     held_up_organization_ids: list[str]
     limit: int

@@ -34,11 +34,11 @@ from services.telephony.domain.values import (
     SuspensionPolicy,
     WantedState,
 )
-from services.telephony.operations.driving import (
+from services.telephony.operations.backing_off import (
     BACK_OFF_BASE_SECONDS,
-    RETRY_AFTER_SECONDS_MAX,
     WAIT_BACK_OFF_BASE_SECONDS,
 )
+from services.telephony.operations.driving import RETRY_AFTER_SECONDS_MAX
 from services.telephony.operations.settling import Settlement, settle
 from services.telephony.operations.subaccounts import register_in
 from services.telephony.ports import (

@@ -1,13 +1,10 @@
 """Calls Twilio for one subaccount that is claimed, outside of every transaction."""
 
 import asyncio
-import random
 from datetime import timedelta
-from typing import assert_never
 
 from libs.database import Connection, Database, DatabaseUnavailableError
 from libs.logs import get_logger
-from libs.workers import back_off_seconds
 from services.telephony.domain.commands import Reevaluate
 from services.telephony.domain.failures import Action, Failure, no_usable_answer
 from services.telephony.domain.reconciling import Answer, needs_driving
@@ -17,6 +14,7 @@ from services.telephony.domain.values import (
     SuspensionPolicy,
     WantedState,
 )
+from services.telephony.operations.backing_off import BackOff, jittered
 from services.telephony.operations.claiming import Claim
 from services.telephony.operations.recording import names
 from services.telephony.operations.settling import settle
@@ -28,12 +26,8 @@ from services.telephony.ports import (
 )
 from services.telephony.storage import subaccounts
 
-BACK_OFF_BASE_SECONDS = 0.5
-WAIT_BACK_OFF_BASE_SECONDS = 10.0
 # However long Twilio asks to wait: a suspension is not put off for ever.
 RETRY_AFTER_SECONDS_MAX = 60.0
-# So that what was looked at together is not looked at together again.
-SWEEP_JITTER = (0.75, 1.25)
 
 
 class Driving:
@@ -45,15 +39,13 @@ class Driving:
         twilio: TwilioAccounts,
         policy: SuspensionPolicy,
         *,
-        back_off_max_seconds: float,
-        refused_back_off_max_seconds: float,
+        back_off: BackOff,
         sweep_seconds: float,
     ) -> None:
         self._database = database
         self._twilio = twilio
         self._policy = policy
-        self._back_off_max_seconds = back_off_max_seconds
-        self._refused_back_off_max_seconds = refused_back_off_max_seconds
+        self._back_off = back_off
         self._sweep_seconds = sweep_seconds
 
     async def drive(self, claim: Claim) -> Answer:
@@ -118,7 +110,7 @@ class Driving:
         return self._failed(claimed, failure, looked.observed)
 
     def _until_next_look(self) -> timedelta:
-        return timedelta(seconds=self._sweep_seconds * random.uniform(*SWEEP_JITTER))
+        return timedelta(seconds=jittered(self._sweep_seconds))
 
     def _failed(
         self,
@@ -135,23 +127,9 @@ class Driving:
             account_sid=claimed.account_sid,
             attempt_count=claimed.attempt_count,
         )
-        wait_seconds = self._wait_seconds(failure.action, claimed.attempt_count - 1)
+        wait_seconds = self._back_off.seconds(failure.action, claimed.attempt_count - 1)
         asked_seconds = min(asked_seconds, RETRY_AFTER_SECONDS_MAX)
         return Answer(observed, timedelta(seconds=max(wait_seconds, asked_seconds)), failure)
-
-    def _wait_seconds(self, action: Action, retry_count: int) -> float:
-        longest = self._refused_back_off_max_seconds
-        match action:
-            case Action.RETRY:
-                return back_off_seconds(
-                    retry_count, BACK_OFF_BASE_SECONDS, self._back_off_max_seconds
-                )
-            case Action.WAIT | Action.PARENT:
-                return back_off_seconds(retry_count, WAIT_BACK_OFF_BASE_SECONDS, longest)
-            case Action.OPERATOR:
-                return back_off_seconds(0, longest, longest)
-            case _:
-                assert_never(action)
 
 
 async def _is_still_wanted(

@@ -11,16 +11,25 @@ from prometheus_client import CollectorRegistry, Counter
 from libs.database import Connection, Database, DatabaseUnavailableError
 from libs.logs import get_logger
 from libs.riding import Riding, RidingLimits
-from services.telephony.domain.changes import ChangeCause
+from services.telephony.domain.aftermath import AftermathAnswer
+from services.telephony.domain.changes import ChangeCause, Reason
 from services.telephony.domain.commands import Reevaluate
-from services.telephony.domain.reconciling import Answer, ReconcileTiming, give_back, record
-from services.telephony.domain.values import Subaccount, SuspensionPolicy
+from services.telephony.domain.reconciling import (
+    Answer,
+    ReconcileTiming,
+    give_back,
+    give_back_aftermath,
+    record,
+    record_aftermath,
+)
+from services.telephony.domain.values import Subaccount, SuspensionPolicy, Work
 from services.telephony.operations.claiming import BY_TWILIO, Claim
 from services.telephony.operations.settling import Step, settle_locked, write
 from services.telephony.storage import organizations, subaccounts
 
 # Whoever holds an organization's row is done in milliseconds.
 PUT_OFF_SECONDS = (0.05, 0.25)
+IN_AFTERMATH = Reason(ChangeCause.AFTERMATH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +37,7 @@ class Outcome:
     """What driving a claimed subaccount came to; without an answer Twilio was not called."""
 
     claim: Claim
-    answer: Answer | None
+    answer: Answer | AftermathAnswer | None
 
 
 class Recording:
@@ -69,7 +78,9 @@ class Recording:
             get_logger().warning("twilio_answer_lost", **names(outcome.claim))
             return True
         self._tell(step)
-        return step.after.next_attempt_time == step.now
+        return step.after.is_claimable_at(step.now) or step.after.is_aftermath_claimable_at(
+            step.now
+        )
 
     async def _ride_until_written(self, outcome: Outcome) -> Step | None:
         loop = asyncio.get_running_loop()
@@ -118,10 +129,21 @@ class Recording:
         claimed, answer = outcome.claim.subaccount, outcome.answer
         if not subaccount.is_held_by(claimed):
             return Step(subaccount, subaccount, BY_TWILIO, now)
+        if outcome.claim.work is Work.AFTERMATH:
+            return Step(subaccount, _after_aftermath(subaccount, answer, now), IN_AFTERMATH, now)
+        assert not isinstance(answer, AftermathAnswer)
         if answer is None:
             return Step(subaccount, give_back(subaccount, now), BY_TWILIO, now)
         recorded = record(subaccount, claimed, answer, self._timing, now)
         return Step(subaccount, recorded, answer.reason(claimed), now)
+
+
+def _after_aftermath(
+    subaccount: Subaccount, answer: Answer | AftermathAnswer | None, now: datetime
+) -> Subaccount:
+    if isinstance(answer, AftermathAnswer):
+        return record_aftermath(subaccount, answer, now)
+    return give_back_aftermath(subaccount)
 
 
 def names(claim: Claim) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from libs.rpc.times import to_timestamp
+from services.telephony.domain.aftermath import Aftermath
 from services.telephony.domain.changes import SubaccountChange
 from services.telephony.domain.values import Blocker, ObservedState, Standing, WantedState
 from tollgate.telephony.v1 import subaccount_pb2, telephony_service_pb2
@@ -54,6 +55,21 @@ def subaccount_message(standing: Standing) -> subaccount_pb2.Subaccount:
         create_time=to_timestamp(subaccount.create_time),
         drift_time=to_timestamp(subaccount.drift_time),
         failing_time=to_timestamp(subaccount.failing_time),
+        aftermath=_aftermath_message(subaccount.aftermath) if subaccount.aftermath else None,
+    )
+
+
+def _aftermath_message(aftermath: Aftermath) -> subaccount_pb2.Aftermath:
+    return subaccount_pb2.Aftermath(
+        begin_time=to_timestamp(aftermath.begin_time),
+        ended_call_count=aftermath.ended_call_count,
+        canceled_message_count=aftermath.canceled_message_count,
+        found_call_count=aftermath.found_call_count,
+        clear_time=to_timestamp(aftermath.clear_time),
+        next_look_time=to_timestamp(aftermath.due_time),
+        attempt_count=aftermath.attempt_count,
+        last_error=aftermath.last_error,
+        failing_time=to_timestamp(aftermath.failing_time),
     )
 
 
@@ -72,6 +88,8 @@ def change_message(change: SubaccountChange) -> subaccount_pb2.SubaccountChange:
         note=change.reason.note,
         error=change.error,
         create_time=to_timestamp(change.create_time),
+        ended_call_count=change.ended_call_count,
+        canceled_message_count=change.canceled_message_count,
     )
 
 

@@ -19,11 +19,12 @@ NOTE_LENGTH_MAX = 500
 APPEND = """
 INSERT INTO subaccount_changes (
     organization_id, account_sid, wanted_from, wanted_to, observed_from, observed_to, cause, actor,
-    note, error, create_time
+    note, error, create_time, ended_call_count, canceled_message_count
 )
 SELECT * FROM unnest(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-    $8::text[], $9::text[], $10::text[], $11::timestamptz[]
+    $8::text[], $9::text[], $10::text[], $11::timestamptz[], $12::integer[],
+    $13::integer[]
 )
 """
 
@@ -43,6 +44,8 @@ async def append(connection: Connection, changes: Sequence[SubaccountChange]) ->
             storable_text(change.reason.note, NOTE_LENGTH_MAX),
             change.error,
             change.create_time,
+            change.ended_call_count,
+            change.canceled_message_count,
         )
         for change in changes
     ]
@@ -97,6 +100,8 @@ def _to_change(row: Record) -> SubaccountChange:
         reason=Reason(ChangeCause(row["cause"]), row["actor"], row["note"]),
         error=row["error"],
         create_time=row["create_time"],
+        ended_call_count=row["ended_call_count"],
+        canceled_message_count=row["canceled_message_count"],
         sequence=row["sequence"],
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from libs.database import Connection
-from services.telephony.domain.values import DueSearch
+from services.telephony.domain.values import DueSearch, Work
 
 # What was tried in vain comes behind what was never tried, so that it starves nobody.
 LIST_DUE = """
@@ -32,11 +32,23 @@ LIMIT $3
 """
 
 
+LIST_AFTERMATHS_DUE = """
+SELECT account_sid, organization_id FROM subaccounts
+WHERE aftermath_due_time <= now() AND (lease_end_time IS NULL OR lease_end_time <= now())
+  AND organization_id <> ALL ($1::text[])
+ORDER BY aftermath_due_time
+LIMIT $2
+"""
+
+
 async def list_due(connection: Connection, search: DueSearch) -> dict[str, str]:
-    """Return whose is each subaccount that is to be driven and that nobody drives."""
-    rows = await connection.fetch(
-        LIST_DUE, search.urgent, search.held_up_organization_ids, search.limit
-    )
+    """Return whose is each subaccount on which work is to be done and that nobody has."""
+    left_aside, limit = search.held_up_organization_ids, search.limit
+    if search.work is Work.AFTERMATH:
+        rows = await connection.fetch(LIST_AFTERMATHS_DUE, left_aside, limit)
+    else:
+        urgent = search.work is Work.SUSPENSION
+        rows = await connection.fetch(LIST_DUE, urgent, left_aside, limit)
     return {row["account_sid"]: row["organization_id"] for row in rows}
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from libs.database import Connection, Record
+from services.telephony.domain.aftermath import Aftermath
 from services.telephony.domain.standing import standing_at
 from services.telephony.domain.values import (
     ObservedState,
@@ -33,8 +34,14 @@ INSERT_SUBACCOUNT = """
 INSERT INTO subaccounts (
     account_sid, organization_id, brand_id, create_time, wanted, observed, told, drift_time,
     last_error, failing_time, attempt_count, next_attempt_time, claim_number, lease_end_time,
-    recheck_time, observe_time, urgent
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+    recheck_time, observe_time, urgent, aftermath_begin_time, aftermath_due_time,
+    aftermath_attempt_count, aftermath_ended_call_count, aftermath_canceled_message_count,
+    aftermath_found_call_count, aftermath_message_page, aftermath_message_refused,
+    aftermath_clear_time, aftermath_error, aftermath_failing_time
+) VALUES (
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
+    $22, $23, $24, $25, $26, $27, $28
+)
 ON CONFLICT (account_sid) DO NOTHING
 """
 
@@ -67,14 +74,24 @@ SET wanted = new.wanted, observed = new.observed, told = new.told, drift_time = 
     last_error = new.last_error, failing_time = new.failing_time,
     attempt_count = new.attempt_count, next_attempt_time = new.next_attempt_time,
     claim_number = new.claim_number, lease_end_time = new.lease_end_time,
-    recheck_time = new.recheck_time, observe_time = new.observe_time, urgent = new.urgent
+    recheck_time = new.recheck_time, observe_time = new.observe_time, urgent = new.urgent,
+    aftermath_begin_time = new.begin_time, aftermath_due_time = new.due_time,
+    aftermath_attempt_count = new.looks, aftermath_ended_call_count = new.ended_call_count,
+    aftermath_canceled_message_count = new.canceled_message_count,
+    aftermath_found_call_count = new.found_call_count, aftermath_message_page = new.message_page,
+    aftermath_message_refused = new.message_refused, aftermath_clear_time = new.clear_time,
+    aftermath_error = new.aftermath_error, aftermath_failing_time = new.aftermath_failing_time
 FROM unnest(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[],
     $7::timestamptz[], $8::integer[], $9::timestamptz[], $10::bigint[], $11::timestamptz[],
-    $12::timestamptz[], $13::timestamptz[], $14::boolean[]
+    $12::timestamptz[], $13::timestamptz[], $14::boolean[], $15::timestamptz[],
+    $16::timestamptz[], $17::integer[], $18::integer[], $19::integer[], $20::integer[],
+    $21::text[], $22::boolean[], $23::timestamptz[], $24::text[], $25::timestamptz[]
 ) AS new (
     account_sid, wanted, observed, told, drift_time, last_error, failing_time, attempt_count,
-    next_attempt_time, claim_number, lease_end_time, recheck_time, observe_time, urgent
+    next_attempt_time, claim_number, lease_end_time, recheck_time, observe_time, urgent,
+    begin_time, due_time, looks, ended_call_count, canceled_message_count, found_call_count,
+    message_page, message_refused, clear_time, aftermath_error, aftermath_failing_time
 )
 WHERE subaccounts.account_sid = new.account_sid
 """
@@ -114,7 +131,7 @@ WHERE account_sid > $1
   AND ($4::boolean IS NULL OR $4 = (
     wanted_now IS NOT NULL AND observed NOT IN (wanted_now, 'CLOSED')
   ))
-  AND ($5::boolean IS NULL OR $5 = (last_error <> ''))
+  AND ($5::boolean IS NULL OR $5 = (last_error <> '' OR coalesce(aftermath_error, '') <> ''))
   AND ($6::text IS NULL OR wanted_now = $6)
   AND ($7::text IS NULL OR observed = $7)
   AND ($8::boolean IS NULL OR $8 = (subscription_revision IS NULL OR wallet_revision IS NULL))
@@ -157,6 +174,25 @@ def _state_columns(subaccount: Subaccount) -> tuple[object, ...]:
         subaccount.recheck_time,
         subaccount.observe_time,
         subaccount.urgent,
+        *_aftermath_columns(subaccount.aftermath),
+    )
+
+
+def _aftermath_columns(aftermath: Aftermath | None) -> tuple[object, ...]:
+    if aftermath is None:
+        return (None,) * 11
+    return (
+        aftermath.begin_time,
+        aftermath.due_time,
+        aftermath.attempt_count,
+        aftermath.ended_call_count,
+        aftermath.canceled_message_count,
+        aftermath.found_call_count,
+        aftermath.message_page,
+        aftermath.message_refused,
+        aftermath.clear_time,
+        aftermath.last_error,
+        aftermath.failing_time,
     )
 
 
@@ -178,6 +214,25 @@ def _to_subaccount(row: Record) -> Subaccount:
         recheck_time=row["recheck_time"],
         observe_time=row["observe_time"],
         create_time=row["create_time"],
+        aftermath=_to_aftermath(row),
+    )
+
+
+def _to_aftermath(row: Record) -> Aftermath | None:
+    if row["aftermath_begin_time"] is None:
+        return None
+    return Aftermath(
+        begin_time=row["aftermath_begin_time"],
+        due_time=row["aftermath_due_time"],
+        attempt_count=row["aftermath_attempt_count"],
+        ended_call_count=row["aftermath_ended_call_count"],
+        canceled_message_count=row["aftermath_canceled_message_count"],
+        found_call_count=row["aftermath_found_call_count"],
+        message_page=row["aftermath_message_page"],
+        message_refused=row["aftermath_message_refused"],
+        clear_time=row["aftermath_clear_time"],
+        last_error=row["aftermath_error"],
+        failing_time=row["aftermath_failing_time"],
     )
 
 

@@ -16,7 +16,9 @@ from libs.database import Database
 from services.telephony.app import build
 from services.telephony.config import TelephonySettings
 from services.telephony.domain.changes import ChangeFilter, SubaccountChange
-from services.telephony.domain.values import DueSearch
+from services.telephony.domain.values import DueSearch, Work
+from services.telephony.operations.aftermath import Ending
+from services.telephony.operations.backing_off import BackOff
 from services.telephony.operations.claiming import Claim, Claiming
 from services.telephony.operations.creating import Creation
 from services.telephony.operations.driving import Driving
@@ -50,6 +52,9 @@ def telephony_settings(
         "twilio_back_off_max_seconds": 0.1,
         "twilio_refused_back_off_max_seconds": 0.2,
         "twilio_recheck_seconds": 1.0,
+        # Tests of what follows a suspension switch it on.
+        "end_calls": False,
+        "cancel_scheduled_messages": False,
     }
     return TelephonySettings(**{**quick, **changed})
 
@@ -70,7 +75,8 @@ class Parts:
 
     async def claim(self, *, urgent: bool, left_aside: Sequence[str] = ()) -> list[Claim]:
         """Claim what is due, or all of it that is not left aside."""
-        search = DueSearch(urgent, list(left_aside), limit=10)
+        work = Work.SUSPENSION if urgent else Work.REST
+        search = DueSearch(work, list(left_aside), limit=10)
         return (await self.claiming.claim_due(search)).claims
 
     async def list_changes(self) -> Sequence[SubaccountChange]:
@@ -88,6 +94,13 @@ class Parts:
         await self.recording.record(Outcome(claim, answer))
 
 
+def back_off_of(settings: TelephonySettings) -> BackOff:
+    """Return the pauses that the settings say."""
+    return BackOff(
+        settings.twilio_back_off_max_seconds, settings.twilio_refused_back_off_max_seconds
+    )
+
+
 def make_driving(
     database: Database, accounts: TwilioAccounts, settings: TelephonySettings
 ) -> Driving:
@@ -96,10 +109,26 @@ def make_driving(
         database,
         accounts,
         settings.suspension_policy,
-        back_off_max_seconds=settings.twilio_back_off_max_seconds,
-        refused_back_off_max_seconds=settings.twilio_refused_back_off_max_seconds,
+        back_off=back_off_of(settings),
         sweep_seconds=settings.twilio_sweep_seconds,
     )
+
+
+@asynccontextmanager
+async def make_ending(settings: TelephonySettings) -> AsyncIterator[Ending]:
+    """Build what ends what goes on after a suspension, as the service does."""
+    database = await Database.connect(settings.database_url, 2, "telephony")
+    accounts = TwilioRestAccounts(
+        parent_account_sid=settings.twilio_account_sid,
+        auth_token=settings.twilio_auth_token.get_secret_value(),
+        api_base=settings.twilio_api_base,
+        timeout_seconds=settings.twilio_timeout_seconds,
+        registry=CollectorRegistry(),
+    )
+    assert settings.endings
+    yield Ending(database, accounts, back_off_of(settings), settings.endings)
+    await accounts.close()
+    await database.close()
 
 
 @asynccontextmanager

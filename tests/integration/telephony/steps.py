@@ -58,6 +58,8 @@ class Change:
     note: str
     error: str
     time: datetime
+    ended_call_count: int
+    canceled_message_count: int
 
 
 class TelephonySteps(LevelSteps):
@@ -174,6 +176,8 @@ def change_of(change: subaccount_pb2.SubaccountChange) -> Change:
         note=change.note,
         error=change.error,
         time=change.create_time.ToDatetime(UTC),
+        ended_call_count=change.ended_call_count,
+        canceled_message_count=change.canceled_message_count,
     )
 
 

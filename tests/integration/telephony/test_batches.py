@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from dev.simulators.faults import Latency
 from dev.simulators.twilio import TwilioSimulator
 from services.telephony.app import build
-from services.telephony.domain.values import DueSearch, Subaccount
+from services.telephony.domain.values import DueSearch, Subaccount, Work
 from services.telephony.operations.recording import Outcome
 from tests.integration.telephony.conftest import Parts, telephony_settings
 from tests.integration.telephony.steps import ONE, THREE, TWO, TelephonySteps, many_sids
@@ -50,7 +50,7 @@ async def find(parts: Parts, account_sid: str) -> Subaccount:
 async def test_one_that_is_held_up_keeps_no_other_from_being_claimed(
     due_parts: Parts, database: ServiceDatabase
 ) -> None:
-    search = DueSearch(urgent=True, held_up_organization_ids=[], limit=3)
+    search = DueSearch(work=Work.SUSPENSION, held_up_organization_ids=[], limit=3)
     async with holding(database, "org-2"):
         claims = await due_parts.claiming.claim_due(search)
     assert {claim.subaccount.account_sid for claim in claims.claims} == {ONE, THREE}
@@ -84,7 +84,7 @@ async def test_a_defect_with_one_keeps_no_other_from_being_claimed(
         "UPDATE subaccounts SET claim_number = $2 WHERE account_sid = $1", TWO, 2**63 - 1
     )
     await connection.close()
-    search = DueSearch(urgent=True, held_up_organization_ids=[], limit=3)
+    search = DueSearch(work=Work.SUSPENSION, held_up_organization_ids=[], limit=3)
     with capture_logs():  # since tracebacks take seconds to print
         claims = await due_parts.claiming.claim_due(search)
     assert {claim.subaccount.account_sid for claim in claims.claims} == {ONE, THREE}

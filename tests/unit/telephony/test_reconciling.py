@@ -7,15 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.telephony.domain.aftermath import AftermathAnswer, begin_aftermath
+from services.telephony.domain.changes import ChangeCause, Reason, change_between
 from services.telephony.domain.decision import register
 from services.telephony.domain.failures import no_usable_answer, refusal
 from services.telephony.domain.reconciling import (
     Answer,
     ReconcileTiming,
     claim,
+    claim_aftermath,
     give_back,
     needs_driving,
     record,
+    record_aftermath,
     want,
 )
 from services.telephony.domain.values import (
@@ -36,6 +40,19 @@ CALM_STEPS = 60
 SWEEP = 100 * SECOND
 NO_ANSWER = no_usable_answer("no answer")
 REFUSED = refusal(20003, "refused")
+CLEAR = AftermathAnswer(
+    ended_call_count=0,
+    canceled_message_count=0,
+    found_call_count=0,
+    message_page=None,
+    message_refused=False,
+    clear=True,
+    goes_on=False,
+    next_delay=SWEEP,
+    failure=None,
+)
+FOUND = replace(CLEAR, ended_call_count=2, found_call_count=2, clear=False, next_delay=SECOND)
+REFUSED_LOOK = replace(CLEAR, found_call_count=None, clear=False, failure=REFUSED)
 
 
 @dataclass
@@ -81,6 +98,14 @@ class World:
             if changed and self.claimed.wanted is not None:
                 self.twilio = self.claimed.wanted.observed
             self._record(Answer(self.twilio, SWEEP, looked=not changed))
+
+    def end_what_goes_on(self, answer: AftermathAnswer | None) -> None:
+        """What follows a suspension is looked at; without an answer who does it dies."""
+        if self.claimed is None and self.subaccount.is_aftermath_claimable_at(self.now):
+            claimed = self.subaccount = claim_aftermath(self.subaccount, TIMING, self.now)
+            if answer is not None:
+                assert self.subaccount.is_held_by(claimed)
+                self.subaccount = record_aftermath(self.subaccount, answer, self.now)
 
     def give_back(self) -> None:
         """Its turn did not come in time."""
@@ -138,6 +163,7 @@ def settled_world(state: WantedState) -> World:
         observed=state.observed,
         told=state.observed,
         next_attempt_time=START + SWEEP,
+        aftermath=begin_aftermath(START) if state is WantedState.SUSPENDED else None,
     )
     return world
 
@@ -153,6 +179,7 @@ events = st.one_of(
     st.tuples(st.just("lose"), seconds),
     st.tuples(st.just("refuse")),
     st.tuples(st.just("give_back")),
+    st.tuples(st.just("end_what_goes_on"), st.sampled_from([None, FOUND, CLEAR, REFUSED_LOOK])),
     st.tuples(st.just("meddle"), st.sampled_from([ObservedState.ACTIVE, ObservedState.SUSPENDED])),
     st.tuples(st.just("die"), seconds),
 )
@@ -183,6 +210,7 @@ def assert_it_is_whole(subaccount: Subaccount) -> None:
     assert subaccount.next_attempt_time is not None
     assert (subaccount.drift_time is not None) is subaccount.drifted
     assert (subaccount.failing_time is not None) is bool(subaccount.last_error)
+    assert (subaccount.aftermath is not None) is subaccount.stopped
     if subaccount.lease_end_time is None:
         assert subaccount.observed is subaccount.told
 
@@ -279,3 +307,58 @@ def test_only_where_no_call_of_ours_can_have_come_late_did_somebody_else_change_
     assert replace(looked, looked=False).reason(claimed).cause == "TWILIO"
     assert looked.reason(replace(claimed, recheck_time=START)).cause == "TWILIO"
     assert looked.reason(replace(claimed, told=ObservedState.UNKNOWN)).cause == "TWILIO"
+
+
+def suspended_world() -> World:
+    world = settled_world(WantedState.ACTIVE)
+    world.want(WantedState.SUSPENDED)
+    world.calm_down()
+    return world
+
+
+def test_what_follows_a_suspension_is_told_when_it_is_ended_and_when_it_is_refused() -> None:
+    world = suspended_world()
+    told = []
+    for answer in (FOUND, FOUND, CLEAR, CLEAR, REFUSED_LOOK, REFUSED_LOOK, FOUND, CLEAR):
+        before = world.subaccount
+        world.pass_time(200)
+        world.end_what_goes_on(answer)
+        reason = Reason(ChangeCause.AFTERMATH)
+        line = change_between(before, world.subaccount, reason, world.now)
+        told.append(line and (line.ended_call_count, bool(line.error)))
+    assert told == [None, None, (4, False), None, (4, True), None, (6, False), (6, False)]
+
+
+def test_a_look_that_finds_something_again_is_not_clear_and_comes_again_soon() -> None:
+    world = suspended_world()
+    world.end_what_goes_on(CLEAR)
+    aftermath = world.subaccount.aftermath
+    assert aftermath is not None
+    assert aftermath.clear_time == world.now
+    assert aftermath.due_time == world.now + SWEEP
+    world.pass_time(100)
+    world.end_what_goes_on(replace(FOUND, goes_on=True))
+    aftermath = world.subaccount.aftermath
+    assert aftermath is not None
+    assert aftermath.clear_time is None
+    assert aftermath.due_time == world.now
+
+
+def test_who_looks_at_what_follows_keeps_others_away_and_lifting_it_wins() -> None:
+    world = suspended_world()
+    now = world.now
+    claimed = claim_aftermath(world.subaccount, TIMING, now)
+    assert not claimed.is_claimable_at(now + TIMING.lease - SECOND)
+    assert not claimed.is_aftermath_claimable_at(now + TIMING.lease - SECOND)
+    lifted = want(claimed, WantedState.ACTIVE, now)
+    assert lifted.is_held_by(claimed)
+    recorded = record_aftermath(lifted, FOUND, now)
+    assert recorded.aftermath is None
+    assert recorded.is_claimable_at(now)
+
+
+def test_what_is_given_back_when_it_is_wanted_as_it_stands_again_is_not_drifted() -> None:
+    claimed = claimed_of(WantedState.ACTIVE, ObservedState.SUSPENDED)
+    again = give_back(want(claimed, WantedState.SUSPENDED, START), START)
+    assert_it_is_whole(again)
+    assert again.aftermath is not None

@@ -158,6 +158,10 @@ class _SubaccountChangeCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[
     """SUBACCOUNT_CHANGE_CAUSE_TWILIO: what a call of Tollgate's has come to."""
     SUBACCOUNT_CHANGE_CAUSE_DRIFT: _SubaccountChangeCause.ValueType  # 8
     """SUBACCOUNT_CHANGE_CAUSE_DRIFT: somebody else changed it at Twilio, in the console for instance."""
+    SUBACCOUNT_CHANGE_CAUSE_AFTERMATH: _SubaccountChangeCause.ValueType  # 9
+    """SUBACCOUNT_CHANGE_CAUSE_AFTERMATH: after a suspension, what still went on was ended, more was found, or
+    attempts to end it have begun or ceased to fail.
+    """
 
 class SubaccountChangeCause(_SubaccountChangeCause, metaclass=_SubaccountChangeCauseEnumTypeWrapper):
     """SubaccountChangeCause is why a subaccount is wanted otherwise, or stands otherwise."""
@@ -182,6 +186,10 @@ SUBACCOUNT_CHANGE_CAUSE_TWILIO: SubaccountChangeCause.ValueType  # 7
 """SUBACCOUNT_CHANGE_CAUSE_TWILIO: what a call of Tollgate's has come to."""
 SUBACCOUNT_CHANGE_CAUSE_DRIFT: SubaccountChangeCause.ValueType  # 8
 """SUBACCOUNT_CHANGE_CAUSE_DRIFT: somebody else changed it at Twilio, in the console for instance."""
+SUBACCOUNT_CHANGE_CAUSE_AFTERMATH: SubaccountChangeCause.ValueType  # 9
+"""SUBACCOUNT_CHANGE_CAUSE_AFTERMATH: after a suspension, what still went on was ended, more was found, or
+attempts to end it have begun or ceased to fail.
+"""
 Global___SubaccountChangeCause: _TypeAlias = SubaccountChangeCause  # noqa: Y015
 
 @_typing.final
@@ -204,6 +212,7 @@ class Subaccount(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     DRIFT_TIME_FIELD_NUMBER: _builtins.int
     FAILING_TIME_FIELD_NUMBER: _builtins.int
+    AFTERMATH_FIELD_NUMBER: _builtins.int
     account_sid: _builtins.str
     """account_sid: `AC` and 32 hex digits, in lower case however it was registered."""
     organization_id: _builtins.str
@@ -246,6 +255,10 @@ class Subaccount(_message.Message):
     def failing_time(self) -> _timestamp_pb2.Timestamp:
         """failing_time since which calls have failed; unset if the last one did not."""
 
+    @_builtins.property
+    def aftermath(self) -> Global___Aftermath:
+        """aftermath of its suspension; unset unless it stands suspended as wanted."""
+
     def __init__(
         self,
         *,
@@ -263,19 +276,89 @@ class Subaccount(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         drift_time: _timestamp_pb2.Timestamp | None = ...,
         failing_time: _timestamp_pb2.Timestamp | None = ...,
+        aftermath: Global___Aftermath | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "drift_time", b"drift_time", "failing_time", b"failing_time", "next_attempt_time", b"next_attempt_time", "observe_time", b"observe_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["aftermath", b"aftermath", "create_time", b"create_time", "drift_time", b"drift_time", "failing_time", b"failing_time", "next_attempt_time", b"next_attempt_time", "observe_time", b"observe_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_sid", b"account_sid", "attempt_count", b"attempt_count", "blockers", b"blockers", "brand_id", b"brand_id", "create_time", b"create_time", "drift_time", b"drift_time", "drifted", b"drifted", "failing_time", b"failing_time", "last_error", b"last_error", "next_attempt_time", b"next_attempt_time", "observe_time", b"observe_time", "observed", b"observed", "organization_id", b"organization_id", "wanted", b"wanted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_sid", b"account_sid", "aftermath", b"aftermath", "attempt_count", b"attempt_count", "blockers", b"blockers", "brand_id", b"brand_id", "create_time", b"create_time", "drift_time", b"drift_time", "drifted", b"drifted", "failing_time", b"failing_time", "last_error", b"last_error", "next_attempt_time", b"next_attempt_time", "observe_time", b"observe_time", "observed", b"observed", "organization_id", b"organization_id", "wanted", b"wanted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Subaccount: _TypeAlias = Subaccount  # noqa: Y015
 
 @_typing.final
+class Aftermath(_message.Message):
+    """Aftermath is what was ended since a subaccount stands suspended as wanted, and what is left. A suspension lets
+    no new call begin, but a call in progress goes on and costs money. Nothing is ended once the suspension is
+    lifted. If settings say that nothing is to be ended, nobody looks, and next_look_time passes.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEGIN_TIME_FIELD_NUMBER: _builtins.int
+    ENDED_CALL_COUNT_FIELD_NUMBER: _builtins.int
+    CANCELED_MESSAGE_COUNT_FIELD_NUMBER: _builtins.int
+    FOUND_CALL_COUNT_FIELD_NUMBER: _builtins.int
+    CLEAR_TIME_FIELD_NUMBER: _builtins.int
+    NEXT_LOOK_TIME_FIELD_NUMBER: _builtins.int
+    ATTEMPT_COUNT_FIELD_NUMBER: _builtins.int
+    LAST_ERROR_FIELD_NUMBER: _builtins.int
+    FAILING_TIME_FIELD_NUMBER: _builtins.int
+    ended_call_count: _builtins.int
+    """ended_call_count: calls of which Twilio took the end since begin_time, at least."""
+    canceled_message_count: _builtins.int
+    """canceled_message_count: scheduled messages that were canceled since begin_time, at least."""
+    found_call_count: _builtins.int
+    """found_call_count: calls that the last look found, which may have been ended since."""
+    attempt_count: _builtins.int
+    """attempt_count of looks since the last one that got on."""
+    last_error: _builtins.str
+    """last_error, with what a person can do about it; empty if the last look met with none. Twilio may refuse to
+    end anything of a suspended account: the suspension stays all the same.
+    """
+    @_builtins.property
+    def begin_time(self) -> _timestamp_pb2.Timestamp:
+        """begin_time since which the subaccount stands so."""
+
+    @_builtins.property
+    def clear_time(self) -> _timestamp_pb2.Timestamp:
+        """clear_time since which looks find nothing that is to be ended; unset if the last one found something, failed,
+        or has not come yet.
+        """
+
+    @_builtins.property
+    def next_look_time(self) -> _timestamp_pb2.Timestamp:
+        """next_look_time: when Twilio is asked next what still goes on."""
+
+    @_builtins.property
+    def failing_time(self) -> _timestamp_pb2.Timestamp:
+        """failing_time since which looks have met with errors; unset if the last one did not."""
+
+    def __init__(
+        self,
+        *,
+        begin_time: _timestamp_pb2.Timestamp | None = ...,
+        ended_call_count: _builtins.int = ...,
+        canceled_message_count: _builtins.int = ...,
+        found_call_count: _builtins.int = ...,
+        clear_time: _timestamp_pb2.Timestamp | None = ...,
+        next_look_time: _timestamp_pb2.Timestamp | None = ...,
+        attempt_count: _builtins.int = ...,
+        last_error: _builtins.str = ...,
+        failing_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "clear_time", b"clear_time", "failing_time", b"failing_time", "next_look_time", b"next_look_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_count", b"attempt_count", "begin_time", b"begin_time", "canceled_message_count", b"canceled_message_count", "clear_time", b"clear_time", "ended_call_count", b"ended_call_count", "failing_time", b"failing_time", "found_call_count", b"found_call_count", "last_error", b"last_error", "next_look_time", b"next_look_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Aftermath: _TypeAlias = Aftermath  # noqa: Y015
+
+@_typing.final
 class SubaccountChange(_message.Message):
     """SubaccountChange is a line of a subaccount's history: something else is wanted of it, it stands otherwise at
-    Twilio, or calls have begun or ceased to fail.
+    Twilio, calls to Twilio have begun or ceased to fail, or what went on after a suspension was ended.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -291,6 +374,8 @@ class SubaccountChange(_message.Message):
     NOTE_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    ENDED_CALL_COUNT_FIELD_NUMBER: _builtins.int
+    CANCELED_MESSAGE_COUNT_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """organization_id of the subaccount."""
     account_sid: _builtins.str
@@ -313,6 +398,10 @@ class SubaccountChange(_message.Message):
     """error of the call, with what a person can do about it; empty if it did not fail. Of calls that fail one
     after the other only the first is told.
     """
+    ended_call_count: _builtins.int
+    """ended_call_count since the suspension, as the subaccount's aftermath tells it."""
+    canceled_message_count: _builtins.int
+    """canceled_message_count since the suspension, as the subaccount's aftermath tells it."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """create_time is when it changed, by the database's clock. What time has changed is written a moment later and
@@ -333,10 +422,12 @@ class SubaccountChange(_message.Message):
         note: _builtins.str = ...,
         error: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        ended_call_count: _builtins.int = ...,
+        canceled_message_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_sid", b"account_sid", "actor", b"actor", "cause", b"cause", "create_time", b"create_time", "error", b"error", "note", b"note", "observed_from", b"observed_from", "observed_to", b"observed_to", "organization_id", b"organization_id", "wanted_from", b"wanted_from", "wanted_to", b"wanted_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_sid", b"account_sid", "actor", b"actor", "canceled_message_count", b"canceled_message_count", "cause", b"cause", "create_time", b"create_time", "ended_call_count", b"ended_call_count", "error", b"error", "note", b"note", "observed_from", b"observed_from", "observed_to", b"observed_to", "organization_id", b"organization_id", "wanted_from", b"wanted_from", "wanted_to", b"wanted_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -319,7 +319,7 @@ class ListSubaccountsRequest(_message.Message):
     drifted: _builtins.bool
     """drifted: only those that are, or are not, drifted."""
     failing: _builtins.bool
-    """failing: only those with a last_error, or without."""
+    """failing: only those with a last_error, their own or their aftermath's, or without."""
     wanted: _subaccount_pb2.WantedState.ValueType
     """wanted state of the subaccounts."""
     observed: _subaccount_pb2.ObservedState.ValueType
