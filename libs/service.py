@@ -1,8 +1,9 @@
 """How every service starts, tells its health, and stops without dropping what it has in hand."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import grpc
@@ -22,6 +23,7 @@ HEALTH_INTERVAL_SECONDS = 1.0
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 KEEPALIVE_MS = 30_000
 CLIENT_PING_INTERVAL_MIN_MS = 5_000
+NO_DETAILS: Mapping[str, Callable[[], bool]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,12 @@ class Service:
         closables: Sequence[Closable] = (),
         guards: Sequence[Callable[[], Awaitable[None]]] = (),
         endless: Sequence[Endless] = (),
+        health_details: Mapping[str, Callable[[], bool]] = NO_DETAILS,
     ) -> None:
+        """`health_details` have names of their own in the health service.
+
+        What the service needs and does not have is told there; it serves all the same.
+        """
         self._settings = settings
         self._database = database
         self._metrics = metrics
@@ -76,6 +83,7 @@ class Service:
         self._closables = closables
         self._guards = guards
         self._endless = endless
+        self._health_details = health_details
         self._health = health.aio.HealthServicer()
         self._server = self._build_server(rpc_services)
         monitor = PollingWorker("health", self._report_health, HEALTH_INTERVAL_SECONDS)
@@ -176,4 +184,7 @@ class Service:
         response = health_pb2.HealthCheckResponse
         for name in ("", *self._names):
             await self._health.set(name, response.SERVING if serving else response.NOT_SERVING)
+        for name, is_well in self._health_details.items():
+            status = response.SERVING if serving and is_well() else response.NOT_SERVING
+            await self._health.set(name, status)
         return False

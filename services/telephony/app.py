@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from prometheus_client import CollectorRegistry
+
 from libs.database import Database
 from libs.metrics import ServiceMetrics
 from libs.observing import subscription_observer, wallet_observer
@@ -18,6 +20,7 @@ from services.telephony.operations.reconciling import ReconcileOperations
 from services.telephony.operations.recording import Recording
 from services.telephony.operations.sending import SendingOperations
 from services.telephony.operations.subaccounts import SubaccountOperations
+from services.telephony.operations.trouble import TwilioTrouble
 from services.telephony.servicer.telephony import telephony_service
 from services.telephony.twilio_accounts import TwilioRestAccounts
 from services.telephony.workers import Provisioner, Reconciler, build_workers
@@ -31,13 +34,7 @@ async def build(settings: TelephonySettings) -> Service:
         settings.database_url, settings.database_pool_size, "telephony"
     )
     metrics = ServiceMetrics()
-    twilio = TwilioRestAccounts(
-        parent_account_sid=settings.twilio_account_sid,
-        auth_token=settings.twilio_auth_token.get_secret_value(),
-        api_base=settings.twilio_api_base,
-        timeout_seconds=settings.twilio_timeout_seconds,
-        registry=metrics.registry,
-    )
+    twilio = _connect_twilio(settings, metrics.registry)
     policy, timing = settings.suspension_policy, settings.reconcile_timing
     back_off = BackOff(
         settings.twilio_back_off_max_seconds, settings.twilio_refused_back_off_max_seconds
@@ -50,10 +47,19 @@ async def build(settings: TelephonySettings) -> Service:
         sweep_seconds=settings.twilio_sweep_seconds,
     )
     recording = Recording(database, policy, timing, metrics.registry)
+    trouble = TwilioTrouble(
+        database,
+        twilio,
+        settings.twilio_account_sid,
+        timing,
+        back_off_max_seconds=settings.twilio_back_off_max_seconds,
+        registry=metrics.registry,
+    )
     endings = settings.endings
     ending = Ending(database, twilio, back_off, endings) if endings else None
+    claiming = Claiming(database, policy, timing)
     reconciler = Reconciler(
-        Claiming(database, policy, timing), driving, ending, recording, settings
+        claiming, driving, ending, recording=recording, trouble=trouble, settings=settings
     )
     creation = Creation(
         database,
@@ -80,12 +86,24 @@ async def build(settings: TelephonySettings) -> Service:
                 organizations,
                 subaccounts,
                 SendingOperations(database),
-                ProvisionOperations(database, policy, provisioner.wake, wait_seconds),
-                ReconcileOperations(database, policy, reconciler.wake, wait_seconds),
+                provisioning=ProvisionOperations(database, policy, provisioner.wake, wait_seconds),
+                reconciling=ReconcileOperations(database, policy, reconciler.wake, wait_seconds),
+                trouble=trouble,
             ),
             subscription_observer(organizations),
             wallet_observer(organizations),
         ],
-        workers=build_workers(organizations, reconciler, provisioner, settings),
+        workers=build_workers(organizations, reconciler, provisioner, trouble, settings),
         closables=[twilio],
+        health_details={"twilio": lambda: trouble.is_over},
+    )
+
+
+def _connect_twilio(settings: TelephonySettings, registry: CollectorRegistry) -> TwilioRestAccounts:
+    return TwilioRestAccounts(
+        parent_account_sid=settings.twilio_account_sid,
+        auth_token=settings.twilio_auth_token.get_secret_value(),
+        api_base=settings.twilio_api_base,
+        timeout_seconds=settings.twilio_timeout_seconds,
+        registry=registry,
     )

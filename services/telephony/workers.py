@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from libs.workers import PollingWorker, Worker
@@ -16,6 +17,7 @@ from services.telephony.operations.creating import Creation
 from services.telephony.operations.driving import Driving
 from services.telephony.operations.organizations import OrganizationOperations
 from services.telephony.operations.recording import Outcome, Recording
+from services.telephony.operations.trouble import TwilioTrouble
 
 # Accounts are made now and then; more at once would be of use to nobody.
 PROVISIONS_AT_ONCE = 2
@@ -59,13 +61,16 @@ class Reconciler:
         claiming: Claiming,
         driving: Driving,
         ending: Ending | None,
+        *,
         recording: Recording,
+        trouble: TwilioTrouble,
         settings: TelephonySettings,
     ) -> None:
         self._claiming = claiming
         self._driving = driving
         self._ending = ending
         self._recording = recording
+        self._trouble = trouble
         self._slot_count = settings.twilio_concurrency
         calls_max = self._slot_count - 1
         self._urgent = Lane(Work.SUSPENSION, calls_max=calls_max, ahead_max=calls_max)
@@ -94,6 +99,8 @@ class Reconciler:
                     self._calls.create_task(self._give_back(lane.waiting.popleft()))
 
     async def _claim(self) -> bool:
+        if not self._trouble.is_over and (await self._trouble.read()).in_trouble:
+            return False
         # Neither of the others always comes first to the one slot that suspensions leave.
         for lane in (self._urgent, *random.sample(self._others, len(self._others))):
             room = lane.room(self._free_slots_for(lane))
@@ -143,17 +150,24 @@ class Reconciler:
     async def _reconcile(self, lane: Lane, claim: Claim) -> None:
         try:
             answer = await self._drive_if_there_is_time(claim)
+            if isinstance(answer, Answer) and answer.failure:
+                # Before the next call: if Twilio is in trouble, there is to be none.
+                answer = await self._trouble.hear(claim.subaccount, answer)
         finally:
             lane.call_count -= 1
         if not self._stopping:
             self._call()
         if self._can_claim_more:
             self._poller.wake()
+        if isinstance(answer, Answer) and not answer.failure:
+            await self._trouble.hear(claim.subaccount, answer)
         if await self._recording.record(Outcome(claim, answer)):
             self._poller.wake()
 
     async def _drive_if_there_is_time(self, claim: Claim) -> Answer | AftermathAnswer | None:
         if claim.deadline - asyncio.get_running_loop().time() < self._time_for_calls:
+            return None
+        if not self._trouble.is_over:
             return None
         if claim.work is Work.AFTERMATH and self._ending:
             return await self._ending.drive(claim)
@@ -186,12 +200,36 @@ class Provisioner:
                 group.create_task(poller.run(stop), name=self.name)
 
 
+class Prober:
+    """Probes while Twilio is in trouble, and lets the reconciler go on when that is over."""
+
+    name = "probe"
+
+    def __init__(self, trouble: TwilioTrouble, wake: Callable[[], None], seconds: float) -> None:
+        self._trouble = trouble
+        self._wake_reconciler = wake
+        self._poller = PollingWorker(self.name, self._step, seconds)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until stop is set."""
+        await self._poller.run(stop)
+
+    async def _step(self) -> bool:
+        was_over = self._trouble.is_over
+        await self._trouble.probe_if_due()
+        if self._trouble.is_over and not was_over:
+            self._wake_reconciler()
+        return False
+
+
 def build_workers(
     organizations: OrganizationOperations,
     reconciler: Reconciler,
     provisioner: Provisioner,
+    trouble: TwilioTrouble,
     settings: TelephonySettings,
 ) -> list[Worker]:
     """Return what runs beside the rpcs."""
     lapse = PollingWorker("lapse", organizations.reevaluate_due, settings.poll_interval_seconds)
-    return [reconciler, provisioner, lapse]
+    prober = Prober(trouble, reconciler.wake, settings.poll_interval_seconds)
+    return [reconciler, provisioner, prober, lapse]

@@ -55,11 +55,13 @@ class Failure:
     message: str
     # Twilio's, 0 if it did not say one.
     code: int = 0
+    # Nobody answered, or nothing that could be used.
+    unanswered: bool = False
 
 
 def no_usable_answer(message: str) -> Failure:
     """Return the failure of a call whose outcome is open: no answer, or none that says anything."""
-    return Failure(Action.RETRY, message)
+    return Failure(Action.RETRY, message, unanswered=True)
 
 
 def refusal(code: int, message: str) -> Failure:

@@ -41,6 +41,11 @@ class ReconcileTiming:
     lease: timedelta
     recheck_delay: timedelta
 
+    @property
+    def probe_lease(self) -> timedelta:
+        """Half of it, since a probe is one call and never two."""
+        return self.lease / 2
+
 
 def claim(subaccount: Subaccount, timing: ReconcileTiming, now: datetime) -> Subaccount:
     """Return the subaccount as it is while one process drives it.
@@ -67,7 +72,7 @@ def give_back(subaccount: Subaccount, now: datetime) -> Subaccount:
     given_back = replace(
         subaccount,
         observed=subaccount.told,
-        attempt_count=subaccount.attempt_count - 1,
+        attempt_count=_attempt_count_before(subaccount),
         next_attempt_time=now,
         lease_end_time=None,
     )
@@ -101,18 +106,25 @@ def record_aftermath(subaccount: Subaccount, answer: AftermathAnswer, now: datet
     )
 
 
+def _attempt_count_before(subaccount: Subaccount) -> int:
+    """Without the claim's attempt, unless all were forgotten since."""
+    return max(0, subaccount.attempt_count - 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came of driving a subaccount.
 
     `observed` is None if nothing was learned, UNKNOWN if a change was sent whose outcome is open;
-    `looked` tells that Twilio was asked how it stands, and nothing of ours had changed it.
+    `looked` tells that Twilio was asked how it stands, and nothing of ours had changed it; `counts`
+    that a failure is the subaccount's, and not all of Twilio's.
     """
 
     observed: ObservedState | None
     next_delay: timedelta
     failure: Failure | None = None
     looked: bool = False
+    counts: bool = True
 
     @property
     def learned(self) -> bool:
@@ -146,7 +158,9 @@ def record(
         observe_time=now if answer.learned else subaccount.observe_time,
     )
     wanted_still = recorded.wanted is claimed.wanted
-    if answer.failure and (wanted_still or needs_driving(recorded.wanted, told)):
+    if not answer.counts:
+        recorded = replace(recorded, attempt_count=_attempt_count_before(recorded))
+    elif answer.failure and (wanted_still or needs_driving(recorded.wanted, told)):
         recorded = _with_failure(recorded, answer.failure, now)
     else:
         # It was no failure, or one with what is not wanted any more.
@@ -189,6 +203,8 @@ def _next_attempt_time(
 ) -> datetime | None:
     if recorded.observed is ObservedState.CLOSED:
         return None
+    if not answer.counts:
+        return now
     if answer.failure and wanted_still:
         return now + answer.next_delay
     if needs_driving(recorded.wanted, recorded.observed):

@@ -57,7 +57,7 @@ class Driving:
             failure = no_usable_answer("the lease ended before Twilio answered")
         except Exception as error:  # noqa: BLE001 - whatever it is, other subaccounts go on
             get_logger().exception("reconcile_defect", **names(claim))
-            failure = no_usable_answer(f"internal error: {type(error).__name__}")
+            failure = Failure(Action.RETRY, f"internal error: {type(error).__name__}")
         return self._failed(claim.subaccount, failure, ObservedState.UNKNOWN)
 
     async def _drive(self, claimed: Subaccount) -> Answer:
@@ -96,7 +96,7 @@ class Driving:
             observed_now = ObservedState.UNKNOWN if is_open else None
             return self._failed(claimed, error.failure, observed_now, error.retry_after_seconds)
         if needs_driving(wanted, observed):
-            unchanged = no_usable_answer(f"Twilio left the account {observed}")
+            unchanged = Failure(Action.RETRY, f"Twilio left the account {observed}")
             return self._failed(claimed, unchanged, observed)
         return Answer(observed, self._until_next_look())
 
@@ -104,6 +104,9 @@ class Driving:
         self, claimed: Subaccount, wanted: WantedState, failure: Failure
     ) -> Answer:
         """A refused account may be closed, or stand as wanted already."""
+        if failure.action is Action.PARENT:
+            # Below a suspended parent every account looks suspended, until the parent is not.
+            return self._failed(claimed, failure, None)
         looked = await self._look(claimed)
         if looked.observed is not None and not needs_driving(wanted, looked.observed):
             return looked

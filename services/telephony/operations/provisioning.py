@@ -19,9 +19,10 @@ from services.telephony.domain.provisioning import (
     problem_with_name,
 )
 from services.telephony.domain.standing import standing_at
+from services.telephony.domain.trouble import TwilioState, standing_with, trouble_blockers
 from services.telephony.domain.values import Standing, SuspensionPolicy
 from services.telephony.operations.settling import Settlement, settle
-from services.telephony.storage import provisions, subaccounts
+from services.telephony.storage import provisions, subaccounts, trouble
 
 LOOK_SECONDS, LOOK_SECONDS_MAX = 0.02, 0.5
 
@@ -98,7 +99,7 @@ async def _write(
         _require_same(known, wish)
         if known.account_sid is not None:
             return await _provisioned(connection, settlement, known, known.account_sid)
-    _require_eligible(settlement)
+    _require_eligible(settlement, await trouble.read_state(connection))
     if known is not None:
         again = ask_again(known, settlement.now)
         await provisions.save(connection, again)
@@ -113,7 +114,8 @@ async def _provisioned(
 ) -> Provisioned:
     subaccount = (await subaccounts.find(connection, [account_sid]))[account_sid]
     standing = standing_at(subaccount, settlement.organization, settlement.now)
-    return Provisioned(standing, known.double_account_sids)
+    twilio_state = await trouble.read_state(connection)
+    return Provisioned(standing_with(twilio_state, standing), known.double_account_sids)
 
 
 def _require_same(known: Provision, wish: Wish) -> None:
@@ -127,8 +129,11 @@ def _require_same(known: Provision, wish: Wish) -> None:
         )
 
 
-def _require_eligible(settlement: Settlement) -> None:
-    found = blockers(settlement.organization, settlement.now)
+def _require_eligible(settlement: Settlement, twilio_state: TwilioState) -> None:
+    found = (
+        *blockers(settlement.organization, settlement.now),
+        *trouble_blockers(twilio_state),
+    )
     if found:
         raise DomainError(
             ErrorReason.NOT_ELIGIBLE,

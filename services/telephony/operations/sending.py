@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from libs.database import Database
 from libs.riding import Riding, RidingLimits
 from services.telephony.domain.decision import sending_blockers
+from services.telephony.domain.trouble import trouble_blockers
 from services.telephony.domain.values import Blocker
 from services.telephony.storage import sending
 from services.telephony.storage.sending import Sender
@@ -27,7 +28,10 @@ class SendingOperations:
         different = list(dict.fromkeys(senders))
         scopes = await self._database.run(sending.read_scopes, different)
         found = {
-            sender: sending_blockers(scope.organization, scope.observed_states, scope.now)
+            sender: (
+                *sending_blockers(scope.organization, scope.observed_states, scope.now),
+                *trouble_blockers(scope.twilio_state),
+            )
             for sender, scope in zip(different, scopes, strict=True)
         }
         return [found[sender] for sender in senders]

@@ -28,9 +28,10 @@ from services.telephony.domain.decision import (
     subaccount_not_found,
 )
 from services.telephony.domain.standing import standing_at
+from services.telephony.domain.trouble import standing_with
 from services.telephony.domain.values import Standing, SubaccountFilter, SuspensionPolicy
 from services.telephony.operations.settling import settle
-from services.telephony.storage import changes, subaccounts
+from services.telephony.storage import changes, subaccounts, trouble
 from services.telephony.storage.changes import ChangeKey
 
 
@@ -114,12 +115,13 @@ async def register_in(
     settlement, _ = await settle(connection, organization_id, Reevaluate(), policy)
     organization, now = settlement.organization, settlement.now
     new = register(organization, brand_id, account_sid, policy, now)
+    twilio_state = await trouble.read_state(connection)
     if await subaccounts.insert(connection, new):
         await changes.append(connection, [registration(new, Reason(cause))])
-        return standing_at(new, organization, now)
+        return standing_with(twilio_state, standing_at(new, organization, now))
     found = (await subaccounts.find(connection, [account_sid]))[account_sid]
     require_same_registration(found, organization_id, brand_id)
-    return standing_at(found, organization, now)
+    return standing_with(twilio_state, standing_at(found, organization, now))
 
 
 def _encode_change_key(change: SubaccountChange) -> str:

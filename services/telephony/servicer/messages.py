@@ -5,8 +5,9 @@ from typing import Literal
 from libs.rpc.times import to_timestamp
 from services.telephony.domain.aftermath import Aftermath
 from services.telephony.domain.changes import SubaccountChange
+from services.telephony.domain.trouble import TwilioHealth
 from services.telephony.domain.values import Blocker, ObservedState, Standing, WantedState
-from tollgate.telephony.v1 import subaccount_pb2, telephony_service_pb2
+from tollgate.telephony.v1 import subaccount_pb2, telephony_service_pb2, twilio_health_pb2
 
 
 def optional_flag(
@@ -90,6 +91,17 @@ def change_message(change: SubaccountChange) -> subaccount_pb2.SubaccountChange:
         create_time=to_timestamp(change.create_time),
         ended_call_count=change.ended_call_count,
         canceled_message_count=change.canceled_message_count,
+    )
+
+
+def health_message(health: TwilioHealth) -> twilio_health_pb2.TwilioHealth:
+    """Return how Twilio stands on the wire."""
+    return twilio_health_pb2.TwilioHealth(
+        state=twilio_health_pb2.TwilioState.Value(f"TWILIO_STATE_{health.state}"),
+        since_time=to_timestamp(health.since),
+        error=health.last_error,
+        probe_count=health.probe_count,
+        next_probe_time=to_timestamp(health.probe_due_time),
     )
 
 

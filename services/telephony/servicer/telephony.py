@@ -12,9 +12,11 @@ from services.telephony.operations.provisioning import ProvisionOperations
 from services.telephony.operations.reconciling import ReconcileOperations
 from services.telephony.operations.sending import SendingOperations
 from services.telephony.operations.subaccounts import SubaccountOperations
+from services.telephony.operations.trouble import TwilioTrouble
 from services.telephony.servicer.messages import (
     blocker_value,
     change_message,
+    health_message,
     observed_state,
     optional_flag,
     subaccount_message,
@@ -33,14 +35,17 @@ class TelephonyServicer(telephony_service_pb2_grpc.TelephonyServiceServicer):
         organizations: OrganizationOperations,
         subaccounts: SubaccountOperations,
         sending: SendingOperations,
+        *,
         provisioning: ProvisionOperations,
         reconciling: ReconcileOperations,
+        trouble: TwilioTrouble,
     ) -> None:
         self._organizations = organizations
         self._subaccounts = subaccounts
         self._sending = sending
         self._provisioning = provisioning
         self._reconciling = reconciling
+        self._trouble = trouble
 
     async def RegisterSubaccount(
         self, request: telephony_service_pb2.RegisterSubaccountRequest, context: Any
@@ -151,17 +156,33 @@ class TelephonyServicer(telephony_service_pb2_grpc.TelephonyServiceServicer):
             allowed=not blockers, blockers=[blocker_value(blocker) for blocker in blockers]
         )
 
+    async def GetTwilioHealth(
+        self, request: telephony_service_pb2.GetTwilioHealthRequest, context: Any
+    ) -> telephony_service_pb2.GetTwilioHealthResponse:
+        """Read how Twilio stands."""
+        health = await self._trouble.read()
+        return telephony_service_pb2.GetTwilioHealthResponse(health=health_message(health))
+
 
 def telephony_service(
     organizations: OrganizationOperations,
     subaccounts: SubaccountOperations,
     sending: SendingOperations,
+    *,
     provisioning: ProvisionOperations,
     reconciling: ReconcileOperations,
+    trouble: TwilioTrouble,
 ) -> RpcService:
     """Return the gRPC service of the subaccounts."""
     return RpcService(
         SERVICE_NAME,
-        TelephonyServicer(organizations, subaccounts, sending, provisioning, reconciling),
+        TelephonyServicer(
+            organizations,
+            subaccounts,
+            sending,
+            provisioning=provisioning,
+            reconciling=reconciling,
+            trouble=trouble,
+        ),
         telephony_service_pb2_grpc.add_TelephonyServiceServicer_to_server,
     )

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from libs.database import Connection
 from services.telephony.domain.values import DueSearch, Work
 
-# What was tried in vain comes behind what was never tried, so that it starves nobody.
+# What was tried in vain comes behind what was never tried, so that it starves nobody. While Twilio
+# is in trouble nothing is to be driven.
 LIST_DUE = """
 SELECT account_sid, organization_id
 FROM (
@@ -27,6 +28,7 @@ FROM (
         LIMIT $3
     )
 ) AS due
+WHERE (SELECT state FROM twilio_trouble) = 'OK'
 ORDER BY attempt_count > 0, next_attempt_time
 LIMIT $3
 """
@@ -35,6 +37,7 @@ LIMIT $3
 LIST_AFTERMATHS_DUE = """
 SELECT account_sid, organization_id FROM subaccounts
 WHERE aftermath_due_time <= now() AND (lease_end_time IS NULL OR lease_end_time <= now())
+  AND (SELECT state FROM twilio_trouble) = 'OK'
   AND organization_id <> ALL ($1::text[])
 ORDER BY aftermath_due_time
 LIMIT $2

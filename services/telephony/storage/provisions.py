@@ -71,6 +71,7 @@ async def withdraw(connection: Connection, provision: Provision) -> None:
 LIST_DUE = """
 SELECT tag, organization_id FROM provisions
 WHERE due_time <= now() AND (lease_end_time IS NULL OR lease_end_time <= now())
+  AND (SELECT state FROM twilio_trouble) = 'OK'
 ORDER BY due_time
 LIMIT $1
 """

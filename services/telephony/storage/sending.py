@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from libs.database import Connection, Record
+from services.telephony.domain.trouble import TwilioState
 from services.telephony.domain.values import ObservedState, Organization
 from services.telephony.storage.organizations import to_organization
 
@@ -18,7 +19,8 @@ class Sender(NamedTuple):
 
 
 READ_SCOPES = """
-SELECT organizations.*, asked.organization_id, statement_timestamp() AS now, ARRAY(
+SELECT organizations.*, asked.organization_id, statement_timestamp() AS now,
+    (SELECT state FROM twilio_trouble) AS twilio_state, ARRAY(
     SELECT observed FROM subaccounts
     WHERE subaccounts.organization_id = asked.organization_id
       AND (asked.brand_id = '' OR subaccounts.brand_id = asked.brand_id)
@@ -35,6 +37,7 @@ class SendingScope:
 
     organization: Organization
     observed_states: tuple[ObservedState, ...]
+    twilio_state: TwilioState
     now: datetime
 
 
@@ -50,4 +53,4 @@ async def read_scopes(connection: Connection, senders: Sequence[Sender]) -> list
 
 def _to_scope(row: Record) -> SendingScope:
     states = tuple(ObservedState(state) for state in row["observed_states"])
-    return SendingScope(to_organization(row), states, row["now"])
+    return SendingScope(to_organization(row), states, TwilioState(row["twilio_state"]), row["now"])

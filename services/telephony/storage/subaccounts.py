@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from libs.database import Connection, Record
 from services.telephony.domain.aftermath import Aftermath
 from services.telephony.domain.standing import standing_at
+from services.telephony.domain.trouble import TwilioState, standing_with
 from services.telephony.domain.values import (
     ObservedState,
     Standing,
@@ -104,7 +105,7 @@ async def save(connection: Connection, subaccounts: Sequence[Subaccount]) -> Non
 
 
 READ_SUBACCOUNT = """
-SELECT *, statement_timestamp() AS now
+SELECT *, statement_timestamp() AS now, (SELECT state FROM twilio_trouble) AS twilio_state
 FROM subaccounts JOIN organizations USING (organization_id)
 WHERE account_sid = $1
 """
@@ -119,7 +120,7 @@ async def read(connection: Connection, account_sid: str) -> Standing | None:
 # An organization past its reevaluate_time is to be suspended, whether or not that is written yet.
 LIST_SUBACCOUNTS = """
 WITH standing AS (
-    SELECT *, statement_timestamp() AS now,
+    SELECT *, statement_timestamp() AS now, (SELECT state FROM twilio_trouble) AS twilio_state,
         CASE WHEN reevaluate_time <= statement_timestamp() THEN 'SUSPENDED' ELSE wanted END
             AS wanted_now
     FROM subaccounts JOIN organizations USING (organization_id)
@@ -237,4 +238,5 @@ def _to_aftermath(row: Record) -> Aftermath | None:
 
 
 def _to_standing(row: Record) -> Standing:
-    return standing_at(_to_subaccount(row), to_organization(row), row["now"])
+    standing = standing_at(_to_subaccount(row), to_organization(row), row["now"])
+    return standing_with(TwilioState(row["twilio_state"]), standing)

@@ -100,6 +100,7 @@ async def test_a_refusal_is_told_and_tried_again_as_its_code_says(
     failed = await suspend_in_vain(parts, twilio, Refusal(code, status))
     assert f"Twilio refused with code {code}" in failed.last_error
     assert pauses[0] <= pause(failed) <= pauses[1]
-    # It was looked at after the refusal.
-    assert [request.method for request in twilio.requests][-2:] == ["POST", "GET"]
+    # It was looked at after the refusal, unless a look would tell nothing but that the parent is.
+    looked = ["GET"] if code != "21476" else []
+    assert [request.method for request in twilio.requests][1:] == ["POST", *looked]
     assert failed.observed == "ACTIVE"

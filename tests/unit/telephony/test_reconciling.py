@@ -123,6 +123,15 @@ class World:
         if self.claimed is not None:
             self._record(Answer(self.twilio, 5 * SECOND, REFUSED))
 
+    def meet_trouble(self) -> None:
+        """All of Twilio fails, and this subaccount with it."""
+        if self.claimed is not None:
+            held = self.subaccount.is_held_by(self.claimed)
+            before = self.subaccount
+            self._record(Answer(None, 5 * SECOND, NO_ANSWER, counts=False))
+            if held:
+                assert_nobody_is_blamed(before, self.subaccount, self.now)
+
     def die(self, delay_seconds: int) -> None:
         """The process ends between call and record."""
         if self.claimed is not None:
@@ -180,6 +189,7 @@ events = st.one_of(
     st.tuples(st.just("refuse")),
     st.tuples(st.just("give_back")),
     st.tuples(st.just("end_what_goes_on"), st.sampled_from([None, FOUND, CLEAR, REFUSED_LOOK])),
+    st.tuples(st.just("meet_trouble")),
     st.tuples(st.just("meddle"), st.sampled_from([ObservedState.ACTIVE, ObservedState.SUSPENDED])),
     st.tuples(st.just("die"), seconds),
 )
@@ -208,11 +218,19 @@ def test_whatever_happened_it_ends_as_wanted(
 def assert_it_is_whole(subaccount: Subaccount) -> None:
     """It is looked at again, and since when it is not as it should be is known."""
     assert subaccount.next_attempt_time is not None
+    assert subaccount.attempt_count >= 0
     assert (subaccount.drift_time is not None) is subaccount.drifted
     assert (subaccount.failing_time is not None) is bool(subaccount.last_error)
     assert (subaccount.aftermath is not None) is subaccount.stopped
     if subaccount.lease_end_time is None:
         assert subaccount.observed is subaccount.told
+
+
+def assert_nobody_is_blamed(before: Subaccount, after: Subaccount, now: datetime) -> None:
+    assert (after.last_error, after.failing_time) == (before.last_error, before.failing_time)
+    assert after.attempt_count == max(0, before.attempt_count - 1)
+    # It waits for Twilio, and for nothing else.
+    assert after.next_attempt_time == now
 
 
 def claimed_of(wanted: WantedState, observed: ObservedState) -> Subaccount:

@@ -104,6 +104,14 @@ class _BlockerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Blocker.Value
     """BLOCKER_SUBACCOUNT_MISSING: no subaccount in scope is registered, closed ones not counted. Forbids sending."""
     BLOCKER_SUBACCOUNT_NOT_ACTIVE: _Blocker.ValueType  # 8
     """BLOCKER_SUBACCOUNT_NOT_ACTIVE: a subaccount in scope is not observed ACTIVE. Forbids sending."""
+    BLOCKER_TWILIO_UNAVAILABLE: _Blocker.ValueType  # 9
+    """BLOCKER_TWILIO_UNAVAILABLE: Twilio does not answer, or refuses the platform's credentials. Forbids sending, does
+    not suspend.
+    """
+    BLOCKER_PARENT_SUSPENDED: _Blocker.ValueType  # 10
+    """BLOCKER_PARENT_SUSPENDED: the platform's own account at Twilio is suspended. Forbids sending; what is to be
+    suspended or activated waits.
+    """
 
 class Blocker(_Blocker, metaclass=_BlockerEnumTypeWrapper):
     """Blocker is a reason why an organization may not send."""
@@ -130,6 +138,14 @@ BLOCKER_SUBACCOUNT_MISSING: Blocker.ValueType  # 7
 """BLOCKER_SUBACCOUNT_MISSING: no subaccount in scope is registered, closed ones not counted. Forbids sending."""
 BLOCKER_SUBACCOUNT_NOT_ACTIVE: Blocker.ValueType  # 8
 """BLOCKER_SUBACCOUNT_NOT_ACTIVE: a subaccount in scope is not observed ACTIVE. Forbids sending."""
+BLOCKER_TWILIO_UNAVAILABLE: Blocker.ValueType  # 9
+"""BLOCKER_TWILIO_UNAVAILABLE: Twilio does not answer, or refuses the platform's credentials. Forbids sending, does
+not suspend.
+"""
+BLOCKER_PARENT_SUSPENDED: Blocker.ValueType  # 10
+"""BLOCKER_PARENT_SUSPENDED: the platform's own account at Twilio is suspended. Forbids sending; what is to be
+suspended or activated waits.
+"""
 Global___Blocker: _TypeAlias = Blocker  # noqa: Y015
 
 class _SubaccountChangeCause:
@@ -228,15 +244,15 @@ class Subaccount(_message.Message):
     last_error: _builtins.str
     """last_error of Tollgate's calls to Twilio, with what a person can do about it; empty after a success."""
     attempt_count: _builtins.int
-    """attempt_count since the last success."""
+    """attempt_count since the last success; calls that failed because Twilio was in trouble are not counted."""
     @_builtins.property
     def blockers(self) -> _containers.RepeatedScalarFieldContainer[Global___Blocker.ValueType]:
-        """blockers of the organization now."""
+        """blockers of the organization now, and of everybody while Twilio is in trouble."""
 
     @_builtins.property
     def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
         """next_attempt_time: when Twilio is called next, to bring the subaccount to where it is wanted, or only to
-        look whether it still stands there; unset once it is CLOSED.
+        look whether it still stands there; not before Twilio is out of trouble; unset once it is CLOSED.
         """
 
     @_builtins.property

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from tollgate.telephony.v1 import subaccount_pb2 as _subaccount_pb2
+from tollgate.telephony.v1 import twilio_health_pb2 as _twilio_health_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -563,3 +564,44 @@ class CanOrganizationSendResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CanOrganizationSendResponse: _TypeAlias = CanOrganizationSendResponse  # noqa: Y015
+
+@_typing.final
+class GetTwilioHealthRequest(_message.Message):
+    """GetTwilioHealthRequest is the request of GetTwilioHealth."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTwilioHealthRequest: _TypeAlias = GetTwilioHealthRequest  # noqa: Y015
+
+@_typing.final
+class GetTwilioHealthResponse(_message.Message):
+    """GetTwilioHealthResponse is the response of GetTwilioHealth."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEALTH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def health(self) -> _twilio_health_pb2.TwilioHealth:
+        """health of Twilio as it is known now."""
+
+    def __init__(
+        self,
+        *,
+        health: _twilio_health_pb2.TwilioHealth | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["health", b"health"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["health", b"health"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTwilioHealthResponse: _TypeAlias = GetTwilioHealthResponse  # noqa: Y015

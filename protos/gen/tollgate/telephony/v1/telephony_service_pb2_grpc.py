@@ -82,6 +82,11 @@ class TelephonyServiceStub:
                 request_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.CanOrganizationSendRequest.SerializeToString,
                 response_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.CanOrganizationSendResponse.FromString,
                 _registered_method=True)
+        self.GetTwilioHealth = channel.unary_unary(
+                '/tollgate.telephony.v1.TelephonyService/GetTwilioHealth',
+                request_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetTwilioHealthRequest.SerializeToString,
+                response_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetTwilioHealthResponse.FromString,
+                _registered_method=True)
 
 
 class TelephonyServiceServicer:
@@ -172,6 +177,13 @@ class TelephonyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTwilioHealth(self, request, context):
+        """GetTwilioHealth answers whether Twilio can be used at all, and if not, since when and why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TelephonyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -219,6 +231,11 @@ def add_TelephonyServiceServicer_to_server(servicer, server):
                     servicer.CanOrganizationSend,
                     request_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.CanOrganizationSendRequest.FromString,
                     response_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.CanOrganizationSendResponse.SerializeToString,
+            ),
+            'GetTwilioHealth': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTwilioHealth,
+                    request_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetTwilioHealthRequest.FromString,
+                    response_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetTwilioHealthResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -467,6 +484,33 @@ class TelephonyService:
             '/tollgate.telephony.v1.TelephonyService/CanOrganizationSend',
             tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.CanOrganizationSendRequest.SerializeToString,
             tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.CanOrganizationSendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTwilioHealth(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.telephony.v1.TelephonyService/GetTwilioHealth',
+            tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetTwilioHealthRequest.SerializeToString,
+            tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetTwilioHealthResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -61,6 +61,8 @@ class TelephonyServiceStub:
     """CanOrganizationSend is cheap advice from local knowledge; it says no when in doubt. The permission to
     send is the wallet's debit.
     """
+    GetTwilioHealth: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.GetTwilioHealthRequest, _telephony_service_pb2.GetTwilioHealthResponse]
+    """GetTwilioHealth answers whether Twilio can be used at all, and if not, since when and why."""
 
 class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
     """TelephonyService keeps Twilio subaccounts as they must stand: suspended while anything blocks their
@@ -163,5 +165,13 @@ class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
         """CanOrganizationSend is cheap advice from local knowledge; it says no when in doubt. The permission to
         send is the wallet's debit.
         """
+
+    @_abc_1.abstractmethod
+    def GetTwilioHealth(
+        self,
+        request: _telephony_service_pb2.GetTwilioHealthRequest,
+        context: _aio.ServicerContext[_telephony_service_pb2.GetTwilioHealthRequest, _abc.Awaitable[_telephony_service_pb2.GetTwilioHealthResponse]],
+    ) -> _abc.Awaitable[_telephony_service_pb2.GetTwilioHealthResponse]:
+        """GetTwilioHealth answers whether Twilio can be used at all, and if not, since when and why."""
 
 def add_TelephonyServiceServicer_to_server(servicer: TelephonyServiceServicer, server: _aio.Server) -> None: ...

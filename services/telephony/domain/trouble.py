@@ -1,0 +1,199 @@
+"""Whether Twilio can be used at all: one state of the service, and not one of each subaccount."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from services.telephony.domain.failures import TOO_MANY_CALLS, Action, Failure
+from services.telephony.domain.values import Blocker, ObservedState, Standing
+
+FAILURES_MIN = 3
+ACCOUNTS_MIN = 2
+
+NOT_ACTIVE_CODES = frozenset({10001, 20005, 21472})
+# Such a refusal may be the account's or the parent's; asking for the parent tells.
+DOUBTFUL_CODES = NOT_ACTIVE_CODES | {20003, 20008}
+PARENT_IS_SUSPENDED = "the parent account is suspended at Twilio (see its balance)"
+PARENT_IS_CLOSED = "the parent account is closed at Twilio"
+
+
+class TwilioState(StrEnum):
+    """How Twilio as a whole stands to us."""
+
+    OK = "OK"
+    # It does not answer.
+    UNAVAILABLE = "UNAVAILABLE"
+    # The platform's own account may not do anything.
+    PARENT_SUSPENDED = "PARENT_SUSPENDED"
+    # It does not know the platform's own account with this token.
+    CREDENTIALS_REFUSED = "CREDENTIALS_REFUSED"
+
+
+BLOCKER_OF = {
+    TwilioState.UNAVAILABLE: Blocker.TWILIO_UNAVAILABLE,
+    TwilioState.PARENT_SUSPENDED: Blocker.PARENT_SUSPENDED,
+    TwilioState.CREDENTIALS_REFUSED: Blocker.TWILIO_UNAVAILABLE,
+}
+
+
+def trouble_blockers(state: TwilioState) -> tuple[Blocker, ...]:
+    """Return what keeps everybody from sending. It suspends nobody."""
+    return () if state is TwilioState.OK else (BLOCKER_OF[state],)
+
+
+def standing_with(state: TwilioState, standing: Standing) -> Standing:
+    """Return how a subaccount stands, Twilio standing so."""
+    return replace(standing, blockers=(*standing.blockers, *trouble_blockers(state)))
+
+
+@dataclass(frozen=True, slots=True)
+class TwilioHealth:
+    """How Twilio stands, since when, what made it so, and who asks next whether it still does.
+
+    A probe that is due while the state is OK tells what a doubtful refusal meant.
+    """
+
+    state: TwilioState
+    since: datetime
+    last_error: str
+    # Calls in a row that got no answer, and of which accounts; two of those are enough.
+    failure_count: int
+    failing_account_sids: tuple[str, ...]
+    # Probes in trouble since a change succeeded last; the pauses between them grow with it.
+    probe_count: int
+    probe_due_time: datetime | None
+    probe_number: int
+    probe_lease_end_time: datetime | None
+
+    @property
+    def in_trouble(self) -> bool:
+        """No subaccount is to be called for."""
+        return self.state is not TwilioState.OK
+
+    @property
+    def in_doubt(self) -> bool:
+        """A probe is to tell whether there is trouble."""
+        return not self.in_trouble and self.probe_due_time is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What came of driving a subaccount, as far as it tells something about Twilio as a whole."""
+
+    account_sid: str
+    claim_time: datetime
+    failure: Failure | None
+    changed: bool
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whose trouble it is must be asked."""
+        return self.failure is not None and self.failure.code in DOUBTFUL_CODES
+
+    def is_old_news(self, health: TwilioHealth) -> bool:
+        """It began before Twilio came to stand as it does, and tells nothing of that."""
+        return self.claim_time < health.since
+
+    def is_twilios_failure(self, health: TwilioHealth) -> bool:
+        """It failed in trouble, and not for the subaccount's sake: it counts against nobody."""
+        if self.failure is None or not (health.in_trouble or self.is_old_news(health)):
+            return False
+        is_parents = self.failure.action is Action.PARENT
+        return self.failure.unanswered or is_parents or self.is_doubtful
+
+
+def hear(health: TwilioHealth, call: Call, pause: timedelta, now: datetime) -> TwilioHealth:
+    """Return what a call makes of it; once there is trouble, only a probe changes anything.
+
+    A probe that succeeds does not forget the calls that failed before it: the next one that fails
+    is trouble again.
+    """
+    if health.in_trouble or call.is_old_news(health):
+        return health
+    failure = call.failure
+    if failure is None:
+        probe_count = 0 if call.changed else health.probe_count
+        return replace(health, failure_count=0, failing_account_sids=(), probe_count=probe_count)
+    if failure.action is Action.PARENT:
+        return _in_trouble(health, TwilioState.PARENT_SUSPENDED, failure.message, pause, now)
+    if call.is_doubtful:
+        return replace(health, probe_due_time=health.probe_due_time or now)
+    if failure.unanswered:
+        return _without_answer(health, call.account_sid, failure.message, pause, now)
+    return health
+
+
+def _without_answer(
+    health: TwilioHealth, account_sid: str, message: str, pause: timedelta, now: datetime
+) -> TwilioHealth:
+    account_sids = dict.fromkeys((*health.failing_account_sids, account_sid))
+    counted = replace(
+        health,
+        failure_count=health.failure_count + 1,
+        failing_account_sids=tuple(account_sids)[:ACCOUNTS_MIN],
+    )
+    if counted.failure_count < FAILURES_MIN or len(account_sids) < ACCOUNTS_MIN:
+        return counted
+    return _in_trouble(counted, TwilioState.UNAVAILABLE, message, pause, now)
+
+
+def _in_trouble(
+    health: TwilioHealth, state: TwilioState, message: str, pause: timedelta, now: datetime
+) -> TwilioHealth:
+    since = health.since if state is health.state else now
+    return replace(health, state=state, since=since, last_error=message, probe_due_time=now + pause)
+
+
+def claim_probe(health: TwilioHealth, lease: timedelta, now: datetime) -> TwilioHealth | None:
+    """Return it as it is while one process asks for the parent; None if nobody is to, or may."""
+    if health.probe_due_time is None or health.probe_due_time > now:
+        return None
+    if health.probe_lease_end_time is not None and health.probe_lease_end_time > now:
+        return None
+    return replace(
+        health,
+        probe_count=health.probe_count + health.in_trouble,
+        probe_due_time=now + lease,
+        probe_number=health.probe_number + 1,
+        probe_lease_end_time=now + lease,
+    )
+
+
+def record_probe(
+    health: TwilioHealth,
+    claimed: TwilioHealth,
+    found: ObservedState | Failure,
+    pause: timedelta,
+    now: datetime,
+) -> TwilioHealth:
+    """Return what asking for the parent makes of it; a claim that has been overtaken, nothing."""
+    if health.probe_number != claimed.probe_number or health.probe_lease_end_time is None:
+        return health
+    ended = replace(health, probe_due_time=now + pause, probe_lease_end_time=None)
+    if not isinstance(found, Failure):
+        return _with_parent(ended, found, pause, now)
+    if found.unanswered:
+        # Of what is known already it says nothing.
+        return _unprobed(ended, found, pause, now)
+    if found.code == TOO_MANY_CALLS:
+        return ended
+    suspended = found.action is Action.PARENT or found.code in NOT_ACTIVE_CODES
+    state = TwilioState.PARENT_SUSPENDED if suspended else TwilioState.CREDENTIALS_REFUSED
+    return _in_trouble(ended, state, found.message, pause, now)
+
+
+def _unprobed(
+    ended: TwilioHealth, failure: Failure, pause: timedelta, now: datetime
+) -> TwilioHealth:
+    return ended if ended.in_trouble else _without_answer(ended, "", failure.message, pause, now)
+
+
+def _with_parent(
+    ended: TwilioHealth, parent: ObservedState, pause: timedelta, now: datetime
+) -> TwilioHealth:
+    if parent is not ObservedState.ACTIVE:
+        closed = parent is ObservedState.CLOSED
+        message = PARENT_IS_CLOSED if closed else PARENT_IS_SUSPENDED
+        return _in_trouble(ended, TwilioState.PARENT_SUSPENDED, message, pause, now)
+    since = now if ended.in_trouble else ended.since
+    return replace(ended, state=TwilioState.OK, since=since, last_error="", probe_due_time=None)

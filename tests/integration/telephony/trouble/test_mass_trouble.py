@@ -1,0 +1,195 @@
+"""Trouble with all of Twilio is one state and one line, and costs no subaccount anything."""
+
+import pytest
+from pydantic import SecretStr
+
+from dev.simulators.faults import Cut, Fault, Hang, Refusal, Unavailable
+from dev.simulators.twilio import TwilioSimulator
+from dev.simulators.twilio.accounts import AccountStatus
+from services.telephony.app import build
+from tests.integration.telephony.conftest import telephony_settings
+from tests.integration.telephony.steps import ONE, SUSPENDED, TWO, many_sids
+from tests.integration.telephony.trouble.conftest import PATIENT
+from tests.integration.telephony.trouble.steps import (
+    FEW_CALLS,
+    TroubleSteps,
+    changes_logged,
+    settle,
+)
+from tests.support.databases import ServiceDatabase
+from tests.support.level_steps import ORGANIZATION
+from tests.support.services import running
+from tests.support.stack import TWILIO_SID
+
+OTHER = "org-2"
+COUNT = 100
+SIDS = many_sids(2 * COUNT)
+TO_SUSPEND, TO_ACTIVATE = SIDS[:COUNT], SIDS[COUNT:]
+
+
+@pytest.fixture
+async def two_hundred(
+    steps: TroubleSteps, database: ServiceDatabase, twilio: TwilioSimulator
+) -> TroubleSteps:
+    """Half of them active, half of them suspended, as is wanted."""
+    await steps.make_good()
+    await steps.make_good(OTHER)
+    await steps.suspend(OTHER)
+    await settle(database, twilio, TO_SUSPEND, ORGANIZATION, AccountStatus.ACTIVE)
+    await settle(database, twilio, TO_ACTIVATE, OTHER, AccountStatus.SUSPENDED)
+    return steps
+
+
+async def want_all_otherwise(steps: TroubleSteps) -> None:
+    await steps.reactivate(OTHER)
+    await steps.report_wallet(frozen=True)
+
+
+async def reach_all_otherwise(steps: TroubleSteps) -> None:
+    await steps.reach_all("SUSPENDED", COUNT, ORGANIZATION)
+    await steps.reach_all("ACTIVE", COUNT, OTHER)
+    await steps.reach_at_twilio(AccountStatus.SUSPENDED, TO_SUSPEND)
+    await steps.reach_at_twilio(AccountStatus.ACTIVE, TO_ACTIVATE)
+
+
+@pytest.mark.parametrize("fault", [Unavailable(), Hang(), Cut()], ids=repr)
+async def test_a_twilio_that_is_down_costs_few_calls_and_one_line_and_all_goes_on_by_itself(
+    two_hundred: TroubleSteps, twilio: TwilioSimulator, fault: Fault
+) -> None:
+    steps = two_hundred
+    twilio.fail(fault)
+    with changes_logged() as changes, steps.counting_calls() as calls:
+        await want_all_otherwise(steps)
+        await steps.reach_state("UNAVAILABLE")
+        await steps.reach_probes(5)
+        assert "TWILIO_UNAVAILABLE" in await steps.sending_blockers()
+    assert changes == ["OK>UNAVAILABLE"]
+    assert len(calls) <= FEW_CALLS
+    found = await steps.list_all()
+    assert sum(each.attempt_count for each in found) <= FEW_CALLS
+    assert max(each.attempt_count for each in found) <= 2
+
+    before = len(steps.calls)
+    twilio.heal()
+    with changes_logged() as changes:
+        await reach_all_otherwise(steps)
+    assert changes == ["UNAVAILABLE>OK"]
+    assert_suspensions_went_first(steps, before)
+    assert (await steps.health()).probe_count == 0
+
+
+def assert_suspensions_went_first(steps: TroubleSteps, before: int) -> None:
+    """All but one of the slots are theirs."""
+    asked = [each.status_asked for each in steps.calls[before:] if each.status_asked]
+    last = max(number for number, status in enumerate(asked) if status == "suspended")
+    assert asked[:last].count("active") < COUNT / 2
+
+
+async def test_a_parent_that_is_suspended_is_one_state_and_what_is_to_be_suspended_waits(
+    two_hundred: TroubleSteps, twilio: TwilioSimulator
+) -> None:
+    steps = two_hundred
+    twilio.set_status(TWILIO_SID, AccountStatus.SUSPENDED)
+    with changes_logged() as changes, steps.counting_calls() as calls:
+        await steps.report_wallet(frozen=True)
+        await steps.reach_state("PARENT_SUSPENDED")
+        await steps.reach_probes(5)
+    assert changes == ["OK>PARENT_SUSPENDED"]
+    assert len(calls) <= FEW_CALLS
+    await steps.reach_no_attempts()
+    assert {each.last_error for each in await steps.list_all()} == {""}
+    # Below a suspended parent all look suspended; none is.
+    assert len(await steps.list_all(drifted=True)) == COUNT
+    assert "PARENT_SUSPENDED" in await steps.sending_blockers()
+
+    twilio.set_status(TWILIO_SID, AccountStatus.ACTIVE)
+    await steps.reach_at_twilio(AccountStatus.SUSPENDED, TO_SUSPEND)
+    assert await steps.state() == "OK"
+
+
+async def test_what_is_to_be_suspended_in_trouble_is_called_for_first_when_it_is_over(
+    two_hundred: TroubleSteps, twilio: TwilioSimulator
+) -> None:
+    steps = two_hundred
+    twilio.fail(Unavailable())
+    await steps.reactivate(OTHER)
+    await steps.reach_state("UNAVAILABLE")
+    with steps.counting_calls() as calls:
+        await steps.report_wallet(frozen=True)
+        await steps.reach_probes((await steps.health()).probe_count + 3)
+    assert calls == []
+
+    before = len(steps.calls)
+    twilio.heal()
+    await reach_all_otherwise(steps)
+    assert_suspensions_went_first(steps, before)
+
+
+async def test_refused_credentials_blame_nobody_and_others_take_over(
+    database: ServiceDatabase, twilio: TwilioSimulator
+) -> None:
+    account_sids = many_sids(20)
+    wrong = telephony_settings(
+        database, twilio, **PATIENT, twilio_auth_token=SecretStr("a wrong token")
+    )
+    async with running(await build(wrong)) as channel:
+        steps = TroubleSteps(channel, twilio)
+        await steps.make_good()
+        await settle(database, twilio, account_sids, ORGANIZATION, AccountStatus.ACTIVE)
+        await steps.report_wallet(frozen=True)
+        await steps.reach_state("CREDENTIALS_REFUSED")
+        await steps.reach_probes(3)
+        await steps.reach_no_attempts()
+        assert "20003" in (await steps.health()).error
+        assert len(steps.calls) <= FEW_CALLS
+    right = telephony_settings(database, twilio, **PATIENT)
+    async with running(await build(right)) as channel:
+        steps = TroubleSteps(channel, twilio)
+        await steps.reach_at_twilio(AccountStatus.SUSPENDED, account_sids)
+        assert await steps.state() == "OK"
+
+
+async def test_a_parent_that_is_told_by_20003_is_asked_for(
+    steps: TroubleSteps, twilio: TwilioSimulator
+) -> None:
+    await steps.let_send(ONE)
+    twilio.fail(Refusal("20003", 401), ONE)
+    twilio.set_status(TWILIO_SID, AccountStatus.SUSPENDED)
+    await steps.report_wallet(frozen=True)
+    await steps.reach_state("PARENT_SUSPENDED")
+    await steps.reach_no_attempts()
+    found = await steps.get(ONE)
+    assert (found.last_error, found.drifted) == ("", True)
+
+    twilio.heal()
+    twilio.set_status(TWILIO_SID, AccountStatus.ACTIVE)
+    await steps.reach(SUSPENDED, ONE)
+
+
+async def test_20003_of_one_subaccount_is_its_own(
+    steps: TroubleSteps, twilio: TwilioSimulator
+) -> None:
+    await steps.let_send(ONE, TWO)
+    twilio.fail(Refusal("20003", 401), ONE)
+    with changes_logged() as changes:
+        await steps.report_wallet(frozen=True)
+        await steps.reach(SUSPENDED, TWO)
+        await steps.reach_attempts(ONE, 3)
+        assert await steps.state() == "OK"
+    assert changes == []
+    assert "20003" in (await steps.get(ONE)).last_error
+    # It was asked whose refusal that was.
+    assert steps.probes
+
+
+async def test_a_single_subaccount_that_hangs_is_no_trouble(
+    steps: TroubleSteps, twilio: TwilioSimulator
+) -> None:
+    await steps.let_send(ONE, TWO)
+    twilio.fail(Cut(), ONE)
+    with changes_logged() as changes:
+        await steps.report_wallet(frozen=True)
+        await steps.reach_attempts(ONE, 5)
+        await steps.reach(SUSPENDED, TWO)
+    assert changes == []
+    assert steps.probes == []

@@ -1,0 +1,246 @@
+"""Whether Twilio can be used at all, against a model that remembers every call."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.telephony.domain.failures import Action, Failure, no_usable_answer, refusal
+from services.telephony.domain.trouble import (
+    Call,
+    TwilioHealth,
+    TwilioState,
+    claim_probe,
+    hear,
+    record_probe,
+    trouble_blockers,
+)
+from services.telephony.domain.values import Blocker, ObservedState
+
+START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+LEASE = 10 * SECOND
+PAUSE = 5 * SECOND
+WELL = TwilioHealth(
+    state=TwilioState.OK,
+    since=START,
+    last_error="",
+    failure_count=0,
+    failing_account_sids=(),
+    probe_count=0,
+    probe_due_time=None,
+    probe_number=0,
+    probe_lease_end_time=None,
+)
+
+NO_ANSWER = no_usable_answer("no answer")
+PARENT_REFUSAL = refusal(21476, "refused")
+DENIED = refusal(20003, "denied")
+BUSY = refusal(20429, "busy")
+DEFECT = Failure(Action.RETRY, "internal error")
+FAILURES = [NO_ANSWER, PARENT_REFUSAL, DENIED, BUSY, DEFECT, refusal(20404, "no such account")]
+STATE_OF_PROBE: list[tuple[ObservedState | Failure, TwilioState | None]] = [
+    (ObservedState.ACTIVE, TwilioState.OK),
+    (ObservedState.SUSPENDED, TwilioState.PARENT_SUSPENDED),
+    (ObservedState.CLOSED, TwilioState.PARENT_SUSPENDED),
+    (PARENT_REFUSAL, TwilioState.PARENT_SUSPENDED),
+    *((refusal(code, "no"), TwilioState.PARENT_SUSPENDED) for code in (10001, 20005, 21472)),
+    *((refusal(code, "no"), TwilioState.CREDENTIALS_REFUSED) for code in (20003, 20008, 20404)),
+    (BUSY, None),
+    (NO_ANSWER, None),
+]
+
+
+@dataclass
+class World:
+    """What is written down, and beside it a model that keeps all calls that count."""
+
+    health: TwilioHealth = WELL
+    now: datetime = START
+    claimed: TwilioHealth | None = None
+    # Whose calls got no answer since the last that did.
+    unanswered: list[str] = field(default_factory=list)
+    state: TwilioState = TwilioState.OK
+    since: datetime = START
+    probes_in_trouble: int = 0
+
+    def pass_time(self, seconds: int) -> None:
+        self.now += seconds * SECOND
+
+    def call(self, name: str, failure: Failure | None, *, changed: bool, seconds: int) -> None:
+        """A call that began some time ago ends."""
+        call = Call(name, self.now - seconds * SECOND, failure, changed)
+        self.health = hear(self.health, call, PAUSE, self.now)
+        if self.state is not TwilioState.OK or call.claim_time < self.since:
+            return
+        if failure is None:
+            self.unanswered.clear()
+            self.probes_in_trouble = 0 if changed else self.probes_in_trouble
+        elif failure is NO_ANSWER:
+            self._note_no_answer(name)
+        elif failure is PARENT_REFUSAL:
+            self._become(TwilioState.PARENT_SUSPENDED)
+
+    def begin_probe(self) -> None:
+        claimed = claim_probe(self.health, LEASE, self.now)
+        if claimed is not None:
+            assert self.health.probe_lease_end_time is None or (
+                self.health.probe_lease_end_time <= self.now
+            ), "two at once"
+            self.health = self.claimed = claimed
+            self.probes_in_trouble += self.state is not TwilioState.OK
+
+    def end_probe(self, number: int) -> None:
+        if self.claimed is None:
+            return
+        found, state = STATE_OF_PROBE[number]
+        self.health = record_probe(self.health, self.claimed, found, PAUSE, self.now)
+        self.claimed = None
+        if state is not None:
+            self._become(state)
+        elif found is NO_ANSWER and self.state is TwilioState.OK:
+            self._note_no_answer("")
+
+    def die(self) -> None:
+        """Whoever probes is killed."""
+        self.claimed = None
+
+    def recover(self) -> None:
+        """From here on Twilio does what it is asked."""
+        self.claimed = None
+        self.pass_time(15)
+        self.begin_probe()
+        self.end_probe(0)
+        self.call("one", None, changed=True, seconds=0)
+
+    def _note_no_answer(self, name: str) -> None:
+        self.unanswered.append(name)
+        if len(self.unanswered) >= 3 and len(set(self.unanswered)) >= 2:
+            self._become(TwilioState.UNAVAILABLE)
+
+    def _become(self, state: TwilioState) -> None:
+        if state is not self.state:
+            self.state, self.since = state, self.now
+
+
+calls = st.builds(
+    lambda name, failure, changed, seconds: (
+        "call",
+        {"name": name, "failure": failure, "changed": changed, "seconds": seconds},
+    ),
+    st.sampled_from(["one", "two"]),
+    st.sampled_from([None, NO_ANSWER, NO_ANSWER, NO_ANSWER, *FAILURES]),
+    st.booleans(),
+    st.sampled_from([0, 0, 0, 3]),
+)
+events = st.one_of(
+    calls,
+    calls,
+    st.builds(lambda seconds: ("pass_time", {"seconds": seconds}), st.integers(0, 12)),
+    st.just(("begin_probe", {})),
+    st.builds(
+        lambda number: ("end_probe", {"number": number}),
+        st.integers(0, len(STATE_OF_PROBE) - 1),
+    ),
+    st.just(("die", {})),
+)
+
+
+@given(st.lists(events, max_size=40))
+def test_it_is_what_the_calls_and_probes_say_and_always_recovers(
+    story: list[tuple[str, dict[str, object]]],
+) -> None:
+    world = World()
+    for name, arguments in story:
+        getattr(world, name)(**arguments)
+        health = world.health
+        assert (health.state, health.since) == (world.state, world.since)
+        assert health.probe_count == world.probes_in_trouble
+        assert health.in_trouble is bool(health.last_error)
+        assert_only_what_needs_a_probe_has_one(health, world.now)
+    world.recover()
+    assert replace(world.health, since=START, probe_number=0) == WELL
+
+
+def assert_only_what_needs_a_probe_has_one(health: TwilioHealth, now: datetime) -> None:
+    soon = claim_probe(health, LEASE, now + max(LEASE, PAUSE))
+    assert (soon is not None) is (health.in_trouble or health.in_doubt)
+
+
+def hear_all(health: TwilioHealth, calls: Iterable[tuple[str, Failure | None]]) -> TwilioHealth:
+    for name, failure in calls:
+        health = hear(health, Call(name, START, failure, changed=True), PAUSE, START)
+    return health
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        [("one", NO_ANSWER)] * 10,
+        [("one", NO_ANSWER), ("two", NO_ANSWER)],
+        [("one", NO_ANSWER), ("two", NO_ANSWER), ("three", None), ("one", NO_ANSWER)],
+        [("one", DENIED), ("two", DENIED), ("three", DENIED)],
+        [("one", BUSY), ("two", BUSY), ("three", BUSY)],
+        [("one", DEFECT), ("two", DEFECT), ("three", DEFECT)],
+    ],
+)
+def test_what_is_no_trouble_of_all(calls: list[tuple[str, Failure | None]]) -> None:
+    assert not hear_all(WELL, calls).in_trouble
+
+
+def test_the_third_call_in_a_row_without_an_answer_is_trouble() -> None:
+    found = hear_all(WELL, [("one", NO_ANSWER), ("two", NO_ANSWER), ("one", NO_ANSWER)])
+    assert (found.state, found.last_error) == (TwilioState.UNAVAILABLE, NO_ANSWER.message)
+    assert found.probe_due_time == START + PAUSE
+
+
+def test_after_a_probe_that_went_well_one_more_failure_is_trouble_again() -> None:
+    world = World(hear_all(WELL, [("one", NO_ANSWER), ("two", NO_ANSWER), ("one", NO_ANSWER)]))
+    for probe_count in (1, 2, 3):
+        world.pass_time(5)
+        world.begin_probe()
+        world.end_probe(0)
+        assert world.health.state is TwilioState.OK
+        call = Call("three", world.now, NO_ANSWER, changed=False)
+        world.health = hear(world.health, call, PAUSE, world.now)
+        assert world.health.state is TwilioState.UNAVAILABLE
+        # So each pause is longer than the one before.
+        assert world.health.probe_count == probe_count
+
+
+def test_a_call_that_began_before_it_was_over_tells_nothing() -> None:
+    over = replace(WELL, since=START + SECOND, failure_count=5, failing_account_sids=("a", "b"))
+    for failure in FAILURES:
+        assert hear_all(over, [("one", failure)]) == over
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.message)
+def test_in_trouble_no_subaccount_is_blamed_for_what_is_all_of_twilios(failure: Failure) -> None:
+    call = Call("one", START, failure, changed=False)
+    trouble = replace(WELL, state=TwilioState.UNAVAILABLE, last_error="no answer")
+    is_twilios = failure in (NO_ANSWER, PARENT_REFUSAL, DENIED)
+    assert call.is_twilios_failure(trouble) is is_twilios
+    assert call.is_twilios_failure(replace(WELL, since=START + SECOND)) is is_twilios
+    assert not call.is_twilios_failure(WELL)
+
+
+def test_what_probes_a_refusal_of_the_credentials_asks_for_at_once() -> None:
+    doubted = hear_all(WELL, [("one", DENIED)])
+    assert doubted.in_doubt
+    assert claim_probe(doubted, LEASE, START) is not None
+
+
+@pytest.mark.parametrize(
+    ("state", "blockers"),
+    [
+        (TwilioState.OK, ()),
+        (TwilioState.UNAVAILABLE, (Blocker.TWILIO_UNAVAILABLE,)),
+        (TwilioState.CREDENTIALS_REFUSED, (Blocker.TWILIO_UNAVAILABLE,)),
+        (TwilioState.PARENT_SUSPENDED, (Blocker.PARENT_SUSPENDED,)),
+    ],
+)
+def test_each_trouble_has_its_blocker(state: TwilioState, blockers: tuple[Blocker, ...]) -> None:
+    assert trouble_blockers(state) == blockers
