@@ -140,15 +140,20 @@ async def test_an_organization_that_is_held_up_does_not_hold_up_suspensions_of_o
 
 
 async def test_a_twilio_that_hangs_holds_up_no_rpc(
-    steps: TelephonySteps, twilio: TwilioSimulator
+    database: ServiceDatabase, twilio: TwilioSimulator
 ) -> None:
-    await steps.let_send(ONE, TWO)
-    twilio.fail(Hang())
-    async with asyncio.timeout(0.4):  # less than one call's time limit
-        await steps.report_wallet(frozen=True)
-        await steps.suspend()
-        assert "WALLET_FROZEN" in await steps.sending_blockers()
-        await steps.register(THREE)
+    settings = telephony_settings(
+        database, twilio, twilio_timeout_seconds=10.0, stop_grace_seconds=0.5
+    )
+    async with running(await build(settings)) as channel:
+        steps = TelephonySteps(channel, twilio)
+        await steps.let_send(ONE, TWO)
+        twilio.fail(Hang())
+        async with asyncio.timeout(8.0):  # less than one call's time limit
+            await steps.report_wallet(frozen=True)
+            await steps.suspend()
+            assert "WALLET_FROZEN" in await steps.sending_blockers()
+            await steps.register(THREE)
 
 
 async def test_bad_news_during_an_activation_ends_suspended(
