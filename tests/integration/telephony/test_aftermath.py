@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from aiohttp import BasicAuth, ClientSession
 
-from dev.simulators.faults import Latency, Refusal, Unavailable
+from dev.simulators.faults import Hang, Latency, Refusal, Unavailable
 from dev.simulators.twilio import TwilioSimulator
 from dev.simulators.twilio.accounts import AccountStatus
 from dev.simulators.twilio.calls import CallStatus
@@ -19,7 +19,7 @@ from services.telephony.domain.values import DueSearch, Work
 from services.telephony.operations.recording import Outcome
 from tests.integration.telephony.conftest import Parts, make_ending, telephony_settings
 from tests.integration.telephony.levels import make_good, wallet_level
-from tests.integration.telephony.steps import ACTIVE, ONE, TWO, TelephonySteps
+from tests.integration.telephony.steps import ACTIVE, ONE, SUSPENDED, THREE, TWO, TelephonySteps
 from tests.support.databases import ServiceDatabase
 from tests.support.level_steps import ORGANIZATION
 from tests.support.services import running
@@ -248,22 +248,33 @@ async def test_a_sweep_that_finds_calls_again_ends_them_and_tells(
         assert open_calls(twilio) == 0
 
 
-async def test_no_suspension_waits_for_what_follows_another(
+async def test_no_suspension_waits_for_what_follows_others(
     database: ServiceDatabase, twilio: TwilioSimulator
 ) -> None:
-    few = telephony_settings(database, twilio, **ON, twilio_concurrency=2)
+    """Twilio answers nobody who ends a call, for longer than this test waits."""
+    few = telephony_settings(
+        database,
+        twilio,
+        **ON,
+        twilio_concurrency=2,
+        twilio_timeout_seconds=60.0,
+        stop_grace_seconds=0.1,
+    )
     async with served(few, twilio) as steps:
-        await steps.let_send(ONE)
+        await steps.let_send(ONE, THREE)
         await steps.make_good("org-2")
         await steps.register(TWO, organization_id="org-2")
         await steps.reach(ACTIVE, TWO)
-        call(twilio, 150)
-        twilio.fail(Latency(50), operation="update_call")
+        for account_sid in (ONE, THREE):
+            call(twilio, 1, account_sid)
+        twilio.fail(Hang(), operation="update_call")
         await steps.report_wallet(frozen=True)
-        await eventually(lambda: async_count(twilio, "update_call"), lambda count: count > 1)
+        await steps.reach(SUSPENDED, ONE, THREE)
+        await eventually(lambda: async_count(twilio, "update_call"), lambda count: count > 0)
+
         await steps.report_wallet(frozen=True, organization_id="org-2")
         await eventually(lambda: steps.look(TWO), lambda seen: seen.at_twilio == "suspended", 30.0)
-        assert open_calls(twilio) > 0
+        assert open_calls(twilio) + open_calls(twilio, THREE) == 2
 
 
 @pytest.mark.parametrize(
