@@ -272,3 +272,11 @@ def test_the_first_block_stays_and_lifting_leaves_what_else_blocks() -> None:
     assert blocked.operator_block == BLOCK
     lifted = decide(blocked, LiftOperatorBlock("", ""), STRICT, NOW)
     assert blockers(lifted, NOW) == (Blocker.WALLET_FROZEN,)
+
+
+def test_who_is_depleted_is_looked_at_again_when_it_has_lasted_for_too_long() -> None:
+    empty = ObserveWallet(wallet(depleted=True, revision=2))
+    known = decide(organization(GOOD, RICH), empty, PATIENT, NOW)
+    assert known.reevaluate_time == NOW + HOUR
+    assert decide(known, Reevaluate(), PATIENT, NOW + HOUR).reevaluate_time == LATER
+    assert decide(known, Reevaluate(), STRICT, NOW).reevaluate_time == LATER
