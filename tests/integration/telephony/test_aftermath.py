@@ -28,6 +28,7 @@ from tests.support.waiting import eventually
 from tollgate.telephony.v1 import subaccount_pb2
 
 ON = {"end_calls": True, "cancel_scheduled_messages": True}
+FOUR, FIVE = (f"AC{digit * 32}" for digit in "45")
 OPEN = {CallStatus.QUEUED, CallStatus.RINGING, CallStatus.IN_PROGRESS}
 
 
@@ -262,18 +263,22 @@ async def test_no_suspension_waits_for_what_follows_others(
     )
     async with served(few, twilio) as steps:
         await steps.let_send(ONE, THREE)
-        await steps.make_good("org-2")
-        await steps.register(TWO, organization_id="org-2")
-        await steps.reach(ACTIVE, TWO)
+        for account_sid in (TWO, FOUR):
+            await steps.make_good(account_sid)
+            await steps.register(account_sid, organization_id=account_sid)
+        await steps.reach(ACTIVE, TWO, FOUR)
         for account_sid in (ONE, THREE):
             call(twilio, 1, account_sid)
         twilio.fail(Hang(), operation="update_call")
         await steps.report_wallet(frozen=True)
         await steps.reach(SUSPENDED, ONE, THREE)
         await eventually(lambda: async_count(twilio, "update_call"), lambda count: count > 0)
-
-        await steps.report_wallet(frozen=True, organization_id="org-2")
-        await eventually(lambda: steps.look(TWO), lambda seen: seen.at_twilio == "suspended", 30.0)
+        # This would take the last slot, and never give it back.
+        twilio.fail(Hang(), operation="fetch_account")
+        await steps.register(FIVE, organization_id="org-5")
+        for account_sid in (TWO, FOUR):
+            await steps.report_wallet(frozen=True, organization_id=account_sid)
+            await steps.reach(SUSPENDED, account_sid)
         assert open_calls(twilio) + open_calls(twilio, THREE) == 2
 
 
