@@ -211,6 +211,22 @@ def test_after_a_probe_that_went_well_one_more_failure_is_trouble_again() -> Non
         assert world.health.probe_count == probe_count
 
 
+def test_only_a_change_that_succeeded_makes_the_pauses_short_again() -> None:
+    flapping = replace(WELL, probe_count=5, failure_count=2)
+    looked = hear(flapping, Call("one", START, None, changed=False), PAUSE, START)
+    assert (looked.probe_count, looked.failure_count) == (5, 0)
+    changed = hear(flapping, Call("one", START, None, changed=True), PAUSE, START)
+    assert changed.probe_count == 0
+
+
+def test_a_probe_under_way_is_the_only_one_whatever_is_heard_meanwhile() -> None:
+    probing = claim_probe(hear_all(WELL, [("one", DENIED)]), LEASE, START)
+    assert probing is not None
+    heard = hear_all(probing, [("two", PARENT_REFUSAL)])
+    assert claim_probe(heard, LEASE, START + LEASE - SECOND) is None
+    assert claim_probe(heard, LEASE, START + LEASE) is not None
+
+
 def test_a_call_that_began_before_it_was_over_tells_nothing() -> None:
     over = replace(WELL, since=START + SECOND, failure_count=5, failing_account_sids=("a", "b"))
     for failure in FAILURES:
