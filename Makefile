@@ -19,7 +19,7 @@ demo: setup ## Play the whole story against what `make run` started
 verify-ledger: setup ## Prove every wallet of what `make run` started (OPTIONS=--help: of another)
 	@$(BIN)/python -m dev.verify_ledger $(OPTIONS)
 
-bench: setup ## Measure wallet and ingest beside what bounds them (OPTIONS=--quick: in two minutes)
+bench: setup ## Measure the services beside what bounds them (OPTIONS=--quick: in two minutes)
 	@$(BIN)/python -m dev.bench $(OPTIONS)
 
 test: setup ## Run all tests (SEARCH_TIMES=20: with so many times the examples; SINGLE_WALLET_BATCHES=true: as on Citus)

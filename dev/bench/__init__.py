@@ -1,1 +1,1 @@
-"""Measures wallet and ingest beside what bounds them: `python -m dev.bench`, `make bench`."""
+"""Measures the services beside what bounds them: `python -m dev.bench`, `make bench`."""

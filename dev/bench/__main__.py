@@ -12,7 +12,7 @@ import uvloop
 from rich.console import Console
 
 from dev.bench.machine import this_machine
-from dev.bench.measuring import measure_rounds, measures_of
+from dev.bench.measuring import last_measures_of, measure_rounds, measures_of
 from dev.bench.options import Options, parse_options
 from dev.bench.report import Report, table_of, write_report
 from dev.bench.screen import add_bar, bars
@@ -57,9 +57,10 @@ async def prepare_and_measure(console: Console, options: Options) -> Report:
     ):
         preparing = add_bar(progress, "Preparing", options.entries)
         async with run_site(options, Path(folder), preparing) as site:
-            measures = measures_of(site, options)
-            measuring = add_bar(progress, "Measuring", options.rounds * len(measures))
-            rounds = await measure_rounds(measures, options.rounds, measuring)
+            measures, last_measures = measures_of(site, options), last_measures_of(site, options)
+            total = options.rounds * len(measures) + len(last_measures)
+            measuring = add_bar(progress, "Measuring", total)
+            rounds = await measure_rounds(measures, last_measures, options.rounds, measuring)
             return Report(
                 date=datetime.now(UTC).isoformat(timespec="seconds"),
                 machine=this_machine(await site.postgres_version(), load_before),

@@ -59,7 +59,7 @@ class Gateway:
 async def run_gateway(
     postgres: EmbeddedPostgres, ledgers: Ledgers, observer: str, directory: Path, logs: Path
 ) -> AsyncIterator[Gateway]:
-    """Everything, until the end of the block; the observer is one that answers at once."""
+    """Everything, until the end of the block; the observer is one of subscriptions."""
     gateway_url = await create_service_database(postgres, SERVICE)
     # The owner's role, since nothing grants the other one anything.
     bare_url = (await create_database(postgres, BARE)).owner

@@ -11,7 +11,7 @@ import asyncpg
 
 from dev.bench.databases import create_service_database
 from dev.bench.programs import free_address, run_server
-from dev.bench.requests import debit, organization_of, payment
+from dev.bench.requests import FUNDS_MICROS, debit, organization_of, payment
 from dev.postgres import EmbeddedPostgres
 from libs.rpc.client import open_channel
 from tollgate.wallet.v1 import wallet_service_pb2, wallet_service_pb2_grpc
@@ -34,7 +34,9 @@ class Ledger:
     superuser_url: str
     chain_key: str
 
-    async def open_wallets(self, organization_ids: Iterable[str]) -> None:
+    async def open_wallets(
+        self, organization_ids: Iterable[str], funds_micros: int = FUNDS_MICROS
+    ) -> None:
         """Opens and fills them; returns when the service has nothing left to tell of it."""
         waiting = iter(organization_ids)
         async with open_channel(self.address) as channel:
@@ -42,7 +44,8 @@ class Ledger:
 
             async def open_next() -> None:
                 for organization_id in waiting:
-                    await stub.ApplyPayment(payment(organization_id), timeout=CALL_SECONDS_MAX)
+                    request = payment(organization_id, funds_micros)
+                    await stub.ApplyPayment(request, timeout=CALL_SECONDS_MAX)
 
             await asyncio.gather(*(open_next() for _ in range(OPENING_IN_FLIGHT)))
         await self._wait_until_told()
@@ -83,14 +86,17 @@ class Ledgers:
         return cls(postgres, template_url, observer_address, logs)
 
     @asynccontextmanager
-    async def run(self, name: str) -> AsyncIterator[Ledger]:
-        """One ledger, until the end of the block."""
+    async def run(self, name: str, observer_address: str | None = None) -> AsyncIterator[Ledger]:
+        """One ledger, until the end of the block.
+
+        Its levels are told to one that takes them all, if no other observer is given.
+        """
         ledger = await self._make(f"{SERVICE}_{name}")
         environment = {
             "WALLET_DATABASE_URL": ledger.database_url,
             "WALLET_LISTEN_ADDRESS": ledger.address,
             "WALLET_METRICS_ADDRESS": free_address(),
-            "WALLET_OBSERVERS": f"bench={self._observer_address}",
+            "WALLET_OBSERVERS": f"bench={observer_address or self._observer_address}",
             "WALLET_CHAIN_KEYS": ledger.chain_key,
         }
         async with run_server(

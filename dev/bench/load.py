@@ -1,7 +1,7 @@
-"""Drives calls, so many in flight, and takes their time."""
+"""Drives calls, so many in flight or so many a second, and takes their time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from statistics import median
 from time import perf_counter, process_time
 from typing import NamedTuple, TypeVar
@@ -17,6 +17,20 @@ class Timing(NamedTuple):
     calls_per_second: float
     median_microseconds: float
     client_cores: float
+
+
+async def pace(
+    call: Callable[[RequestT], Coroutine[None, None, None]],
+    requests: Iterable[RequestT],
+    per_second: float,
+) -> None:
+    """Calls at even intervals, however long the calls take; one that fails ends everything."""
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    async with asyncio.TaskGroup() as group:
+        for number, request in enumerate(requests):
+            await asyncio.sleep(start + number / per_second - loop.time())
+            group.create_task(call(request))
 
 
 async def drive(

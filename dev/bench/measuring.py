@@ -1,4 +1,7 @@
-"""Rounds in which everything is measured once, one thing after the other."""
+"""Rounds in which everything is measured once, one thing after the other.
+
+What takes its figures from many organizations, and minutes, is measured after them, once.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -7,7 +10,9 @@ from dev.bench import pgbench
 from dev.bench.batches import measure_batches
 from dev.bench.entry_size import measure_entry_size
 from dev.bench.ingest import measure_ingest
+from dev.bench.mass import measure_mass
 from dev.bench.options import Options
+from dev.bench.reactions import measure_pauses, measure_suspensions
 from dev.bench.rows import Figures
 from dev.bench.screen import Bar
 from dev.bench.single_calls import measure_latency, measure_statements, measure_throughput
@@ -51,8 +56,23 @@ def measures_of(site: Site, options: Options) -> Mapping[str, Measure]:
     }
 
 
-async def measure_rounds(measures: Mapping[str, Measure], rounds: int, bar: Bar) -> list[Figures]:
-    return [await _measure_round(measures, bar) for _ in range(rounds)]
+def last_measures_of(site: Site, options: Options) -> Mapping[str, Measure]:
+    """What is measured once."""
+    return {
+        "depleted wallets": partial(measure_pauses, site.campaigns, options.reactions),
+        "canceled subscriptions": partial(
+            measure_suspensions, site.gateway, site.telephony, options.reactions
+        ),
+        "all canceled at once": partial(measure_mass, site.telephony, options.canceled),
+    }
+
+
+async def measure_rounds(
+    measures: Mapping[str, Measure], last_measures: Mapping[str, Measure], rounds: int, bar: Bar
+) -> list[Figures]:
+    """The figures of what is measured once stand with the last round's."""
+    *before, last = [await _measure_round(measures, bar) for _ in range(rounds)]
+    return [*before, {**last, **await _measure_round(last_measures, bar)}]
 
 
 async def _measure_round(measures: Mapping[str, Measure], bar: Bar) -> Figures:

@@ -20,6 +20,8 @@ class Options:
     wallets: int
     entries: int
     deliveries: int
+    reactions: int
+    canceled: int
     data_directory: Path
     json: Path
 
@@ -39,6 +41,8 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
         wallets=given.wallets or (1_000 if quick else 10_000),
         entries=given.entries or (100_000 if quick else 5_000_000),
         deliveries=given.deliveries or (1_000 if quick else 2_000),
+        reactions=given.reactions or (100 if quick else 1_000),
+        canceled=given.canceled or (1_000 if quick else 10_000),
         data_directory=given.data_directory,
         json=given.json or given.data_directory / "bench.json",
     )
@@ -54,6 +58,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("--wallets", type=_positive, help="that batches are spread over")
     parser.add_argument("--entries", type=_positive, help="in the large ledger")
     parser.add_argument("--deliveries", type=_positive, help="of each measurement of ingest")
+    parser.add_argument(
+        "--reactions", type=_positive, help="organizations of which bad news is told one by one"
+    )
+    parser.add_argument(
+        "--canceled", type=_positive, help="organizations of which it is told at once"
+    )
     parser.add_argument("--data-directory", type=Path, default=DATA_DIRECTORY)
     parser.add_argument("--json", type=Path, help="where the figures are written")
     return parser

@@ -33,7 +33,9 @@ class Report:
     @property
     def rows(self) -> list[Row]:
         """The table; a line for which something was not measured is left out."""
-        return rows_of(goals_for(self.options.wallets, self.options.entries), self.medians)
+        options = self.options
+        goals = goals_for(options.wallets, options.entries, options.canceled)
+        return rows_of(goals, self.medians)
 
 
 def write_report(file: Path, report: Report) -> None:

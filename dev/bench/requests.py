@@ -54,14 +54,14 @@ def debit(organization_id: str) -> wallet_service_pb2.DebitRequest:
     )
 
 
-def payment(organization_id: str) -> wallet_service_pb2.ApplyPaymentRequest:
+def payment(organization_id: str, micros: int) -> wallet_service_pb2.ApplyPaymentRequest:
     """Opens a wallet and fills it."""
     return wallet_service_pb2.ApplyPaymentRequest(
         organization_id=organization_id,
         payment_id="bench",
         revision=1,
         currency_code=CURRENCY_CODE,
-        credited_micros=FUNDS_MICROS,
+        credited_micros=micros,
     )
 
 

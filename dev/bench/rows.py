@@ -51,8 +51,12 @@ class Row:
     reaches_aim: bool
 
 
-def goals_for(wallets: int, entries: int) -> tuple[Goal, ...]:
-    """The table, for so many wallets that batches are spread over and entries in a large ledger."""
+def goals_for(wallets: int, entries: int, canceled: int) -> tuple[Goal, ...]:
+    """The table.
+
+    It is for so many wallets that batches are spread over, entries in a large ledger, and
+    organizations that are canceled at once.
+    """
     return (
         Goal(
             what="Debit on one wallet, 256 in flight ÷ bare no-op",
@@ -113,6 +117,9 @@ def goals_for(wallets: int, entries: int) -> tuple[Goal, ...]:
         ),
         *_ingest_goals("Stripe", least=0.5, aim=0.8),
         *_ingest_goals("PayPal", least=0.4, aim=0.6),
+        *_times("Wallet depleted → last campaign PAUSED", "paused"),
+        *_times("Subscription canceled → Twilio told", "twilio_told"),
+        *_mass_goals(canceled),
     )
 
 
@@ -150,14 +157,43 @@ def _ingest_goals(provider: str, least: float, aim: float) -> tuple[Goal, ...]:
             least=least,
             aim=aim,
         ),
-        *(
-            Goal(
-                what=f"{provider}, under that load: 200 → credited, {part}",
-                unit="ms",
-                ours=f"{what}_credited_{part}_milliseconds",
-                at_most=True,
-            )
-            for part in ("median", "p99")
+        *_times(f"{provider}, under that load: 200 → credited", f"{what}_credited"),
+    )
+
+
+def _times(what: str, figure: str) -> Sequence[Goal]:
+    """They are only told."""
+    return [
+        Goal(what=f"{what}, {part}", unit="ms", ours=f"{figure}_{part}_milliseconds", at_most=True)
+        for part in ("median", "p99")
+    ]
+
+
+def _mass_goals(canceled: int) -> tuple[Goal, ...]:
+    return (
+        Goal(
+            what=f"{grouped(canceled)} canceled at once ÷ (calls of 100 ms, 20 at a time)",
+            unit="s",
+            ours="mass_seconds",
+            against="mass_ideal_seconds",
+            against_unit="s",
+            least=1.3,
+            aim=1.1,
+            at_most=True,
+        ),
+        Goal(
+            what=f"Calls before a suspension amid {grouped(canceled)} activations",
+            unit="calls",
+            ours="single_calls_before",
+            least=20,
+            aim=0,
+            at_most=True,
+        ),
+        Goal(
+            what="The same: acknowledged → Twilio told",
+            unit="ms",
+            ours="single_milliseconds",
+            at_most=True,
         ),
     )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import asyncpg
 
 from dev.bench import copying, large_ledger, pgbench
+from dev.bench.campaigns import Campaigns, run_campaigns
 from dev.bench.gateway import Gateway, run_gateway
 from dev.bench.ledgers import Ledger, Ledgers
 from dev.bench.options import Options
@@ -34,6 +35,7 @@ class Site:
     batched: Ledger
     gateway: Gateway
     telephony: Telephony
+    campaigns: Campaigns
 
     async def postgres_version(self) -> str:
         connection = await asyncpg.connect(self.superuser_url)
@@ -67,23 +69,29 @@ async def run_site(options: Options, directory: Path, bar: Bar) -> AsyncIterator
         await large_ledger.fill(large, options.entries, bar.advance)
         telephony = await exits.enter_async_context(run_telephony(postgres, options.log_directory))
         bar.begin("adding organizations to telephony")
-        await telephony.add_organizations(range(ASKING_ORGANIZATIONS))
-        # It answers what the services have answered, so that the messages are the same.
-        answers = {
-            "Debit": await empty.debit_once(),
-            "CanOrganizationSend": await telephony.ask_once(),
-        }
-        for name, answer in answers.items():
-            (directory / name).write_bytes(answer.SerializeToString())
-        arguments = [each for name in answers for each in ("--answer", str(directory / name))]
+        askers = range(ASKING_ORGANIZATIONS)
+        await telephony.add_organizations(askers)
+        await telephony.report_subscriptions(askers, 1, good=True)
+        await telephony.wait_until_all_are("ACTIVE", askers)
         no_op = await exits.enter_async_context(
-            _run_bare_server("no_op", arguments, options.log_directory)
+            _run_no_op(empty, telephony, directory, options.log_directory)
         )
         gateway = await exits.enter_async_context(
-            run_gateway(postgres, ledgers, observer, directory, options.log_directory)
+            run_gateway(postgres, ledgers, telephony.address, directory, options.log_directory)
+        )
+        campaigns = await exits.enter_async_context(
+            run_campaigns(postgres, ledgers, options.log_directory)
         )
         yield Site(
-            directory, postgres.superuser_url(), no_op, empty, large, batched, gateway, telephony
+            directory=directory,
+            superuser_url=postgres.superuser_url(),
+            no_op_address=no_op,
+            empty=empty,
+            large=large,
+            batched=batched,
+            gateway=gateway,
+            telephony=telephony,
+            campaigns=campaigns,
         )
 
 
@@ -95,6 +103,24 @@ async def _run_postgres(directory: Path) -> AsyncIterator[EmbeddedPostgres]:
             yield postgres
     except EmbeddedPostgresError as error:
         raise StackError(str(error)) from error
+
+
+@asynccontextmanager
+async def _run_no_op(
+    ledger: Ledger, telephony: Telephony, directory: Path, logs: Path
+) -> AsyncIterator[str]:
+    """It answers what the services have answered, so that the messages are the same."""
+    answers = {
+        "Debit": await ledger.debit_once(),
+        "CanOrganizationSend": await telephony.ask_once(),
+    }
+    arguments = []
+    for name, answer in answers.items():
+        file = directory / name
+        file.write_bytes(answer.SerializeToString())
+        arguments += ["--answer", str(file)]
+    async with _run_bare_server("no_op", arguments, logs) as address:
+        yield address
 
 
 @asynccontextmanager

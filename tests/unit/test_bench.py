@@ -18,11 +18,18 @@ from dev.bench.deliveries import ORGANIZATIONS, Delivery, by_paypal, by_stripe, 
 from dev.bench.delivering import IN_FLIGHT, WARM_UP_DELIVERIES, FailedDeliveryError, deliver_to_both
 from dev.bench.ingest import credit_waits, last_hundredth
 from dev.bench.large_ledger import LARGE_WALLET, turns
-from dev.bench.load import drive
+from dev.bench.load import drive, pace
 from dev.bench.machine import Machine
 from dev.bench.options import parse_options
 from dev.bench.report import Report, table_of, write_report
-from dev.bench.requests import BATCH_SIZE, batches, debits, organization_of
+from dev.bench.requests import (
+    ASKING_ORGANIZATIONS,
+    BATCH_SIZE,
+    batches,
+    debits,
+    organization_of,
+    sending_questions,
+)
 from dev.bench.rows import Figures, Goal, goals_for, median_figures, rows_of
 from dev.simulators.paypal.certificates import keep_chain, make_chain
 from libs.http import HttpEndpoint
@@ -34,6 +41,7 @@ from services.billing_gateway.paypal.translation import translate_event as trans
 from services.billing_gateway.stripe.signature import verify_signature
 from services.billing_gateway.stripe.translation import TranslationRules
 from services.billing_gateway.stripe.translation import translate_event as translate_stripe
+from tollgate.telephony.v1.telephony_service_pb2 import CanOrganizationSendRequest
 from tollgate.wallet.v1.wallet_service_pb2 import BatchDebitRequest, DebitRequest
 
 AT_LEAST = Goal(
@@ -79,7 +87,7 @@ def test_what_is_to_be_small_reaches_what_it_does_not_pass() -> None:
 
 
 def test_a_part_that_is_not_ours_is_taken_off_before_the_comparison() -> None:
-    [lone] = [goal for goal in goals_for(1, 1) if goal.minus is not None]
+    [lone] = [goal for goal in goals_for(1, 1, 1) if goal.minus is not None]
     figures = dict(zip(lone.figures, (2500.0, 500.0, 1000.0), strict=True))
     [row] = rows_of([lone], figures)
     assert (row.ours, row.ratio) == (2000.0, 2.0)
@@ -103,7 +111,7 @@ def test_what_is_only_told_has_no_bounds_and_fails_none() -> None:
 
 
 def test_the_table_says_what_is_reached_and_what_is_not() -> None:
-    everything = {name: 1.0 for goal in goals_for(1, 1) for name in goal.figures}
+    everything = {name: 1.0 for goal in goals_for(1, 1, 1) for name in goal.figures}
     measured = {**everything, "debits_per_second": 3200.0, "no_op_calls_per_second": 4000.0}
     console = Console(file=io.StringIO(), record=True, width=200)
     console.print(table_of(report_of(measured)))
@@ -149,6 +157,13 @@ def test_batches_debit_all_wallets() -> None:
     assert debited == {organization_of(number) for number in range(10)}
 
 
+def test_questions_are_those_of_many_organizations() -> None:
+    asked = [CanOrganizationSendRequest.FromString(body) for body in sending_questions(5_000)]
+    askers = {request.organization_id for request in asked}
+    assert askers <= {organization_of(number) for number in range(ASKING_ORGANIZATIONS)}
+    assert len(askers) > ASKING_ORGANIZATIONS / 2
+
+
 def test_a_tenth_of_a_large_ledger_is_in_one_wallet() -> None:
     counts = Counter(turns(["small-1", "small-2", "small-3"], 30))
     assert counts == {LARGE_WALLET: 3, "small-1": 9, "small-2": 9, "small-3": 9}
@@ -176,6 +191,16 @@ async def test_driving_ends_when_the_time_is_up() -> None:
 
     endless = iter(lambda: b"", None)
     await drive(call, endless, in_flight=2, seconds=0.01)
+
+
+async def test_paced_calls_do_not_wait_for_each_other() -> None:
+    together = asyncio.Barrier(5)
+
+    async def call(_request: int) -> None:
+        await together.wait()
+
+    async with asyncio.timeout(30):
+        await pace(call, range(5), per_second=1_000)
 
 
 async def test_one_failed_call_fails_the_measurement() -> None:
