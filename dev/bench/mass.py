@@ -14,7 +14,7 @@ MILLISECONDS_PER_SECOND = 1_000
 
 LAST_SUSPENSION = """
 SELECT extract(epoch FROM max(create_time))::float8
-FROM subaccount_changes WHERE observed_to = 'SUSPENDED'
+FROM subaccount_changes WHERE observed_to = 'SUSPENDED' AND observed_from <> 'SUSPENDED'
 """
 
 
