@@ -1,6 +1,8 @@
 """Watchers who are slow, gone or too many, and services and databases that go away under them."""
 
 import asyncio
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -132,6 +134,34 @@ async def test_who_watches_again_after_a_kill_is_told_how_all_stand_now(
             await watcher.sees(spring="PAUSED MANUAL_PAUSE", autumn="RUNNING")
             await steps.report_wallet(frozen=True)
             await watcher.sees(spring="PAUSED MANUAL_PAUSE", autumn="PAUSED WALLET_FROZEN")
+
+
+@pytest.mark.timeout(120)
+async def test_what_has_changed_and_changed_back_while_a_process_stood_still_is_told(
+    database: ServiceDatabase,
+) -> None:
+    """It looks as it did but for its times: only its revision tells that it was paused."""
+    address = free_address()
+    process = ServiceProcess("campaign", address, {"CAMPAIGN_DATABASE_URL": database.url})
+    async with (
+        running(await build(campaign_settings(database))) as other,
+        process.running() as process_id,
+        open_channel(address) as channel,
+        watching(channel) as watcher,
+    ):
+        steps = CampaignSteps(other)
+        await steps.make_eligible()
+        await steps.create_running("spring")
+        await watcher.sees(spring="RUNNING")
+
+        os.kill(process_id, signal.SIGSTOP)
+        await steps.report_wallet(frozen=True)
+        await steps.report_wallet()
+        os.kill(process_id, signal.SIGCONT)
+
+        stands = await steps.get()
+        await eventually(watcher.update_times, lambda seen: seen["spring"] == stands.update_time)
+        assert watcher.told["spring"] == stands
 
 
 @pytest.fixture

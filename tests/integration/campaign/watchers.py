@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.campaign.config import CampaignSettings
 from tests.integration.campaign.conftest import HOUR_SECONDS, campaign_settings
@@ -57,6 +58,9 @@ class Watcher:
 
     async def blockers(self) -> dict[str, list[str]]:
         return {campaign_id: blockers_of(told) for campaign_id, told in self.told.items()}
+
+    async def update_times(self) -> dict[str, Timestamp]:
+        return {campaign_id: told.update_time for campaign_id, told in self.told.items()}
 
     async def sees(self, **states: str) -> None:
         """Wait until it has been told of exactly these campaigns, last in these states."""
