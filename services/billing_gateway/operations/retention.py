@@ -4,7 +4,7 @@ What an event told, and what came of it, stays.
 """
 
 from libs.database import Database
-from services.billing_gateway.storage import inbox, transmissions
+from services.billing_gateway.storage import inbox
 
 ROWS_PER_STEP = 500
 
@@ -21,5 +21,5 @@ class Retention:
         bodies = await self._database.run(
             inbox.give_up_bodies, self._body_retention_seconds, ROWS_PER_STEP
         )
-        forgotten = await self._database.run(transmissions.forget, ROWS_PER_STEP)
+        forgotten = await self._database.run(inbox.forget_transmissions, ROWS_PER_STEP)
         return ROWS_PER_STEP in (bodies, forgotten)

@@ -255,3 +255,21 @@ async def give_up_bodies(connection: Connection, older_than_seconds: float, limi
     """Give up the raw bodies of events that were settled so long ago; return how many."""
     tag = await connection.execute(GIVE_UP_BODIES, older_than_seconds, limit)
     return int(tag.rpartition(" ")[2])
+
+
+# A day more, since not every clock is right.
+FORGET_TRANSMISSIONS = """
+DELETE FROM transmissions WHERE (provider, transmission_id) IN (
+    SELECT provider, transmission_id FROM transmissions
+    WHERE counts_until < now() - interval '1 day'
+    ORDER BY counts_until
+    LIMIT $1
+    FOR UPDATE SKIP LOCKED
+)
+"""
+
+
+async def forget_transmissions(connection: Connection, limit: int) -> int:
+    """Delete transmissions that their provider's signature does not vouch for any more."""
+    tag = await connection.execute(FORGET_TRANSMISSIONS, limit)
+    return int(tag.rpartition(" ")[2])
