@@ -14,6 +14,8 @@ from tollgate.billing_gateway.v1 import (
     billing_gateway_service_pb2,
     subscription_observer_service_pb2,
 )
+from tollgate.campaign.v1 import campaign_service_pb2
+from tollgate.telephony.v1 import telephony_service_pb2
 from tollgate.wallet.v1 import wallet_observer_service_pb2, wallet_service_pb2
 
 PROTOS = Path(__file__).parents[2] / "protos"
@@ -25,6 +27,8 @@ BILLING_GATEWAY = (
     billing_gateway_service_pb2.DESCRIPTOR.services_by_name["BillingGatewayService"],
     subscription_observer_service_pb2.DESCRIPTOR.services_by_name["SubscriptionObserverService"],
 )
+CAMPAIGN = (campaign_service_pb2.DESCRIPTOR.services_by_name["CampaignService"],)
+TELEPHONY = (telephony_service_pb2.DESCRIPTOR.services_by_name["TelephonyService"],)
 RPC = re.compile(r"(?P<comment>(?: *//.*\n)*) *rpc (?P<name>\w+)\(")
 ERRORS = re.compile(r"Errors: (.*?)(?= Example: |$)")
 EXAMPLE = re.compile(r"Example: (.*?)(?= Example: |$)")

@@ -89,25 +89,32 @@ class Stack:
         for channel in self.channels.values():
             await channel.close()
 
+    def channel(self, name: str) -> grpc.aio.Channel:
+        """Return the one channel to a service."""
+        if name not in self.channels:
+            options = [("grpc.max_reconnect_backoff_ms", 100)]
+            self.channels[name] = grpc.aio.insecure_channel(self.addresses[name], options)
+        return self.channels[name]
+
     @property
     def wallet(self) -> WalletServiceStub:
         """WalletService."""
-        return WalletServiceStub(self._channel("wallet"))
+        return WalletServiceStub(self.channel("wallet"))
 
     @property
     def campaign(self) -> CampaignServiceStub:
         """CampaignService."""
-        return CampaignServiceStub(self._channel("campaign"))
+        return CampaignServiceStub(self.channel("campaign"))
 
     @property
     def telephony(self) -> TelephonyServiceStub:
         """TelephonyService."""
-        return TelephonyServiceStub(self._channel("telephony"))
+        return TelephonyServiceStub(self.channel("telephony"))
 
     @property
     def gateway(self) -> BillingGatewayServiceStub:
         """BillingGatewayService."""
-        return BillingGatewayServiceStub(self._channel("billing_gateway"))
+        return BillingGatewayServiceStub(self.channel("billing_gateway"))
 
     def next_second(self) -> datetime:
         """Return a provider's time later than all that were given out before."""
@@ -137,12 +144,6 @@ class Stack:
         url = f"http://{self.addresses['http']}/webhooks/{provider.lower()}"
         async with self.http.post(url, data=body, headers=CIMultiDict(headers)) as answer:
             return answer.status
-
-    def _channel(self, name: str) -> grpc.aio.Channel:
-        if name not in self.channels:
-            options = [("grpc.max_reconnect_backoff_ms", 100)]
-            self.channels[name] = grpc.aio.insecure_channel(self.addresses[name], options)
-        return self.channels[name]
 
     def _builders(self) -> dict[str, Callable[[], Awaitable[Service]]]:
         return {

@@ -9,17 +9,19 @@ from libs.errors import ErrorReason
 from libs.rpc.rules import check_request
 from tests.support.rpc_comments import (
     BILLING_GATEWAY,
+    CAMPAIGN,
     PROTOS,
+    TELEPHONY,
     WALLET,
     RpcComment,
     read_rpc_comments,
 )
 
-SERVICES = (*WALLET, *BILLING_GATEWAY)
+SERVICES = (*WALLET, *BILLING_GATEWAY, *CAMPAIGN, *TELEPHONY)
 RPCS = {comment.name: comment for comment in read_rpc_comments(SERVICES)}
 FILES = sorted(
     path
-    for package in ("wallet", "billing_gateway")
+    for package in ("wallet", "billing_gateway", "campaign", "telephony")
     for path in (PROTOS / "tollgate" / package / "v1").glob("*.proto")
 )
 

@@ -5,8 +5,8 @@ Once as an operator sends them, with grpcurl, and once through the generated cod
 
 from typing import Any
 
-from tests.support.examples import Send, every_way, require_answer
-from tests.support.rpc_comments import WALLET, read_rpc_comments
+from tests.support.examples import Send, every_way, require_story
+from tests.support.rpc_comments import WALLET
 from tests.support.stack import Stack
 
 # What the last message of each answer says, in the order of the examples; None where it is silent.
@@ -145,8 +145,4 @@ async def test_every_example_is_answered_as_the_story_goes(
     stopped_stack: Stack, send: Send
 ) -> None:
     await stopped_stack.start("wallet", "campaign")
-    story = [(rpc, example) for rpc in read_rpc_comments(WALLET) for example in rpc.examples]
-    assert [rpc.name for rpc, _ in story] == [name for name, _ in ANSWERS]
-    for (rpc, example), (_, expected) in zip(story, ANSWERS, strict=True):
-        await require_answer(send, stopped_stack.addresses, rpc, example, expected)
-    assert {name for name, _ in ANSWERS} == {m.name for each in WALLET for m in each.methods}
+    await require_story(send, stopped_stack.addresses, WALLET, ANSWERS)

@@ -28,7 +28,15 @@ if _version_not_supported:
 class CampaignServiceStub:
     """CampaignService decides which campaigns may run. Campaigns pause by themselves when their organization
     turns ineligible, and exactly those run again by themselves when it turns eligible; a manual pause lifts
-    only by ResumeCampaign. Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
+    only by ResumeCampaign.
+
+    Any rpc may answer INVALID_ARGUMENT (a field breaks the rule beside it; BadRequest names it) and
+    DATABASE_UNAVAILABLE (try again: every command may be sent again). What else an rpc may answer stands after
+    `Errors`.
+
+    The examples are requests, and one story from the first to the last, if the organization is in good standing
+    and its wallet has money:
+    grpcurl -plaintext -d '<example>' localhost:50052 tollgate.campaign.v1.CampaignService/<rpc>
     """
 
     def __init__(self, channel):
@@ -117,18 +125,32 @@ class CampaignServiceStub:
 class CampaignServiceServicer:
     """CampaignService decides which campaigns may run. Campaigns pause by themselves when their organization
     turns ineligible, and exactly those run again by themselves when it turns eligible; a manual pause lifts
-    only by ResumeCampaign. Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
+    only by ResumeCampaign.
+
+    Any rpc may answer INVALID_ARGUMENT (a field breaks the rule beside it; BadRequest names it) and
+    DATABASE_UNAVAILABLE (try again: every command may be sent again). What else an rpc may answer stands after
+    `Errors`.
+
+    The examples are requests, and one story from the first to the last, if the organization is in good standing
+    and its wallet has money:
+    grpcurl -plaintext -d '<example>' localhost:50052 tollgate.campaign.v1.CampaignService/<rpc>
     """
 
     def CreateCampaign(self, request, context):
-        """CreateCampaign makes a DRAFT. Idempotent; the same id with other content: REFERENCE_CONFLICT.
+        """CreateCampaign makes a DRAFT. Idempotent by campaign_id.
+        Errors: REFERENCE_CONFLICT (the id was used with other content; metadata differingFields).
+        Example: {"campaignId": "spring", "organizationId": "org-1", "brandId": "acme", "name": "Spring sale",
+        "actor": "ann"}
+        Example: {"campaignId": "summer", "organizationId": "org-1", "brandId": "acme"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetCampaign(self, request, context):
-        """GetCampaign answers the campaign as it stands now, or CAMPAIGN_NOT_FOUND.
+        """GetCampaign answers the campaign as it stands now.
+        Errors: CAMPAIGN_NOT_FOUND.
+        Example: {"campaignId": "spring"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -136,14 +158,20 @@ class CampaignServiceServicer:
 
     def ListCampaigns(self, request, context):
         """ListCampaigns lists campaigns by campaign_id.
+        Errors: INVALID_ARGUMENT (a made-up page_token).
+        Example: {"organizationId": "org-1", "state": "CAMPAIGN_STATE_DRAFT"}
+        Example: {"pauseReason": "PAUSE_REASON_WALLET_DEPLETED", "pausedBefore": "2026-11-01T00:00:00Z"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StartCampaign(self, request, context):
-        """StartCampaign starts a DRAFT. Already RUNNING: OK. PAUSED or COMPLETED: INVALID_STATE. Not eligible:
-        NOT_ELIGIBLE with the blockers, and it stays as it was.
+        """StartCampaign starts a DRAFT. Already RUNNING: OK.
+        Errors: CAMPAIGN_NOT_FOUND; NOT_ELIGIBLE (with metadata blockers; it stays a DRAFT, and does not start by
+        itself later); INVALID_STATE (PAUSED or COMPLETED).
+        Example: {"campaignId": "spring", "actor": "ann"}
+        Example: {"campaignId": "summer", "actor": "ann"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -151,7 +179,9 @@ class CampaignServiceServicer:
 
     def PauseCampaign(self, request, context):
         """PauseCampaign pauses a RUNNING or PAUSED campaign by hand; only ResumeCampaign lifts that. Already
-        paused by hand: OK, nothing done. DRAFT or COMPLETED: INVALID_STATE.
+        paused by hand: OK, the first note stays.
+        Errors: CAMPAIGN_NOT_FOUND; INVALID_STATE (DRAFT or COMPLETED).
+        Example: {"campaignId": "spring", "note": "wrong text", "actor": "ann"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -159,8 +189,9 @@ class CampaignServiceServicer:
 
     def ResumeCampaign(self, request, context):
         """ResumeCampaign lifts the manual pause. If something else blocks, the campaign stays PAUSED with that
-        reason and runs by itself when it is gone. Not paused by hand: OK, nothing done. DRAFT or COMPLETED:
-        INVALID_STATE.
+        reason and runs by itself when it is gone. Not paused by hand: OK, nothing done.
+        Errors: CAMPAIGN_NOT_FOUND; INVALID_STATE (DRAFT or COMPLETED).
+        Example: {"campaignId": "spring", "actor": "ann"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -168,6 +199,8 @@ class CampaignServiceServicer:
 
     def CompleteCampaign(self, request, context):
         """CompleteCampaign ends a campaign for ever. Already COMPLETED: OK.
+        Errors: CAMPAIGN_NOT_FOUND.
+        Example: {"campaignId": "summer", "actor": "ann"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,6 +208,9 @@ class CampaignServiceServicer:
 
     def PauseCampaigns(self, request, context):
         """PauseCampaigns blocks the organization: nothing of it runs, now or later, whatever it was paused for.
+        Already blocked: OK, the first note stays.
+        Errors: INVALID_ARGUMENT.
+        Example: {"organizationId": "org-1", "note": "complaints", "actor": "bob"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -183,6 +219,8 @@ class CampaignServiceServicer:
     def ResumeCampaignsIfEligible(self, request, context):
         """ResumeCampaignsIfEligible lifts the organization's block and runs what nothing else holds; campaigns
         paused by hand stay.
+        Errors: INVALID_ARGUMENT.
+        Example: {"organizationId": "org-1", "actor": "bob"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -193,6 +231,8 @@ class CampaignServiceServicer:
         whatever else happens, restarts included. It counts at once for every read, every StartCampaign and
         every level; it is answered when all that ran is stored as PAUSED (seconds for ten thousand
         organizations). Whoever hangs up before has stopped all the same. Already stopped: OK, the first note stays.
+        Errors: INVALID_ARGUMENT.
+        Example: {"note": "wrong template", "actor": "ann"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -201,6 +241,8 @@ class CampaignServiceServicer:
     def ResumeAllCampaigns(self, request, context):
         """ResumeAllCampaigns lifts the emergency stop and runs what nothing else holds; manual pauses and those of
         organizations stay. Not stopped: OK, nothing done.
+        Errors: INVALID_ARGUMENT.
+        Example: {"note": "template mended", "actor": "ann"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -208,6 +250,8 @@ class CampaignServiceServicer:
 
     def GetEmergencyStop(self, request, context):
         """GetEmergencyStop answers whether the emergency stop stands, and who set or lifted it last, and why.
+        Errors: DATABASE_UNAVAILABLE.
+        Example: {}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -220,8 +264,10 @@ class CampaignServiceServicer:
         last may be told, and a campaign may be told again though it stands as before. Who reads slowly is told
         less, and last how all of them stand then. An organization that nobody knows yet may be watched, too.
         The stream has no end of its own. While it is broken nothing is known: let nothing be sent, and watch
-        again; the current state comes first. It ends with DATABASE_UNAVAILABLE while the database is away, and with
-        SERVICE_UNAVAILABLE when the process stops. OVERLOADED: too many watch this process already.
+        again; the current state comes first.
+        Errors: DATABASE_UNAVAILABLE (while the database is away); SERVICE_UNAVAILABLE (the process stops);
+        OVERLOADED (too many watch this process already).
+        Example: {"organizationId": "org-1"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -229,6 +275,9 @@ class CampaignServiceServicer:
 
     def ListCampaignChanges(self, request, context):
         """ListCampaignChanges lists what changed of campaigns, by what and by whom, newest first.
+        Errors: INVALID_ARGUMENT (a made-up page_token).
+        Example: {"organizationId": "org-1", "actor": "bob"}
+        Example: {"cause": "CAMPAIGN_CHANGE_CAUSE_EMERGENCY_STOP", "startTime": "2026-11-01T00:00:00Z"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -237,6 +286,8 @@ class CampaignServiceServicer:
     def GetEligibility(self, request, context):
         """GetEligibility answers whether the organization's campaigns may run, and the levels behind it. An
         organization nobody has told of is not eligible.
+        Errors: INVALID_ARGUMENT.
+        Example: {"organizationId": "org-1"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -331,7 +382,15 @@ def add_CampaignServiceServicer_to_server(servicer, server):
 class CampaignService:
     """CampaignService decides which campaigns may run. Campaigns pause by themselves when their organization
     turns ineligible, and exactly those run again by themselves when it turns eligible; a manual pause lifts
-    only by ResumeCampaign. Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
+    only by ResumeCampaign.
+
+    Any rpc may answer INVALID_ARGUMENT (a field breaks the rule beside it; BadRequest names it) and
+    DATABASE_UNAVAILABLE (try again: every command may be sent again). What else an rpc may answer stands after
+    `Errors`.
+
+    The examples are requests, and one story from the first to the last, if the organization is in good standing
+    and its wallet has money:
+    grpcurl -plaintext -d '<example>' localhost:50052 tollgate.campaign.v1.CampaignService/<rpc>
     """
 
     @staticmethod

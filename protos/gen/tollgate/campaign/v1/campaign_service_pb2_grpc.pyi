@@ -15,49 +15,91 @@ GRPC_VERSION: str
 class CampaignServiceStub:
     """CampaignService decides which campaigns may run. Campaigns pause by themselves when their organization
     turns ineligible, and exactly those run again by themselves when it turns eligible; a manual pause lifts
-    only by ResumeCampaign. Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
+    only by ResumeCampaign.
+
+    Any rpc may answer INVALID_ARGUMENT (a field breaks the rule beside it; BadRequest names it) and
+    DATABASE_UNAVAILABLE (try again: every command may be sent again). What else an rpc may answer stands after
+    `Errors`.
+
+    The examples are requests, and one story from the first to the last, if the organization is in good standing
+    and its wallet has money:
+    grpcurl -plaintext -d '<example>' localhost:50052 tollgate.campaign.v1.CampaignService/<rpc>
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateCampaign: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.CreateCampaignRequest, _campaign_service_pb2.CreateCampaignResponse]
-    """CreateCampaign makes a DRAFT. Idempotent; the same id with other content: REFERENCE_CONFLICT."""
+    """CreateCampaign makes a DRAFT. Idempotent by campaign_id.
+    Errors: REFERENCE_CONFLICT (the id was used with other content; metadata differingFields).
+    Example: {"campaignId": "spring", "organizationId": "org-1", "brandId": "acme", "name": "Spring sale",
+              "actor": "ann"}
+    Example: {"campaignId": "summer", "organizationId": "org-1", "brandId": "acme"}
+    """
     GetCampaign: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.GetCampaignRequest, _campaign_service_pb2.GetCampaignResponse]
-    """GetCampaign answers the campaign as it stands now, or CAMPAIGN_NOT_FOUND."""
+    """GetCampaign answers the campaign as it stands now.
+    Errors: CAMPAIGN_NOT_FOUND.
+    Example: {"campaignId": "spring"}
+    """
     ListCampaigns: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.ListCampaignsRequest, _campaign_service_pb2.ListCampaignsResponse]
-    """ListCampaigns lists campaigns by campaign_id."""
+    """ListCampaigns lists campaigns by campaign_id.
+    Errors: INVALID_ARGUMENT (a made-up page_token).
+    Example: {"organizationId": "org-1", "state": "CAMPAIGN_STATE_DRAFT"}
+    Example: {"pauseReason": "PAUSE_REASON_WALLET_DEPLETED", "pausedBefore": "2026-11-01T00:00:00Z"}
+    """
     StartCampaign: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.StartCampaignRequest, _campaign_service_pb2.StartCampaignResponse]
-    """StartCampaign starts a DRAFT. Already RUNNING: OK. PAUSED or COMPLETED: INVALID_STATE. Not eligible:
-    NOT_ELIGIBLE with the blockers, and it stays as it was.
+    """StartCampaign starts a DRAFT. Already RUNNING: OK.
+    Errors: CAMPAIGN_NOT_FOUND; NOT_ELIGIBLE (with metadata blockers; it stays a DRAFT, and does not start by
+    itself later); INVALID_STATE (PAUSED or COMPLETED).
+    Example: {"campaignId": "spring", "actor": "ann"}
+    Example: {"campaignId": "summer", "actor": "ann"}
     """
     PauseCampaign: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.PauseCampaignRequest, _campaign_service_pb2.PauseCampaignResponse]
     """PauseCampaign pauses a RUNNING or PAUSED campaign by hand; only ResumeCampaign lifts that. Already
-    paused by hand: OK, nothing done. DRAFT or COMPLETED: INVALID_STATE.
+    paused by hand: OK, the first note stays.
+    Errors: CAMPAIGN_NOT_FOUND; INVALID_STATE (DRAFT or COMPLETED).
+    Example: {"campaignId": "spring", "note": "wrong text", "actor": "ann"}
     """
     ResumeCampaign: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.ResumeCampaignRequest, _campaign_service_pb2.ResumeCampaignResponse]
     """ResumeCampaign lifts the manual pause. If something else blocks, the campaign stays PAUSED with that
-    reason and runs by itself when it is gone. Not paused by hand: OK, nothing done. DRAFT or COMPLETED:
-    INVALID_STATE.
+    reason and runs by itself when it is gone. Not paused by hand: OK, nothing done.
+    Errors: CAMPAIGN_NOT_FOUND; INVALID_STATE (DRAFT or COMPLETED).
+    Example: {"campaignId": "spring", "actor": "ann"}
     """
     CompleteCampaign: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.CompleteCampaignRequest, _campaign_service_pb2.CompleteCampaignResponse]
-    """CompleteCampaign ends a campaign for ever. Already COMPLETED: OK."""
+    """CompleteCampaign ends a campaign for ever. Already COMPLETED: OK.
+    Errors: CAMPAIGN_NOT_FOUND.
+    Example: {"campaignId": "summer", "actor": "ann"}
+    """
     PauseCampaigns: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.PauseCampaignsRequest, _campaign_service_pb2.PauseCampaignsResponse]
-    """PauseCampaigns blocks the organization: nothing of it runs, now or later, whatever it was paused for."""
+    """PauseCampaigns blocks the organization: nothing of it runs, now or later, whatever it was paused for.
+    Already blocked: OK, the first note stays.
+    Errors: INVALID_ARGUMENT.
+    Example: {"organizationId": "org-1", "note": "complaints", "actor": "bob"}
+    """
     ResumeCampaignsIfEligible: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.ResumeCampaignsIfEligibleRequest, _campaign_service_pb2.ResumeCampaignsIfEligibleResponse]
     """ResumeCampaignsIfEligible lifts the organization's block and runs what nothing else holds; campaigns
     paused by hand stay.
+    Errors: INVALID_ARGUMENT.
+    Example: {"organizationId": "org-1", "actor": "bob"}
     """
     PauseAllCampaigns: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.PauseAllCampaignsRequest, _campaign_service_pb2.PauseAllCampaignsResponse]
     """PauseAllCampaigns is the emergency stop: no campaign of any organization runs until ResumeAllCampaigns,
     whatever else happens, restarts included. It counts at once for every read, every StartCampaign and
     every level; it is answered when all that ran is stored as PAUSED (seconds for ten thousand
     organizations). Whoever hangs up before has stopped all the same. Already stopped: OK, the first note stays.
+    Errors: INVALID_ARGUMENT.
+    Example: {"note": "wrong template", "actor": "ann"}
     """
     ResumeAllCampaigns: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.ResumeAllCampaignsRequest, _campaign_service_pb2.ResumeAllCampaignsResponse]
     """ResumeAllCampaigns lifts the emergency stop and runs what nothing else holds; manual pauses and those of
     organizations stay. Not stopped: OK, nothing done.
+    Errors: INVALID_ARGUMENT.
+    Example: {"note": "template mended", "actor": "ann"}
     """
     GetEmergencyStop: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.GetEmergencyStopRequest, _campaign_service_pb2.GetEmergencyStopResponse]
-    """GetEmergencyStop answers whether the emergency stop stands, and who set or lifted it last, and why."""
+    """GetEmergencyStop answers whether the emergency stop stands, and who set or lifted it last, and why.
+    Errors: DATABASE_UNAVAILABLE.
+    Example: {}
+    """
     WatchCampaigns: _aio.UnaryStreamMultiCallable[_campaign_service_pb2.WatchCampaignsRequest, _campaign_service_pb2.WatchCampaignsResponse]
     """WatchCampaigns answers each of the organization's campaigns as it stands now, and from then on each whose
     state, blockers, note or times have changed, well under a second after the change, whichever process made
@@ -65,20 +107,36 @@ class CampaignServiceStub:
     last may be told, and a campaign may be told again though it stands as before. Who reads slowly is told
     less, and last how all of them stand then. An organization that nobody knows yet may be watched, too.
     The stream has no end of its own. While it is broken nothing is known: let nothing be sent, and watch
-    again; the current state comes first. It ends with DATABASE_UNAVAILABLE while the database is away, and with
-    SERVICE_UNAVAILABLE when the process stops. OVERLOADED: too many watch this process already.
+    again; the current state comes first.
+    Errors: DATABASE_UNAVAILABLE (while the database is away); SERVICE_UNAVAILABLE (the process stops);
+    OVERLOADED (too many watch this process already).
+    Example: {"organizationId": "org-1"}
     """
     ListCampaignChanges: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.ListCampaignChangesRequest, _campaign_service_pb2.ListCampaignChangesResponse]
-    """ListCampaignChanges lists what changed of campaigns, by what and by whom, newest first."""
+    """ListCampaignChanges lists what changed of campaigns, by what and by whom, newest first.
+    Errors: INVALID_ARGUMENT (a made-up page_token).
+    Example: {"organizationId": "org-1", "actor": "bob"}
+    Example: {"cause": "CAMPAIGN_CHANGE_CAUSE_EMERGENCY_STOP", "startTime": "2026-11-01T00:00:00Z"}
+    """
     GetEligibility: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.GetEligibilityRequest, _campaign_service_pb2.GetEligibilityResponse]
     """GetEligibility answers whether the organization's campaigns may run, and the levels behind it. An
     organization nobody has told of is not eligible.
+    Errors: INVALID_ARGUMENT.
+    Example: {"organizationId": "org-1"}
     """
 
 class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
     """CampaignService decides which campaigns may run. Campaigns pause by themselves when their organization
     turns ineligible, and exactly those run again by themselves when it turns eligible; a manual pause lifts
-    only by ResumeCampaign. Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
+    only by ResumeCampaign.
+
+    Any rpc may answer INVALID_ARGUMENT (a field breaks the rule beside it; BadRequest names it) and
+    DATABASE_UNAVAILABLE (try again: every command may be sent again). What else an rpc may answer stands after
+    `Errors`.
+
+    The examples are requests, and one story from the first to the last, if the organization is in good standing
+    and its wallet has money:
+    grpcurl -plaintext -d '<example>' localhost:50052 tollgate.campaign.v1.CampaignService/<rpc>
     """
 
     @_abc_1.abstractmethod
@@ -87,7 +145,12 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _campaign_service_pb2.CreateCampaignRequest,
         context: _aio.ServicerContext[_campaign_service_pb2.CreateCampaignRequest, _abc.Awaitable[_campaign_service_pb2.CreateCampaignResponse]],
     ) -> _abc.Awaitable[_campaign_service_pb2.CreateCampaignResponse]:
-        """CreateCampaign makes a DRAFT. Idempotent; the same id with other content: REFERENCE_CONFLICT."""
+        """CreateCampaign makes a DRAFT. Idempotent by campaign_id.
+        Errors: REFERENCE_CONFLICT (the id was used with other content; metadata differingFields).
+        Example: {"campaignId": "spring", "organizationId": "org-1", "brandId": "acme", "name": "Spring sale",
+                  "actor": "ann"}
+        Example: {"campaignId": "summer", "organizationId": "org-1", "brandId": "acme"}
+        """
 
     @_abc_1.abstractmethod
     def GetCampaign(
@@ -95,7 +158,10 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _campaign_service_pb2.GetCampaignRequest,
         context: _aio.ServicerContext[_campaign_service_pb2.GetCampaignRequest, _abc.Awaitable[_campaign_service_pb2.GetCampaignResponse]],
     ) -> _abc.Awaitable[_campaign_service_pb2.GetCampaignResponse]:
-        """GetCampaign answers the campaign as it stands now, or CAMPAIGN_NOT_FOUND."""
+        """GetCampaign answers the campaign as it stands now.
+        Errors: CAMPAIGN_NOT_FOUND.
+        Example: {"campaignId": "spring"}
+        """
 
     @_abc_1.abstractmethod
     def ListCampaigns(
@@ -103,7 +169,11 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _campaign_service_pb2.ListCampaignsRequest,
         context: _aio.ServicerContext[_campaign_service_pb2.ListCampaignsRequest, _abc.Awaitable[_campaign_service_pb2.ListCampaignsResponse]],
     ) -> _abc.Awaitable[_campaign_service_pb2.ListCampaignsResponse]:
-        """ListCampaigns lists campaigns by campaign_id."""
+        """ListCampaigns lists campaigns by campaign_id.
+        Errors: INVALID_ARGUMENT (a made-up page_token).
+        Example: {"organizationId": "org-1", "state": "CAMPAIGN_STATE_DRAFT"}
+        Example: {"pauseReason": "PAUSE_REASON_WALLET_DEPLETED", "pausedBefore": "2026-11-01T00:00:00Z"}
+        """
 
     @_abc_1.abstractmethod
     def StartCampaign(
@@ -111,8 +181,11 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _campaign_service_pb2.StartCampaignRequest,
         context: _aio.ServicerContext[_campaign_service_pb2.StartCampaignRequest, _abc.Awaitable[_campaign_service_pb2.StartCampaignResponse]],
     ) -> _abc.Awaitable[_campaign_service_pb2.StartCampaignResponse]:
-        """StartCampaign starts a DRAFT. Already RUNNING: OK. PAUSED or COMPLETED: INVALID_STATE. Not eligible:
-        NOT_ELIGIBLE with the blockers, and it stays as it was.
+        """StartCampaign starts a DRAFT. Already RUNNING: OK.
+        Errors: CAMPAIGN_NOT_FOUND; NOT_ELIGIBLE (with metadata blockers; it stays a DRAFT, and does not start by
+        itself later); INVALID_STATE (PAUSED or COMPLETED).
+        Example: {"campaignId": "spring", "actor": "ann"}
+        Example: {"campaignId": "summer", "actor": "ann"}
         """
 
     @_abc_1.abstractmethod
@@ -122,7 +195,9 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_campaign_service_pb2.PauseCampaignRequest, _abc.Awaitable[_campaign_service_pb2.PauseCampaignResponse]],
     ) -> _abc.Awaitable[_campaign_service_pb2.PauseCampaignResponse]:
         """PauseCampaign pauses a RUNNING or PAUSED campaign by hand; only ResumeCampaign lifts that. Already
-        paused by hand: OK, nothing done. DRAFT or COMPLETED: INVALID_STATE.
+        paused by hand: OK, the first note stays.
+        Errors: CAMPAIGN_NOT_FOUND; INVALID_STATE (DRAFT or COMPLETED).
+        Example: {"campaignId": "spring", "note": "wrong text", "actor": "ann"}
         """
 
     @_abc_1.abstractmethod
@@ -132,8 +207,9 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_campaign_service_pb2.ResumeCampaignRequest, _abc.Awaitable[_campaign_service_pb2.ResumeCampaignResponse]],
     ) -> _abc.Awaitable[_campaign_service_pb2.ResumeCampaignResponse]:
         """ResumeCampaign lifts the manual pause. If something else blocks, the campaign stays PAUSED with that
-        reason and runs by itself when it is gone. Not paused by hand: OK, nothing done. DRAFT or COMPLETED:
-        INVALID_STATE.
+        reason and runs by itself when it is gone. Not paused by hand: OK, nothing done.
+        Errors: CAMPAIGN_NOT_FOUND; INVALID_STATE (DRAFT or COMPLETED).
+        Example: {"campaignId": "spring", "actor": "ann"}
         """
 
     @_abc_1.abstractmethod
@@ -142,7 +218,10 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _campaign_service_pb2.CompleteCampaignRequest,
         context: _aio.ServicerContext[_campaign_service_pb2.CompleteCampaignRequest, _abc.Awaitable[_campaign_service_pb2.CompleteCampaignResponse]],
     ) -> _abc.Awaitable[_campaign_service_pb2.CompleteCampaignResponse]:
-        """CompleteCampaign ends a campaign for ever. Already COMPLETED: OK."""
+        """CompleteCampaign ends a campaign for ever. Already COMPLETED: OK.
+        Errors: CAMPAIGN_NOT_FOUND.
+        Example: {"campaignId": "summer", "actor": "ann"}
+        """
 
     @_abc_1.abstractmethod
     def PauseCampaigns(
@@ -150,7 +229,11 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _campaign_service_pb2.PauseCampaignsRequest,
         context: _aio.ServicerContext[_campaign_service_pb2.PauseCampaignsRequest, _abc.Awaitable[_campaign_service_pb2.PauseCampaignsResponse]],
     ) -> _abc.Awaitable[_campaign_service_pb2.PauseCampaignsResponse]:
-        """PauseCampaigns blocks the organization: nothing of it runs, now or later, whatever it was paused for."""
+        """PauseCampaigns blocks the organization: nothing of it runs, now or later, whatever it was paused for.
+        Already blocked: OK, the first note stays.
+        Errors: INVALID_ARGUMENT.
+        Example: {"organizationId": "org-1", "note": "complaints", "actor": "bob"}
+        """
 
     @_abc_1.abstractmethod
     def ResumeCampaignsIfEligible(
@@ -160,6 +243,8 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_campaign_service_pb2.ResumeCampaignsIfEligibleResponse]:
         """ResumeCampaignsIfEligible lifts the organization's block and runs what nothing else holds; campaigns
         paused by hand stay.
+        Errors: INVALID_ARGUMENT.
+        Example: {"organizationId": "org-1", "actor": "bob"}
         """
 
     @_abc_1.abstractmethod
@@ -172,6 +257,8 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         whatever else happens, restarts included. It counts at once for every read, every StartCampaign and
         every level; it is answered when all that ran is stored as PAUSED (seconds for ten thousand
         organizations). Whoever hangs up before has stopped all the same. Already stopped: OK, the first note stays.
+        Errors: INVALID_ARGUMENT.
+        Example: {"note": "wrong template", "actor": "ann"}
         """
 
     @_abc_1.abstractmethod
@@ -182,6 +269,8 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_campaign_service_pb2.ResumeAllCampaignsResponse]:
         """ResumeAllCampaigns lifts the emergency stop and runs what nothing else holds; manual pauses and those of
         organizations stay. Not stopped: OK, nothing done.
+        Errors: INVALID_ARGUMENT.
+        Example: {"note": "template mended", "actor": "ann"}
         """
 
     @_abc_1.abstractmethod
@@ -190,7 +279,10 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _campaign_service_pb2.GetEmergencyStopRequest,
         context: _aio.ServicerContext[_campaign_service_pb2.GetEmergencyStopRequest, _abc.Awaitable[_campaign_service_pb2.GetEmergencyStopResponse]],
     ) -> _abc.Awaitable[_campaign_service_pb2.GetEmergencyStopResponse]:
-        """GetEmergencyStop answers whether the emergency stop stands, and who set or lifted it last, and why."""
+        """GetEmergencyStop answers whether the emergency stop stands, and who set or lifted it last, and why.
+        Errors: DATABASE_UNAVAILABLE.
+        Example: {}
+        """
 
     @_abc_1.abstractmethod
     def WatchCampaigns(
@@ -204,8 +296,10 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         last may be told, and a campaign may be told again though it stands as before. Who reads slowly is told
         less, and last how all of them stand then. An organization that nobody knows yet may be watched, too.
         The stream has no end of its own. While it is broken nothing is known: let nothing be sent, and watch
-        again; the current state comes first. It ends with DATABASE_UNAVAILABLE while the database is away, and with
-        SERVICE_UNAVAILABLE when the process stops. OVERLOADED: too many watch this process already.
+        again; the current state comes first.
+        Errors: DATABASE_UNAVAILABLE (while the database is away); SERVICE_UNAVAILABLE (the process stops);
+        OVERLOADED (too many watch this process already).
+        Example: {"organizationId": "org-1"}
         """
 
     @_abc_1.abstractmethod
@@ -214,7 +308,11 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _campaign_service_pb2.ListCampaignChangesRequest,
         context: _aio.ServicerContext[_campaign_service_pb2.ListCampaignChangesRequest, _abc.Awaitable[_campaign_service_pb2.ListCampaignChangesResponse]],
     ) -> _abc.Awaitable[_campaign_service_pb2.ListCampaignChangesResponse]:
-        """ListCampaignChanges lists what changed of campaigns, by what and by whom, newest first."""
+        """ListCampaignChanges lists what changed of campaigns, by what and by whom, newest first.
+        Errors: INVALID_ARGUMENT (a made-up page_token).
+        Example: {"organizationId": "org-1", "actor": "bob"}
+        Example: {"cause": "CAMPAIGN_CHANGE_CAUSE_EMERGENCY_STOP", "startTime": "2026-11-01T00:00:00Z"}
+        """
 
     @_abc_1.abstractmethod
     def GetEligibility(
@@ -224,6 +322,8 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_campaign_service_pb2.GetEligibilityResponse]:
         """GetEligibility answers whether the organization's campaigns may run, and the levels behind it. An
         organization nobody has told of is not eligible.
+        Errors: INVALID_ARGUMENT.
+        Example: {"organizationId": "org-1"}
         """
 
 def add_CampaignServiceServicer_to_server(servicer: CampaignServiceServicer, server: _aio.Server) -> None: ...

@@ -28,7 +28,15 @@ if _version_not_supported:
 class TelephonyServiceStub:
     """TelephonyService keeps Twilio subaccounts as they must stand: suspended while anything blocks their
     organization, active otherwise. It writes down what is wanted and a reconciler drives Twilio until it is
-    so; no rpc but ProvisionSubaccount and ReconcileSubaccounts waits for Twilio. Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
+    so; no rpc but ProvisionSubaccount and ReconcileSubaccounts waits for Twilio.
+
+    Any rpc may answer INVALID_ARGUMENT (a field breaks the rule beside it; BadRequest names it) and
+    DATABASE_UNAVAILABLE (try again: every command may be sent again). What else an rpc may answer stands after
+    `Errors`.
+
+    The examples are requests, and one story from the first to the last, if the organization is in good standing
+    and its wallet has money:
+    grpcurl -plaintext -d '<example>' localhost:50053 tollgate.telephony.v1.TelephonyService/<rpc>
     """
 
     def __init__(self, channel):
@@ -92,13 +100,23 @@ class TelephonyServiceStub:
 class TelephonyServiceServicer:
     """TelephonyService keeps Twilio subaccounts as they must stand: suspended while anything blocks their
     organization, active otherwise. It writes down what is wanted and a reconciler drives Twilio until it is
-    so; no rpc but ProvisionSubaccount and ReconcileSubaccounts waits for Twilio. Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
+    so; no rpc but ProvisionSubaccount and ReconcileSubaccounts waits for Twilio.
+
+    Any rpc may answer INVALID_ARGUMENT (a field breaks the rule beside it; BadRequest names it) and
+    DATABASE_UNAVAILABLE (try again: every command may be sent again). What else an rpc may answer stands after
+    `Errors`.
+
+    The examples are requests, and one story from the first to the last, if the organization is in good standing
+    and its wallet has money:
+    grpcurl -plaintext -d '<example>' localhost:50053 tollgate.telephony.v1.TelephonyService/<rpc>
     """
 
     def RegisterSubaccount(self, request, context):
         """RegisterSubaccount puts a subaccount under the organization's rule. An organization may have many.
-        Idempotent; another organization's: ALREADY_LINKED; another brand_id: REFERENCE_CONFLICT; the
-        platform's own account: INVALID_ARGUMENT.
+        Idempotent.
+        Errors: ALREADY_LINKED (another organization's); REFERENCE_CONFLICT (another brand_id; metadata
+        differingFields); INVALID_ARGUMENT (also for the platform's own account).
+        Example: {"organizationId": "org-1", "brandId": "acme", "accountSid": "AC0123456789abcdef0123456789abcdef"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,13 +128,12 @@ class TelephonyServiceServicer:
         blocks the organization by then. The intent is written before Twilio is asked and is carried out even if
         the caller is gone; the call waits for Twilio for as long as four calls may take
         (TELEPHONY_TWILIO_TIMEOUT_SECONDS each) at most.
-        Errors: NOT_ELIGIBLE with the blockers, if the organization may not send: nothing is made while that
-        lasts. PROVIDER_UNAVAILABLE: Twilio did not answer, or not yet; INVALID_STATE with metadata twilioCode:
-        Twilio refuses, at its limit of subaccounts (21480) for one. After both the intent stands and is tried
-        again, so try again with the same reference. REFERENCE_CONFLICT: the reference has another brand_id or
-        friendly_name.
-        Example: {"organization_id": "org-1", "brand_id": "acme", "friendly_name": "Acme Ltd",
-        "reference_id": "acme-twilio"}
+        Errors: NOT_ELIGIBLE (with metadata blockers, if the organization may not send; nothing is made while that
+        lasts); PROVIDER_UNAVAILABLE (Twilio did not answer, or not yet) and INVALID_STATE (Twilio refuses, at its
+        limit of subaccounts for one; metadata twilioCode): the intent stands and is tried again, so try again with
+        the same reference; REFERENCE_CONFLICT (the reference has another brand_id or friendly_name).
+        Example: {"organizationId": "org-1", "brandId": "acme", "friendlyName": "Acme Ltd",
+        "referenceId": "acme-twilio"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -124,7 +141,9 @@ class TelephonyServiceServicer:
 
     def SuspendSubaccounts(self, request, context):
         """SuspendSubaccounts sets the operator's block on the organization, now and for subaccounts to come.
-        Already set: OK.
+        Already set: OK, the first note stays.
+        Errors: INVALID_ARGUMENT.
+        Example: {"organizationId": "org-1", "note": "complaints", "actor": "ann"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -132,13 +151,17 @@ class TelephonyServiceServicer:
 
     def ReactivateSubaccounts(self, request, context):
         """ReactivateSubaccounts lifts the operator's block; other blockers stay. Not set: OK.
+        Errors: INVALID_ARGUMENT.
+        Example: {"organizationId": "org-1", "note": "settled", "actor": "ann"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetSubaccount(self, request, context):
-        """GetSubaccount answers the subaccount as it is known now, or SUBACCOUNT_NOT_FOUND.
+        """GetSubaccount answers the subaccount as it is known now.
+        Errors: SUBACCOUNT_NOT_FOUND.
+        Example: {"accountSid": "AC0123456789abcdef0123456789abcdef"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -146,6 +169,9 @@ class TelephonyServiceServicer:
 
     def ListSubaccounts(self, request, context):
         """ListSubaccounts lists subaccounts by account_sid.
+        Errors: INVALID_ARGUMENT (a made-up page_token).
+        Example: {"organizationId": "org-1"}
+        Example: {"failing": true}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -153,6 +179,8 @@ class TelephonyServiceServicer:
 
     def ListSubaccountChanges(self, request, context):
         """ListSubaccountChanges lists what became of subaccounts, and why, newest first.
+        Errors: INVALID_ARGUMENT (a made-up page_token).
+        Example: {"accountSid": "AC0123456789abcdef0123456789abcdef", "startTime": "2026-11-01T00:00:00Z"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -163,7 +191,8 @@ class TelephonyServiceServicer:
         stand, and answers how they stand then. It waits for as long as four calls to Twilio may take
         (TELEPHONY_TWILIO_TIMEOUT_SECONDS each) at most; what was not reached by then, or in vain, shows by its
         observe_time and last_error. None registered: an empty list.
-        Example: {"organization_id": "org-1"}
+        Errors: INVALID_ARGUMENT.
+        Example: {"organizationId": "org-1"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -172,6 +201,9 @@ class TelephonyServiceServicer:
     def CanOrganizationSend(self, request, context):
         """CanOrganizationSend is cheap advice from local knowledge; it says no when in doubt. The permission to
         send is the wallet's debit.
+        Errors: OVERLOADED (too many ask at once).
+        Example: {"organizationId": "org-1"}
+        Example: {"organizationId": "org-1", "brandId": "acme"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -179,6 +211,8 @@ class TelephonyServiceServicer:
 
     def GetTwilioHealth(self, request, context):
         """GetTwilioHealth answers whether Twilio can be used at all, and if not, since when and why.
+        Errors: DATABASE_UNAVAILABLE.
+        Example: {}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -248,7 +282,15 @@ def add_TelephonyServiceServicer_to_server(servicer, server):
 class TelephonyService:
     """TelephonyService keeps Twilio subaccounts as they must stand: suspended while anything blocks their
     organization, active otherwise. It writes down what is wanted and a reconciler drives Twilio until it is
-    so; no rpc but ProvisionSubaccount and ReconcileSubaccounts waits for Twilio. Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
+    so; no rpc but ProvisionSubaccount and ReconcileSubaccounts waits for Twilio.
+
+    Any rpc may answer INVALID_ARGUMENT (a field breaks the rule beside it; BadRequest names it) and
+    DATABASE_UNAVAILABLE (try again: every command may be sent again). What else an rpc may answer stands after
+    `Errors`.
+
+    The examples are requests, and one story from the first to the last, if the organization is in good standing
+    and its wallet has money:
+    grpcurl -plaintext -d '<example>' localhost:50053 tollgate.telephony.v1.TelephonyService/<rpc>
     """
 
     @staticmethod

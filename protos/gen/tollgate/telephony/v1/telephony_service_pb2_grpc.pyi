@@ -15,14 +15,24 @@ GRPC_VERSION: str
 class TelephonyServiceStub:
     """TelephonyService keeps Twilio subaccounts as they must stand: suspended while anything blocks their
     organization, active otherwise. It writes down what is wanted and a reconciler drives Twilio until it is
-    so; no rpc but ProvisionSubaccount and ReconcileSubaccounts waits for Twilio. Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
+    so; no rpc but ProvisionSubaccount and ReconcileSubaccounts waits for Twilio.
+
+    Any rpc may answer INVALID_ARGUMENT (a field breaks the rule beside it; BadRequest names it) and
+    DATABASE_UNAVAILABLE (try again: every command may be sent again). What else an rpc may answer stands after
+    `Errors`.
+
+    The examples are requests, and one story from the first to the last, if the organization is in good standing
+    and its wallet has money:
+    grpcurl -plaintext -d '<example>' localhost:50053 tollgate.telephony.v1.TelephonyService/<rpc>
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RegisterSubaccount: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.RegisterSubaccountRequest, _telephony_service_pb2.RegisterSubaccountResponse]
     """RegisterSubaccount puts a subaccount under the organization's rule. An organization may have many.
-    Idempotent; another organization's: ALREADY_LINKED; another brand_id: REFERENCE_CONFLICT; the
-    platform's own account: INVALID_ARGUMENT.
+    Idempotent.
+    Errors: ALREADY_LINKED (another organization's); REFERENCE_CONFLICT (another brand_id; metadata
+    differingFields); INVALID_ARGUMENT (also for the platform's own account).
+    Example: {"organizationId": "org-1", "brandId": "acme", "accountSid": "AC0123456789abcdef0123456789abcdef"}
     """
     ProvisionSubaccount: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.ProvisionSubaccountRequest, _telephony_service_pb2.ProvisionSubaccountResponse]
     """ProvisionSubaccount has Twilio make a subaccount, once for each reference_id of the organization, and
@@ -30,44 +40,73 @@ class TelephonyServiceStub:
     blocks the organization by then. The intent is written before Twilio is asked and is carried out even if
     the caller is gone; the call waits for Twilio for as long as four calls may take
     (TELEPHONY_TWILIO_TIMEOUT_SECONDS each) at most.
-    Errors: NOT_ELIGIBLE with the blockers, if the organization may not send: nothing is made while that
-    lasts. PROVIDER_UNAVAILABLE: Twilio did not answer, or not yet; INVALID_STATE with metadata twilioCode:
-    Twilio refuses, at its limit of subaccounts (21480) for one. After both the intent stands and is tried
-    again, so try again with the same reference. REFERENCE_CONFLICT: the reference has another brand_id or
-    friendly_name.
-    Example: {"organization_id": "org-1", "brand_id": "acme", "friendly_name": "Acme Ltd",
-    "reference_id": "acme-twilio"}
+    Errors: NOT_ELIGIBLE (with metadata blockers, if the organization may not send; nothing is made while that
+    lasts); PROVIDER_UNAVAILABLE (Twilio did not answer, or not yet) and INVALID_STATE (Twilio refuses, at its
+    limit of subaccounts for one; metadata twilioCode): the intent stands and is tried again, so try again with
+    the same reference; REFERENCE_CONFLICT (the reference has another brand_id or friendly_name).
+    Example: {"organizationId": "org-1", "brandId": "acme", "friendlyName": "Acme Ltd",
+              "referenceId": "acme-twilio"}
     """
     SuspendSubaccounts: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.SuspendSubaccountsRequest, _telephony_service_pb2.SuspendSubaccountsResponse]
     """SuspendSubaccounts sets the operator's block on the organization, now and for subaccounts to come.
-    Already set: OK.
+    Already set: OK, the first note stays.
+    Errors: INVALID_ARGUMENT.
+    Example: {"organizationId": "org-1", "note": "complaints", "actor": "ann"}
     """
     ReactivateSubaccounts: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.ReactivateSubaccountsRequest, _telephony_service_pb2.ReactivateSubaccountsResponse]
-    """ReactivateSubaccounts lifts the operator's block; other blockers stay. Not set: OK."""
+    """ReactivateSubaccounts lifts the operator's block; other blockers stay. Not set: OK.
+    Errors: INVALID_ARGUMENT.
+    Example: {"organizationId": "org-1", "note": "settled", "actor": "ann"}
+    """
     GetSubaccount: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.GetSubaccountRequest, _telephony_service_pb2.GetSubaccountResponse]
-    """GetSubaccount answers the subaccount as it is known now, or SUBACCOUNT_NOT_FOUND."""
+    """GetSubaccount answers the subaccount as it is known now.
+    Errors: SUBACCOUNT_NOT_FOUND.
+    Example: {"accountSid": "AC0123456789abcdef0123456789abcdef"}
+    """
     ListSubaccounts: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.ListSubaccountsRequest, _telephony_service_pb2.ListSubaccountsResponse]
-    """ListSubaccounts lists subaccounts by account_sid."""
+    """ListSubaccounts lists subaccounts by account_sid.
+    Errors: INVALID_ARGUMENT (a made-up page_token).
+    Example: {"organizationId": "org-1"}
+    Example: {"failing": true}
+    """
     ListSubaccountChanges: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.ListSubaccountChangesRequest, _telephony_service_pb2.ListSubaccountChangesResponse]
-    """ListSubaccountChanges lists what became of subaccounts, and why, newest first."""
+    """ListSubaccountChanges lists what became of subaccounts, and why, newest first.
+    Errors: INVALID_ARGUMENT (a made-up page_token).
+    Example: {"accountSid": "AC0123456789abcdef0123456789abcdef", "startTime": "2026-11-01T00:00:00Z"}
+    """
     ReconcileSubaccounts: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.ReconcileSubaccountsRequest, _telephony_service_pb2.ReconcileSubaccountsResponse]
     """ReconcileSubaccounts has all subaccounts of the organization looked at now, brought to how they should
     stand, and answers how they stand then. It waits for as long as four calls to Twilio may take
     (TELEPHONY_TWILIO_TIMEOUT_SECONDS each) at most; what was not reached by then, or in vain, shows by its
     observe_time and last_error. None registered: an empty list.
-    Example: {"organization_id": "org-1"}
+    Errors: INVALID_ARGUMENT.
+    Example: {"organizationId": "org-1"}
     """
     CanOrganizationSend: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.CanOrganizationSendRequest, _telephony_service_pb2.CanOrganizationSendResponse]
     """CanOrganizationSend is cheap advice from local knowledge; it says no when in doubt. The permission to
     send is the wallet's debit.
+    Errors: OVERLOADED (too many ask at once).
+    Example: {"organizationId": "org-1"}
+    Example: {"organizationId": "org-1", "brandId": "acme"}
     """
     GetTwilioHealth: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.GetTwilioHealthRequest, _telephony_service_pb2.GetTwilioHealthResponse]
-    """GetTwilioHealth answers whether Twilio can be used at all, and if not, since when and why."""
+    """GetTwilioHealth answers whether Twilio can be used at all, and if not, since when and why.
+    Errors: DATABASE_UNAVAILABLE.
+    Example: {}
+    """
 
 class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
     """TelephonyService keeps Twilio subaccounts as they must stand: suspended while anything blocks their
     organization, active otherwise. It writes down what is wanted and a reconciler drives Twilio until it is
-    so; no rpc but ProvisionSubaccount and ReconcileSubaccounts waits for Twilio. Every rpc may answer INVALID_ARGUMENT and DATABASE_UNAVAILABLE (safe to retry).
+    so; no rpc but ProvisionSubaccount and ReconcileSubaccounts waits for Twilio.
+
+    Any rpc may answer INVALID_ARGUMENT (a field breaks the rule beside it; BadRequest names it) and
+    DATABASE_UNAVAILABLE (try again: every command may be sent again). What else an rpc may answer stands after
+    `Errors`.
+
+    The examples are requests, and one story from the first to the last, if the organization is in good standing
+    and its wallet has money:
+    grpcurl -plaintext -d '<example>' localhost:50053 tollgate.telephony.v1.TelephonyService/<rpc>
     """
 
     @_abc_1.abstractmethod
@@ -77,8 +116,10 @@ class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_telephony_service_pb2.RegisterSubaccountRequest, _abc.Awaitable[_telephony_service_pb2.RegisterSubaccountResponse]],
     ) -> _abc.Awaitable[_telephony_service_pb2.RegisterSubaccountResponse]:
         """RegisterSubaccount puts a subaccount under the organization's rule. An organization may have many.
-        Idempotent; another organization's: ALREADY_LINKED; another brand_id: REFERENCE_CONFLICT; the
-        platform's own account: INVALID_ARGUMENT.
+        Idempotent.
+        Errors: ALREADY_LINKED (another organization's); REFERENCE_CONFLICT (another brand_id; metadata
+        differingFields); INVALID_ARGUMENT (also for the platform's own account).
+        Example: {"organizationId": "org-1", "brandId": "acme", "accountSid": "AC0123456789abcdef0123456789abcdef"}
         """
 
     @_abc_1.abstractmethod
@@ -92,13 +133,12 @@ class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
         blocks the organization by then. The intent is written before Twilio is asked and is carried out even if
         the caller is gone; the call waits for Twilio for as long as four calls may take
         (TELEPHONY_TWILIO_TIMEOUT_SECONDS each) at most.
-        Errors: NOT_ELIGIBLE with the blockers, if the organization may not send: nothing is made while that
-        lasts. PROVIDER_UNAVAILABLE: Twilio did not answer, or not yet; INVALID_STATE with metadata twilioCode:
-        Twilio refuses, at its limit of subaccounts (21480) for one. After both the intent stands and is tried
-        again, so try again with the same reference. REFERENCE_CONFLICT: the reference has another brand_id or
-        friendly_name.
-        Example: {"organization_id": "org-1", "brand_id": "acme", "friendly_name": "Acme Ltd",
-        "reference_id": "acme-twilio"}
+        Errors: NOT_ELIGIBLE (with metadata blockers, if the organization may not send; nothing is made while that
+        lasts); PROVIDER_UNAVAILABLE (Twilio did not answer, or not yet) and INVALID_STATE (Twilio refuses, at its
+        limit of subaccounts for one; metadata twilioCode): the intent stands and is tried again, so try again with
+        the same reference; REFERENCE_CONFLICT (the reference has another brand_id or friendly_name).
+        Example: {"organizationId": "org-1", "brandId": "acme", "friendlyName": "Acme Ltd",
+                  "referenceId": "acme-twilio"}
         """
 
     @_abc_1.abstractmethod
@@ -108,7 +148,9 @@ class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_telephony_service_pb2.SuspendSubaccountsRequest, _abc.Awaitable[_telephony_service_pb2.SuspendSubaccountsResponse]],
     ) -> _abc.Awaitable[_telephony_service_pb2.SuspendSubaccountsResponse]:
         """SuspendSubaccounts sets the operator's block on the organization, now and for subaccounts to come.
-        Already set: OK.
+        Already set: OK, the first note stays.
+        Errors: INVALID_ARGUMENT.
+        Example: {"organizationId": "org-1", "note": "complaints", "actor": "ann"}
         """
 
     @_abc_1.abstractmethod
@@ -117,7 +159,10 @@ class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _telephony_service_pb2.ReactivateSubaccountsRequest,
         context: _aio.ServicerContext[_telephony_service_pb2.ReactivateSubaccountsRequest, _abc.Awaitable[_telephony_service_pb2.ReactivateSubaccountsResponse]],
     ) -> _abc.Awaitable[_telephony_service_pb2.ReactivateSubaccountsResponse]:
-        """ReactivateSubaccounts lifts the operator's block; other blockers stay. Not set: OK."""
+        """ReactivateSubaccounts lifts the operator's block; other blockers stay. Not set: OK.
+        Errors: INVALID_ARGUMENT.
+        Example: {"organizationId": "org-1", "note": "settled", "actor": "ann"}
+        """
 
     @_abc_1.abstractmethod
     def GetSubaccount(
@@ -125,7 +170,10 @@ class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _telephony_service_pb2.GetSubaccountRequest,
         context: _aio.ServicerContext[_telephony_service_pb2.GetSubaccountRequest, _abc.Awaitable[_telephony_service_pb2.GetSubaccountResponse]],
     ) -> _abc.Awaitable[_telephony_service_pb2.GetSubaccountResponse]:
-        """GetSubaccount answers the subaccount as it is known now, or SUBACCOUNT_NOT_FOUND."""
+        """GetSubaccount answers the subaccount as it is known now.
+        Errors: SUBACCOUNT_NOT_FOUND.
+        Example: {"accountSid": "AC0123456789abcdef0123456789abcdef"}
+        """
 
     @_abc_1.abstractmethod
     def ListSubaccounts(
@@ -133,7 +181,11 @@ class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _telephony_service_pb2.ListSubaccountsRequest,
         context: _aio.ServicerContext[_telephony_service_pb2.ListSubaccountsRequest, _abc.Awaitable[_telephony_service_pb2.ListSubaccountsResponse]],
     ) -> _abc.Awaitable[_telephony_service_pb2.ListSubaccountsResponse]:
-        """ListSubaccounts lists subaccounts by account_sid."""
+        """ListSubaccounts lists subaccounts by account_sid.
+        Errors: INVALID_ARGUMENT (a made-up page_token).
+        Example: {"organizationId": "org-1"}
+        Example: {"failing": true}
+        """
 
     @_abc_1.abstractmethod
     def ListSubaccountChanges(
@@ -141,7 +193,10 @@ class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _telephony_service_pb2.ListSubaccountChangesRequest,
         context: _aio.ServicerContext[_telephony_service_pb2.ListSubaccountChangesRequest, _abc.Awaitable[_telephony_service_pb2.ListSubaccountChangesResponse]],
     ) -> _abc.Awaitable[_telephony_service_pb2.ListSubaccountChangesResponse]:
-        """ListSubaccountChanges lists what became of subaccounts, and why, newest first."""
+        """ListSubaccountChanges lists what became of subaccounts, and why, newest first.
+        Errors: INVALID_ARGUMENT (a made-up page_token).
+        Example: {"accountSid": "AC0123456789abcdef0123456789abcdef", "startTime": "2026-11-01T00:00:00Z"}
+        """
 
     @_abc_1.abstractmethod
     def ReconcileSubaccounts(
@@ -153,7 +208,8 @@ class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
         stand, and answers how they stand then. It waits for as long as four calls to Twilio may take
         (TELEPHONY_TWILIO_TIMEOUT_SECONDS each) at most; what was not reached by then, or in vain, shows by its
         observe_time and last_error. None registered: an empty list.
-        Example: {"organization_id": "org-1"}
+        Errors: INVALID_ARGUMENT.
+        Example: {"organizationId": "org-1"}
         """
 
     @_abc_1.abstractmethod
@@ -164,6 +220,9 @@ class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_telephony_service_pb2.CanOrganizationSendResponse]:
         """CanOrganizationSend is cheap advice from local knowledge; it says no when in doubt. The permission to
         send is the wallet's debit.
+        Errors: OVERLOADED (too many ask at once).
+        Example: {"organizationId": "org-1"}
+        Example: {"organizationId": "org-1", "brandId": "acme"}
         """
 
     @_abc_1.abstractmethod
@@ -172,6 +231,9 @@ class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _telephony_service_pb2.GetTwilioHealthRequest,
         context: _aio.ServicerContext[_telephony_service_pb2.GetTwilioHealthRequest, _abc.Awaitable[_telephony_service_pb2.GetTwilioHealthResponse]],
     ) -> _abc.Awaitable[_telephony_service_pb2.GetTwilioHealthResponse]:
-        """GetTwilioHealth answers whether Twilio can be used at all, and if not, since when and why."""
+        """GetTwilioHealth answers whether Twilio can be used at all, and if not, since when and why.
+        Errors: DATABASE_UNAVAILABLE.
+        Example: {}
+        """
 
 def add_TelephonyServiceServicer_to_server(servicer: TelephonyServiceServicer, server: _aio.Server) -> None: ...
