@@ -111,13 +111,20 @@ def changes_logged() -> Iterator[list[str]]:
     )
 
 
+# Of those that stand suspended all that follows is over, too.
 SETTLE = """
 INSERT INTO subaccounts (
     account_sid, organization_id, brand_id, wanted, observed, told, urgent, last_error,
-    attempt_count, next_attempt_time, claim_number, create_time
+    attempt_count, next_attempt_time, claim_number, create_time, aftermath_begin_time,
+    aftermath_due_time, aftermath_attempt_count, aftermath_ended_call_count,
+    aftermath_canceled_message_count, aftermath_found_call_count, aftermath_message_refused,
+    aftermath_error
 )
-SELECT account_sid, $2, '', $3, $3, $3, false, '', 0, now() + interval '1 hour', 0, now()
+SELECT account_sid, $2, '', $3, $3, $3, false, '', 0, in_an_hour, 0, now(), followed.*
 FROM unnest($1::text[]) AS made (account_sid)
+    CROSS JOIN (SELECT now() + interval '1 hour') AS hour (in_an_hour)
+    LEFT JOIN (SELECT now(), now() + interval '1 hour', 0, 0, 0, 0, false, '') AS followed
+    ON $3 = 'SUSPENDED'
 """
 
 
