@@ -20,7 +20,8 @@ from dev.postgres import EmbeddedPostgres, EmbeddedPostgresError
 from dev.stack.errors import StackError
 
 # All else is PostgreSQL's default: above all, fsync and synchronous_commit are on.
-POSTGRES_SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "4GB"}
+# So many services have more connections than a server of their own would have to bear.
+POSTGRES_SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "4GB", "max_connections": "300"}
 
 
 @dataclass(frozen=True, slots=True)
