@@ -18,6 +18,8 @@ from tollgate.telephony.v1 import telephony_service_pb2
 from tollgate.wallet.v1 import wallet_service_pb2
 
 TIMEOUT_SECONDS = 5.0
+# It waits for Twilio.
+RECONCILE_SECONDS = 30.0
 ACTOR = "demo"
 RETURN_URL = "https://platform.example/done"
 CANCEL_URL = "https://platform.example/back"
@@ -118,6 +120,14 @@ class Platform:
         telephony = self._tollgate.telephony
         await call("telephony", telephony.RegisterSubaccount, request, TIMEOUT_SECONDS)
         return "registered"
+
+    async def reconcile(self) -> str:
+        request = telephony_service_pb2.ReconcileSubaccountsRequest(
+            organization_id=self._organization.organization_id
+        )
+        telephony = self._tollgate.telephony
+        await call("telephony", telephony.ReconcileSubaccounts, request, RECONCILE_SECONDS)
+        return "looked at"
 
     async def create_campaign(self, name: str) -> str:
         request = campaign_service_pb2.CreateCampaignRequest(

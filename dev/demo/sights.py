@@ -88,6 +88,13 @@ class Sights:
             _tell_campaign(by_name[name]) for name in CAMPAIGN_NAMES if name in by_name
         )
 
+    async def aftermath(self, account_sid: str) -> str:
+        """What was ended since the suspension."""
+        request = telephony_service_pb2.GetSubaccountRequest(account_sid=account_sid)
+        telephony = self._tollgate.telephony
+        answer = await call("telephony", telephony.GetSubaccount, request, TIMEOUT_SECONDS)
+        return _tell_aftermath(answer.subaccount.aftermath)
+
     async def subaccounts(self) -> str:
         request = telephony_service_pb2.ListSubaccountsRequest(
             organization_id=self._organization_id
@@ -156,6 +163,11 @@ def _tell_pause_reason(reason: campaign_pb2.PauseReason.ValueType) -> str:
 
 def _tell_blocker(blocker: subaccount_pb2.Blocker.ValueType) -> str:
     return subaccount_pb2.Blocker.Name(blocker).removeprefix("BLOCKER_")
+
+
+def _tell_aftermath(aftermath: subaccount_pb2.Aftermath) -> str:
+    left = "nothing left" if aftermath.HasField("clear_time") else "not done yet"
+    return f"calls ended: {aftermath.ended_call_count}, {left}"
 
 
 def _tell_subaccount(subaccount: subaccount_pb2.Subaccount) -> str:

@@ -130,13 +130,30 @@ async def pause_one_by_hand(story: Story) -> None:
 
 async def fall_behind(story: Story) -> None:
     sights = story.sights
+    called = story.organization.account_sids[0]
+    await story.happens(
+        "twilio",
+        f"somebody calls a number of {short(called)}, and is answered",
+        "receive_call",
+        account_sid=called,
+        caller="+15550100",
+        to="+15550101",
+    )
     await renewal_fails(story)
     await story.sees("wallet", sights.wallet, "27.50 USD, frozen (SUBSCRIPTION_INACTIVE)")
     await sees_others(story, "PAUSED (SUBSCRIPTION_INACTIVE)")
     await sees_subaccounts(story, "SUSPENDED")
     blockers = "SUBSCRIPTION_INACTIVE, WALLET_FROZEN, SUBACCOUNT_NOT_ACTIVE"
     await story.sees("telephony", sights.sending, f"may not send: {blockers}")
+    await story.sees("telephony", partial(sights.aftermath, called), "calls ended: 1, nothing left")
     await debits(story, MESSAGE_MICROS, "message-4", "refused: WALLET_FROZEN")
+
+
+async def change_in_console(story: Story) -> None:
+    await story.happens_in_console(story.organization.account_sids[0], "active")
+    looked_at = story.platform.reconcile()
+    await story.asks("telephony", "ReconcileSubaccounts", looked_at, "looked at")
+    await sees_subaccounts(story, "SUSPENDED")
 
 
 async def catch_up(story: Story) -> None:
@@ -252,6 +269,7 @@ STEPS: tuple[tuple[str, Callable[[Story], Awaitable[None]]], ...] = (
     ("A payment is disputed: it cannot be spent until the dispute is won", dispute),
     ("One campaign is paused by hand", pause_one_by_hand),
     ("The subscription is past due: nothing can be spent or sent", fall_behind),
+    ("Somebody activates a subaccount in Twilio's console: it is found out", change_in_console),
     ("The subscription is paid: all is lifted but the manual pause", catch_up),
     ("It is past due again, and an operator grants a day's grace", grant_grace),
     ("A subscription at PayPal takes over", switch_to_paypal),

@@ -10,12 +10,12 @@ from dev.demo.platform import Platform
 from dev.demo.screen import Screen
 from dev.demo.sights import Sights
 from dev.demo.tollgate import Tollgate
-from dev.demo.words import or_refusal
+from dev.demo.words import or_refusal, short
 
 DEADLINE_SECONDS = 10.0
 POLL_SECONDS = 0.05
 
-PROVIDER_NAMES = {"paypal": "PayPal", "stripe": "Stripe"}
+PROVIDER_NAMES = {"paypal": "PayPal", "stripe": "Stripe", "twilio": "Twilio"}
 
 
 class NotAsToldError(Exception):
@@ -44,6 +44,12 @@ class Story:
         told = await self._tollgate.act(provider, verb, **arguments)
         self._screen.show_event(PROVIDER_NAMES[provider], what)
         return str(told)
+
+    async def happens_in_console(self, account_sid: str, status: str) -> None:
+        """Somebody changes a subaccount past Tollgate."""
+        await self._tollgate.set_twilio_status(account_sid, status)
+        what = f"in the console somebody sets {short(account_sid)} to {status}"
+        self._screen.show_event(PROVIDER_NAMES["twilio"], what)
 
     async def deliver_so_often(self, provider: str, times: int) -> None:
         await self._tollgate.deliver_so_often(provider, times)

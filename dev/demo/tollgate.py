@@ -51,6 +51,12 @@ class Tollgate:
         async with self.http.post(url, data=form, allow_redirects=False) as answer:
             return answer.headers.get("Location") or f"HTTP {answer.status}"
 
+    async def set_twilio_status(self, account_sid: str, status: str) -> None:
+        """What somebody does in Twilio's console."""
+        url = f"{self.simulator_urls['twilio']}/_simulator/accounts/{account_sid}"
+        async with self.http.put(url, json={"status": status}) as answer:
+            answer.raise_for_status()
+
     async def twilio_status(self, account_sid: str) -> str:
         """How an account stands at the simulator, past Tollgate."""
         url = f"{self.simulator_urls['twilio']}/_simulator/accounts/{account_sid}"
