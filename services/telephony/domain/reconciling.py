@@ -53,17 +53,18 @@ def claim(subaccount: Subaccount, timing: ReconcileTiming, now: datetime) -> Sub
     From here until the answer is recorded its state at Twilio is open, even if the process dies.
     """
     abandoned = subaccount.lease_end_time is not None
+    # Who had the claim before may have changed it, or not; unless it was only to be looked at.
+    is_open = abandoned and subaccount.observed is ObservedState.UNKNOWN
     lease_end_time = now + timing.lease
     return replace(
         subaccount,
         observed=ObservedState.UNKNOWN if subaccount.drifted else subaccount.observed,
-        # Whoever had the claim before may have changed it, or not.
-        told=subaccount.observed if abandoned else subaccount.told,
+        told=ObservedState.UNKNOWN if is_open else subaccount.told,
         attempt_count=subaccount.attempt_count + 1,
         next_attempt_time=lease_end_time,
         claim_number=subaccount.claim_number + 1,
         lease_end_time=lease_end_time,
-        recheck_time=now + timing.recheck_delay if abandoned else subaccount.recheck_time,
+        recheck_time=now + timing.recheck_delay if is_open else subaccount.recheck_time,
     )
 
 

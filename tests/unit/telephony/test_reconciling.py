@@ -233,7 +233,7 @@ def assert_nobody_is_blamed(before: Subaccount, after: Subaccount, now: datetime
     assert after.next_attempt_time == now
 
 
-def claimed_of(wanted: WantedState, observed: ObservedState) -> Subaccount:
+def claimed_of(wanted: WantedState | None, observed: ObservedState) -> Subaccount:
     """Return a subaccount that stood so when it was claimed."""
     subaccount = replace(
         new_world(observed).subaccount, wanted=wanted, observed=observed, told=observed
@@ -316,6 +316,13 @@ def test_an_abandoned_claim_leaves_the_outcome_open() -> None:
     again = claim(abandoned, TIMING, START + TIMING.lease)
     assert again.told is ObservedState.UNKNOWN
     assert again.recheck_time is not None
+
+
+@pytest.mark.parametrize("wanted", [None, WantedState.ACTIVE])
+def test_an_abandoned_look_leaves_nothing_open(wanted: WantedState | None) -> None:
+    abandoned = claimed_of(wanted, ObservedState.ACTIVE)
+    again = claim(want(abandoned, WantedState.SUSPENDED, START), TIMING, START + TIMING.lease)
+    assert (again.told, again.recheck_time) == (ObservedState.ACTIVE, None)
 
 
 def test_only_where_no_call_of_ours_can_have_come_late_did_somebody_else_change_it() -> None:
