@@ -2,10 +2,8 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from aiohttp import BasicAuth, ClientSession
 
 from dev.simulators.faults import Hang, Latency, Refusal, Unavailable
 from dev.simulators.twilio import TwilioSimulator
@@ -20,50 +18,21 @@ from services.telephony.operations.recording import Outcome
 from tests.integration.telephony.conftest import Parts, make_ending, telephony_settings
 from tests.integration.telephony.levels import make_good, wallet_level
 from tests.integration.telephony.steps import ACTIVE, ONE, SUSPENDED, THREE, TWO, TelephonySteps
+from tests.integration.telephony.traffic import call, open_calls, schedule
 from tests.support.databases import ServiceDatabase
 from tests.support.level_steps import ORGANIZATION
 from tests.support.services import running
-from tests.support.stack import TWILIO_SID, TWILIO_TOKEN
 from tests.support.waiting import eventually
 from tollgate.telephony.v1 import subaccount_pb2
 
 ON = {"end_calls": True, "cancel_scheduled_messages": True}
 FOUR, FIVE = (f"AC{digit * 32}" for digit in "45")
-OPEN = {CallStatus.QUEUED, CallStatus.RINGING, CallStatus.IN_PROGRESS}
 
 
 @pytest.fixture
 def settings(database: ServiceDatabase, twilio: TwilioSimulator) -> TelephonySettings:
     """Settings of a service that ends what goes on, and looks again soon."""
     return telephony_settings(database, twilio, **ON, twilio_recheck_seconds=0.2)
-
-
-def call(twilio: TwilioSimulator, count: int, account_sid: str = ONE) -> None:
-    """Let people call the account."""
-    for _ in range(count):
-        twilio.receive_call(account_sid, "+15550001111", "+15550002222")
-
-
-def open_calls(twilio: TwilioSimulator, account_sid: str = ONE) -> int:
-    return sum(each.status in OPEN for each in twilio.calls(account_sid))
-
-
-async def schedule(twilio: TwilioSimulator, **changed: str) -> None:
-    """Have the account's own backend send a message later, or now."""
-    later = datetime.now(UTC) + timedelta(days=1)
-    fields = {
-        "To": "+15550003333",
-        "MessagingServiceSid": f"MG{'0' * 32}",
-        "Body": "hello",
-        "ScheduleType": "fixed",
-        "SendAt": later.isoformat(),
-    }
-    url = f"{twilio.base_url}/2010-04-01/Accounts/{ONE}/Messages.json"
-    async with (
-        ClientSession(auth=BasicAuth(TWILIO_SID, TWILIO_TOKEN)) as http,
-        http.post(url, data={**fields, **changed}) as answer,
-    ):
-        assert answer.status == 201
 
 
 def asked(twilio: TwilioSimulator, *operations: str) -> int:

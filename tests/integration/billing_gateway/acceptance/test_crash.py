@@ -6,8 +6,7 @@ every step, each both before it is taken and before its answer arrives.
 
 import asyncio
 import itertools
-import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +22,7 @@ from tests.integration.billing_gateway.acceptance.organization import Organizati
 from tests.integration.billing_gateway.acceptance.stories import play
 from tests.integration.billing_gateway.checkouts_asked import create_top_up
 from tests.integration.billing_gateway.subscriptions_told import history_of
+from tests.support.crashing.deaths import deaths
 from tests.support.crashing.gateway import GatewayProcess, settings_for
 from tests.support.crashing.nursery import Nursery, open_nursery
 from tests.support.crashing.wires import Death, Wires
@@ -34,8 +34,6 @@ from tests.support.waiting import eventually
 from tollgate.campaign.v1 import campaign_service_pb2
 from tollgate.wallet.v1 import wallet_pb2, wallet_service_pb2
 
-# Of all deaths one in so many is tried, others each time. Odd, so that both sides of steps come by.
-ONE_IN = round(25 / SEARCH_TIMES) | 1
 OTHERS = ("wallet", "campaign", "telephony")
 NUMBERS = itertools.count()
 
@@ -121,14 +119,6 @@ async def gateway(
     await wires.close()
     await connection.close()
     print(log_file.read_text())  # noqa: T201 - shown with a failure
-
-
-def deaths() -> Iterator[Death]:
-    """Return what is tried, step after step, for as long as somebody gets there."""
-    for number in itertools.count(random.randrange(ONE_IN), ONE_IN):
-        death = Death(1 + number // 2, is_step_taken=number % 2 == 1)
-        print(death)  # noqa: T201 - shown with a failure
-        yield death
 
 
 class Seen(NamedTuple):
