@@ -56,7 +56,7 @@ async def build(settings: TelephonySettings) -> Service:
         registry=metrics.registry,
     )
     endings = settings.endings
-    ending = Ending(database, twilio, back_off, endings) if endings else None
+    ending = Ending(database, twilio, trouble, back_off, endings) if endings else None
     claiming = Claiming(database, policy, timing)
     reconciler = Reconciler(
         claiming, driving, ending, recording=recording, trouble=trouble, settings=settings
@@ -67,8 +67,8 @@ async def build(settings: TelephonySettings) -> Service:
         policy,
         timing,
         reconciler.wake,
-        back_off_max_seconds=settings.twilio_back_off_max_seconds,
-        refused_back_off_max_seconds=settings.twilio_refused_back_off_max_seconds,
+        trouble=trouble,
+        back_off=back_off,
         registry=metrics.registry,
     )
     provisioner = Provisioner(creation, settings)

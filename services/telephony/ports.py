@@ -16,10 +16,9 @@ from services.telephony.domain.values import ObservedState, WantedState
 class TwilioError(Exception):
     """A call to Twilio came to nothing. The failure's message may be logged and shown."""
 
-    def __init__(self, failure: Failure, retry_after_seconds: float = 0.0) -> None:
+    def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
         self.failure = failure
-        self.retry_after_seconds = retry_after_seconds
 
 
 class TwilioUnavailableError(TwilioError):
@@ -34,7 +33,7 @@ class TwilioBusyError(TwilioError):
 
     def __init__(self, retry_after_seconds: float) -> None:
         message = "Twilio answered HTTP 429: too many calls at once"
-        super().__init__(refusal(TOO_MANY_CALLS, message), retry_after_seconds)
+        super().__init__(refusal(TOO_MANY_CALLS, message, retry_after_seconds))
 
 
 class TwilioRefusedError(TwilioError):

@@ -4,12 +4,13 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from libs.workers import PollingWorker, Worker
 from services.telephony.config import TelephonySettings
 from services.telephony.domain.aftermath import AftermathAnswer
 from services.telephony.domain.reconciling import Answer
+from services.telephony.domain.trouble import Call
 from services.telephony.domain.values import DueSearch, Work
 from services.telephony.operations.aftermath import Ending
 from services.telephony.operations.claiming import Claim, Claiming
@@ -79,7 +80,8 @@ class Reconciler:
             half = max(1, calls_max // 2)
             self._others.append(Lane(Work.AFTERMATH, calls_max=half, ahead_max=0))
         # A claim that has waited longer might end before its calls do.
-        self._time_for_calls = settings.reconcile_timing.lease.total_seconds() / 2
+        self._timing = settings.reconcile_timing
+        self._time_for_calls = self._timing.lease.total_seconds() / 2
         self._left_aside: dict[str, float] = {}
         self._poller = PollingWorker(self.name, self._claim, settings.poll_interval_seconds)
         self._stopping = False
@@ -150,19 +152,32 @@ class Reconciler:
     async def _reconcile(self, lane: Lane, claim: Claim) -> None:
         try:
             answer = await self._drive_if_there_is_time(claim)
-            if isinstance(answer, Answer) and answer.failure:
+            if answer and answer.failure:
                 # Before the next call: if Twilio is in trouble, there is to be none.
-                answer = await self._trouble.hear(claim.subaccount, answer)
+                answer = replace(answer, counts=await self._tell_of(claim, answer))
         finally:
             lane.call_count -= 1
         if not self._stopping:
             self._call()
         if self._can_claim_more:
             self._poller.wake()
-        if isinstance(answer, Answer) and not answer.failure:
-            await self._trouble.hear(claim.subaccount, answer)
+        if answer and not answer.failure:
+            await self._tell_of(claim, answer)
         if await self._recording.record(Outcome(claim, answer)):
             self._poller.wake()
+
+    async def _tell_of(self, claim: Claim, answer: Answer | AftermathAnswer) -> bool:
+        """Let it be heard what Twilio did; answer whether a failure is the subaccount's own."""
+        driven = claim.subaccount
+        return await self._trouble.hear(
+            Call(
+                driven.account_sid,
+                self._timing.claim_time(driven.lease_end_time),
+                answer.failure,
+                changed=answer.changed,
+                of_accounts=claim.work is not Work.AFTERMATH,
+            )
+        )
 
     async def _drive_if_there_is_time(self, claim: Claim) -> Answer | AftermathAnswer | None:
         if claim.deadline - asyncio.get_running_loop().time() < self._time_for_calls:

@@ -73,20 +73,33 @@ class AftermathAnswer:
     goes_on: bool
     next_delay: timedelta
     failure: Failure | None
+    # A failure is the subaccount's, and not all of Twilio's.
+    counts: bool = True
+
+    @property
+    def changed(self) -> bool:
+        """Twilio has ended something."""
+        return self.ended_call_count + self.canceled_message_count > 0
 
 
 def continue_aftermath(aftermath: Aftermath, answer: AftermathAnswer, now: datetime) -> Aftermath:
     """Return what is left after a look."""
     found = answer.found_call_count
-    continued = replace(
+    looked = replace(
         aftermath,
-        due_time=now if answer.goes_on else now + answer.next_delay,
-        attempt_count=0 if answer.goes_on or answer.clear else aftermath.attempt_count + 1,
+        due_time=now,
         ended_call_count=aftermath.ended_call_count + answer.ended_call_count,
         canceled_message_count=aftermath.canceled_message_count + answer.canceled_message_count,
         found_call_count=aftermath.found_call_count if found is None else found,
         message_page=answer.message_page,
         message_refused=answer.message_refused,
+    )
+    if not answer.counts:
+        return replace(looked, clear_time=None if found else aftermath.clear_time)
+    continued = replace(
+        looked,
+        due_time=now if answer.goes_on else now + answer.next_delay,
+        attempt_count=0 if answer.goes_on or answer.clear else aftermath.attempt_count + 1,
         clear_time=(aftermath.clear_time or now) if answer.clear else None,
     )
     if answer.failure:

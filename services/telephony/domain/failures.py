@@ -57,6 +57,13 @@ class Failure:
     code: int = 0
     # Nobody answered, or nothing that could be used.
     unanswered: bool = False
+    # Twilio's, 0 if it did not ask for any.
+    retry_after_seconds: float = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether what was asked for was done is not known: Twilio did not say no."""
+        return not self.code
 
 
 def no_usable_answer(message: str) -> Failure:
@@ -64,7 +71,13 @@ def no_usable_answer(message: str) -> Failure:
     return Failure(Action.RETRY, message, unanswered=True)
 
 
-def refusal(code: int, message: str) -> Failure:
+def refusal(code: int, message: str, retry_after_seconds: float = 0.0) -> Failure:
     """Return the failure of a call to which Twilio said no."""
     advice = ADVICE_OF.get(code, UNKNOWN_CODE)
-    return Failure(advice.action, f"{message} ({advice.next_step})", code)
+    text = f"{message} ({advice.next_step})"
+    return Failure(advice.action, text, code, retry_after_seconds=retry_after_seconds)
+
+
+def defect(error: Exception) -> Failure:
+    """Return the failure of what went wrong on our side, and says nothing of Twilio."""
+    return Failure(Action.RETRY, f"internal error: {type(error).__name__}")

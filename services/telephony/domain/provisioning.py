@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from services.telephony.domain.failures import Action, Failure
 from services.telephony.domain.reconciling import ReconcileTiming
 from services.telephony.domain.values import ObservedState, Subaccount
 
@@ -91,12 +92,11 @@ class TwilioAccount:
 
 @dataclass(frozen=True, slots=True)
 class Vain:
-    """What an attempt came to. One that is not open made no account for sure."""
+    """What an attempt in vain came to; `counts` tells that it was not all of Twilio's failure."""
 
-    error: str
-    open: bool
-    refusal_code: int | None
+    failure: Failure
     retry_delay: timedelta
+    counts: bool = True
 
 
 def problem_with_name(friendly_name: str) -> str | None:
@@ -164,13 +164,22 @@ def begin_create(
 
 def fail(provision: Provision, claimed: Provision, vain: Vain, now: datetime) -> Provision:
     """Return the intent after an attempt in vain."""
-    next_create_time = provision.next_create_time if vain.open else claimed.next_create_time
+    # What Twilio has refused made no account for sure.
+    sent = provision if vain.failure.is_open else claimed
+    tried = replace(provision, next_create_time=sent.next_create_time)
+    if not vain.counts:
+        return put_off(tried, now)
+    is_refused = vain.failure.action is not Action.RETRY
     return replace(
-        _released(provision, now + vain.retry_delay),
-        last_error=vain.error,
-        refusal_code=vain.refusal_code,
-        next_create_time=next_create_time,
+        _released(tried, now + vain.retry_delay),
+        last_error=vain.failure.message,
+        refusal_code=vain.failure.code if is_refused else None,
     )
+
+
+def put_off(provision: Provision, now: datetime) -> Provision:
+    """Return the intent as if there had been no attempt: it is due once Twilio can be used."""
+    return replace(_released(provision, now), attempt_count=max(0, provision.attempt_count - 1))
 
 
 def choose(

@@ -41,6 +41,11 @@ class ReconcileTiming:
     lease: timedelta
     recheck_delay: timedelta
 
+    def claim_time(self, lease_end_time: datetime | None) -> datetime:
+        """Return when a claim that is held until then was made."""
+        assert lease_end_time is not None
+        return lease_end_time - self.lease
+
     @property
     def probe_lease(self) -> timedelta:
         """Half of it, since a probe is one call and never two."""
@@ -131,6 +136,11 @@ class Answer:
     def learned(self) -> bool:
         """Twilio said how the subaccount stands."""
         return self.observed not in (None, ObservedState.UNKNOWN)
+
+    @property
+    def changed(self) -> bool:
+        """Twilio has made a change."""
+        return self.learned and not self.looked
 
     def reason(self, claimed: Subaccount) -> Reason:
         """Return why it stands otherwise than before, if it does.

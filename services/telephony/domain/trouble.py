@@ -8,7 +8,9 @@ from services.telephony.domain.failures import TOO_MANY_CALLS, Action, Failure
 from services.telephony.domain.values import Blocker, ObservedState, Standing
 
 FAILURES_MIN = 3
-ACCOUNTS_MIN = 2
+NAMES_MIN = 2
+# The parent's, which nobody else has.
+PARENT = ""
 
 NOT_ACTIVE_CODES = frozenset({10001, 20005, 21472})
 # Such a refusal may be the account's or the parent's; asking for the parent tells.
@@ -56,9 +58,9 @@ class TwilioHealth:
     state: TwilioState
     since: datetime
     last_error: str
-    # Calls in a row that got no answer, and of which accounts; two of those are enough.
+    # Calls in a row that got no answer, and for whom those were; two of those are enough.
     failure_count: int
-    failing_account_sids: tuple[str, ...]
+    failing_names: tuple[str, ...]
     # Probes in trouble since a change succeeded last; the pauses between them grow with it.
     probe_count: int
     probe_due_time: datetime | None
@@ -78,17 +80,23 @@ class TwilioHealth:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What came of driving a subaccount, as far as it tells something about Twilio as a whole."""
+    """What came of a claim's calls, as far as it tells something about Twilio as a whole."""
 
-    account_sid: str
+    # Of the subaccount, or of the intent to have one.
+    name: str
     claim_time: datetime
     failure: Failure | None
     changed: bool
+    # Accounts were asked for. What goes on in them Twilio may fail to tell, and still tell of them.
+    of_accounts: bool = True
 
     @property
     def is_doubtful(self) -> bool:
         """Whose trouble it is must be asked."""
-        return self.failure is not None and self.failure.code in DOUBTFUL_CODES
+        if self.failure is None:
+            return False
+        unanswered_aside = self.failure.unanswered and not self.of_accounts
+        return self.failure.code in DOUBTFUL_CODES or unanswered_aside
 
     def is_old_news(self, health: TwilioHealth) -> bool:
         """It began before Twilio came to stand as it does, and tells nothing of that."""
@@ -113,26 +121,31 @@ def hear(health: TwilioHealth, call: Call, pause: timedelta, now: datetime) -> T
     failure = call.failure
     if failure is None:
         probe_count = 0 if call.changed else health.probe_count
-        return replace(health, failure_count=0, failing_account_sids=(), probe_count=probe_count)
+        return replace(health, failure_count=0, failing_names=(), probe_count=probe_count)
     if failure.action is Action.PARENT:
         return _in_trouble(health, TwilioState.PARENT_SUSPENDED, failure.message, pause, now)
     if call.is_doubtful:
-        return replace(health, probe_due_time=health.probe_due_time or now)
+        return replace(
+            health,
+            failure_count=health.failure_count + failure.unanswered,
+            probe_due_time=health.probe_due_time or now,
+        )
     if failure.unanswered:
-        return _without_answer(health, call.account_sid, failure.message, pause, now)
+        return _without_answer(health, call.name, failure.message, pause, now)
     return health
 
 
 def _without_answer(
-    health: TwilioHealth, account_sid: str, message: str, pause: timedelta, now: datetime
+    health: TwilioHealth, name: str, message: str, pause: timedelta, now: datetime
 ) -> TwilioHealth:
-    account_sids = dict.fromkeys((*health.failing_account_sids, account_sid))
+    failing = dict.fromkeys((*health.failing_names, name))
     counted = replace(
         health,
         failure_count=health.failure_count + 1,
-        failing_account_sids=tuple(account_sids)[:ACCOUNTS_MIN],
+        failing_names=tuple(failing)[:NAMES_MIN],
     )
-    if counted.failure_count < FAILURES_MIN or len(account_sids) < ACCOUNTS_MIN:
+    is_one_accounts = len(failing) < NAMES_MIN and PARENT not in failing
+    if counted.failure_count < FAILURES_MIN or is_one_accounts:
         return counted
     return _in_trouble(counted, TwilioState.UNAVAILABLE, message, pause, now)
 
@@ -185,7 +198,9 @@ def record_probe(
 def _unprobed(
     ended: TwilioHealth, failure: Failure, pause: timedelta, now: datetime
 ) -> TwilioHealth:
-    return ended if ended.in_trouble else _without_answer(ended, "", failure.message, pause, now)
+    return (
+        ended if ended.in_trouble else _without_answer(ended, PARENT, failure.message, pause, now)
+    )
 
 
 def _with_parent(

@@ -17,11 +17,11 @@ from services.telephony.domain.aftermath import (
     AftermathAnswer,
     Endings,
 )
-from services.telephony.domain.failures import ADVICE_OF, Action, Failure, no_usable_answer
+from services.telephony.domain.failures import ADVICE_OF, Action, Failure, defect, no_usable_answer
 from services.telephony.operations.backing_off import BackOff, jittered
 from services.telephony.operations.claiming import Claim
-from services.telephony.operations.driving import RETRY_AFTER_SECONDS_MAX
 from services.telephony.operations.recording import names
+from services.telephony.operations.trouble import TwilioTrouble
 from services.telephony.ports import TwilioError, TwilioRefusedError, TwilioTraffic
 from services.telephony.storage import subaccounts
 
@@ -66,10 +66,16 @@ class Ending:
     """Looks at what a suspended subaccount still has going on, and ends it."""
 
     def __init__(
-        self, database: Database, twilio: TwilioTraffic, back_off: BackOff, endings: Endings
+        self,
+        database: Database,
+        twilio: TwilioTraffic,
+        trouble: TwilioTrouble,
+        back_off: BackOff,
+        endings: Endings,
     ) -> None:
         self._database = database
         self._twilio = twilio
+        self._trouble = trouble
         self._back_off = back_off
         self._endings = endings
 
@@ -91,7 +97,7 @@ class Ending:
             look.errors.append(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, other subaccounts go on
             get_logger().exception("aftermath_defect", **names(claim))
-            return self._answer(look, no_usable_answer(f"internal error: {type(error).__name__}"))
+            return self._answer(look, defect(error))
         return self._answer(look, look.errors[-1].failure if look.errors else None)
 
     async def _end_calls(self, look: Look) -> None:
@@ -131,11 +137,12 @@ class Ending:
         return canceled
 
     async def _may_go_on(self, look: Look) -> bool:
-        """Tell whether one more may be ended: there is time for it, and the suspension stands."""
+        """Tell whether one more may be ended: Twilio can be used, and the suspension stands."""
         left_seconds = look.claim.deadline - asyncio.get_running_loop().time()
         if (
             look.tried_count == ENDED_AT_ONCE_MAX
             or left_seconds < self._endings.call_timeout_seconds
+            or not self._trouble.is_over
         ):
             look.more = True
             return False
@@ -170,8 +177,6 @@ class Ending:
     def _answer(self, look: Look, failure: Failure | None) -> AftermathAnswer:
         if failure:
             self._log(look, failure)
-        asked_seconds = max((error.retry_after_seconds for error in look.errors), default=0.0)
-        asked_seconds = min(asked_seconds, RETRY_AFTER_SECONDS_MAX)
         clear = failure is None and self._is_clear(look)
         goes_on = look.more and look.got_on and not look.is_over
         return AftermathAnswer(
@@ -182,9 +187,7 @@ class Ending:
             message_refused=look.message_refused,
             clear=clear,
             goes_on=goes_on,
-            next_delay=timedelta(
-                seconds=max(self._wait_seconds(look, failure, clear=clear), asked_seconds)
-            ),
+            next_delay=self._next_delay(look, failure, clear=clear),
             failure=failure,
         )
 
@@ -193,14 +196,17 @@ class Ending:
         no_messages = not self._endings.scheduled_messages or look.message_page is None
         return no_calls and no_messages and not look.message_refused
 
-    def _wait_seconds(self, look: Look, failure: Failure | None, *, clear: bool) -> float:
-        if clear:
-            is_first = look.aftermath.clear_time is None
-            endings = self._endings
-            # Twilio's lists may be a little behind what has happened.
-            return endings.recheck_seconds if is_first else jittered(endings.sweep_seconds)
-        action = failure.action if failure else Action.RETRY
-        return self._back_off.seconds(action, look.aftermath.attempt_count)
+    def _next_delay(self, look: Look, failure: Failure | None, *, clear: bool) -> timedelta:
+        retry_count = look.aftermath.attempt_count
+        if failure:
+            return self._back_off.delay(failure, retry_count)
+        if not clear:
+            return timedelta(seconds=self._back_off.seconds(Action.RETRY, retry_count))
+        is_first = look.aftermath.clear_time is None
+        endings = self._endings
+        # Twilio's lists may be a little behind what has happened.
+        seconds = endings.recheck_seconds if is_first else jittered(endings.sweep_seconds)
+        return timedelta(seconds=seconds)
 
     def _log(self, look: Look, failure: Failure) -> None:
         log = get_logger().warning if failure.action is Action.RETRY else get_logger().error

@@ -2,13 +2,16 @@
 
 import random
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import assert_never
 
 from libs.workers import back_off_seconds
-from services.telephony.domain.failures import Action
+from services.telephony.domain.failures import Action, Failure
 
 BACK_OFF_BASE_SECONDS = 0.5
 WAIT_BACK_OFF_BASE_SECONDS = 10.0
+# However long Twilio asks to wait: a suspension is not put off for ever.
+RETRY_AFTER_SECONDS_MAX = 60.0
 # So that what was looked at together is not looked at together again.
 SWEEP_JITTER = (0.75, 1.25)
 
@@ -19,6 +22,11 @@ class BackOff:
 
     max_seconds: float
     refused_max_seconds: float
+
+    def delay(self, failure: Failure, retry_count: int) -> timedelta:
+        """Return how long to wait after a failure; Twilio may ask for more."""
+        asked_seconds = min(failure.retry_after_seconds, RETRY_AFTER_SECONDS_MAX)
+        return timedelta(seconds=max(self.seconds(failure.action, retry_count), asked_seconds))
 
     def seconds(self, action: Action, retry_count: int) -> float:
         """Return the pause before the next attempt."""

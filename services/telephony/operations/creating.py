@@ -5,16 +5,15 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
 
 from prometheus_client import CollectorRegistry, Counter
 
 from libs.database import Connection, Database, DatabaseUnavailableError
 from libs.logs import get_logger
-from libs.workers import back_off_seconds
 from services.telephony.domain.changes import ChangeCause
 from services.telephony.domain.commands import Reevaluate
 from services.telephony.domain.decision import blockers
+from services.telephony.domain.failures import Action, Failure, defect, no_usable_answer
 from services.telephony.domain.provisioning import (
     Provision,
     TwilioAccount,
@@ -24,30 +23,24 @@ from services.telephony.domain.provisioning import (
     claim,
     doubles_of,
     fail,
+    put_off,
     register_account,
     swept,
 )
 from services.telephony.domain.reconciling import ReconcileTiming
+from services.telephony.domain.trouble import Call, TwilioState
 from services.telephony.domain.values import (
     ObservedState,
     Subaccount,
     SuspensionPolicy,
     WantedState,
 )
-from services.telephony.operations.backing_off import (
-    BACK_OFF_BASE_SECONDS,
-    WAIT_BACK_OFF_BASE_SECONDS,
-)
-from services.telephony.operations.driving import RETRY_AFTER_SECONDS_MAX
+from services.telephony.operations.backing_off import BackOff
 from services.telephony.operations.settling import Settlement, settle
 from services.telephony.operations.subaccounts import register_in
-from services.telephony.ports import (
-    TwilioAccountMaker,
-    TwilioError,
-    TwilioRefusedError,
-    TwilioUnavailableError,
-)
-from services.telephony.storage import provisions, subaccounts
+from services.telephony.operations.trouble import TwilioTrouble
+from services.telephony.ports import TwilioAccountMaker, TwilioError
+from services.telephony.storage import provisions, subaccounts, trouble
 from services.telephony.storage.provisions import DueProvision
 
 # One of so many is worked on, so that one that is held up does not keep all the others waiting.
@@ -73,8 +66,8 @@ class Creation:
         timing: ReconcileTiming,
         wake_reconciler: Callable[[], None],
         *,
-        back_off_max_seconds: float,
-        refused_back_off_max_seconds: float,
+        trouble: TwilioTrouble,
+        back_off: BackOff,
         registry: CollectorRegistry,
     ) -> None:
         self._database = database
@@ -82,8 +75,8 @@ class Creation:
         self._policy = policy
         self._timing = timing
         self._wake_reconciler = wake_reconciler
-        self._back_off_max_seconds = back_off_max_seconds
-        self._refused_back_off_max_seconds = refused_back_off_max_seconds
+        self._trouble = trouble
+        self._back_off = back_off
         self._doubles = Counter(
             "tollgate_twilio_double_accounts",
             "Accounts that Twilio made twice for one reference; they are suspended.",
@@ -105,34 +98,42 @@ class Creation:
         try:
             # Measured from before the claim: when the lease ends, no call of it is under way.
             async with asyncio.timeout_at(start_time + self._timing.lease.total_seconds()):
-                await self._work(claimed)
+                changed = await self._work(claimed)
         except DatabaseUnavailableError:
             raise
         except ClaimLostError:
             get_logger().warning("provision_claim_lost", **_names(claimed))
         except TimeoutError:
-            error = TwilioUnavailableError("the lease ended before Twilio answered")
-            await self._note_failure(claimed, error)
+            failure = no_usable_answer("the lease ended before Twilio answered")
+            await self._note_failure(claimed, failure)
         except TwilioError as error:
-            await self._note_failure(claimed, error)
+            await self._note_failure(claimed, error.failure)
         except Exception as error:  # noqa: BLE001 - whatever it is, other intents go on
             get_logger().exception("provision_defect", **_names(claimed))
-            failure = TwilioUnavailableError(f"internal error: {type(error).__name__}")
-            await self._note_failure(claimed, failure)
+            await self._note_failure(claimed, defect(error))
+        else:
+            await self._tell_of(claimed, None, changed=changed)
 
-    async def _work(self, claimed: Provision) -> None:
+    async def _tell_of(self, claimed: Provision, failure: Failure | None, *, changed: bool) -> bool:
+        """Let it be heard what Twilio did; answer whether a failure is the intent's own."""
+        claim_time = self._timing.claim_time(claimed.lease_end_time)
+        return await self._trouble.hear(Call(claimed.tag, claim_time, failure, changed=changed))
+
+    async def _work(self, claimed: Provision) -> bool:
+        """Do what is to be done next; answer whether Twilio has made a change."""
         accounts = await self._twilio.list_accounts(claimed.account_name)
         if claimed.account_sid is not None:
-            await self._suspend_doubles(claimed, accounts)
-        elif not await self._register_one(claimed, accounts):
-            await self._create(claimed)
+            return await self._suspend_doubles(claimed, accounts)
+        return not await self._register_one(claimed, accounts) and await self._create(claimed)
 
-    async def _create(self, claimed: Provision) -> None:
+    async def _create(self, claimed: Provision) -> bool:
         if not await self._database.transact(self._begin, claimed):
-            return
+            return False
         account = await self._twilio.create_account(claimed.account_name)
         if not await self._register_one(claimed, [account]):
-            raise TwilioUnavailableError("the account that was made is somebody else's already")
+            taken = "the account that was made is somebody else's already"
+            raise TwilioError(Failure(Action.RETRY, taken))
+        return True
 
     async def _register_one(self, claimed: Provision, accounts: Sequence[TwilioAccount]) -> bool:
         """Register one of the accounts if one is the intent's; answer whether one is."""
@@ -143,7 +144,7 @@ class Creation:
         self._wake_reconciler()
         return True
 
-    async def _suspend_doubles(self, claimed: Provision, accounts: Sequence[TwilioAccount]) -> None:
+    async def _suspend_doubles(self, claimed: Provision, accounts: Sequence[TwilioAccount]) -> bool:
         active, news = await self._database.transact(self._note_doubles, claimed, accounts)
         for account_sid in news:
             self._doubles.inc()
@@ -152,6 +153,7 @@ class Creation:
         if errors:
             raise errors[0]
         await self._database.transact(self._finish_look, claimed)
+        return bool(active)
 
     async def _suspend(self, account_sid: str) -> TwilioError | None:
         try:
@@ -159,7 +161,8 @@ class Creation:
         except TwilioError as error:
             return error
         if state is ObservedState.ACTIVE:
-            return TwilioUnavailableError(f"Twilio left the account {account_sid} active")
+            unchanged = f"Twilio left the account {account_sid} active"
+            return TwilioError(Failure(Action.RETRY, unchanged))
         return None
 
     async def _claim(self, connection: Connection, due: DueProvision) -> Provision | None:
@@ -174,6 +177,9 @@ class Creation:
     async def _begin(self, connection: Connection, claimed: Provision) -> bool:
         """Commit that a create is sent, if nothing blocks and none may still be under way."""
         settlement, provision = await self._lock(connection, claimed)
+        if await trouble.read_state(connection) is not TwilioState.OK:
+            await provisions.save(connection, put_off(provision, settlement.now))
+            return False
         blocked = bool(blockers(settlement.organization, settlement.now))
         begun = begin_create(provision, blocked=blocked, timing=self._timing, now=settlement.now)
         if begun is None:
@@ -218,31 +224,14 @@ class Creation:
         settlement, provision = await self._lock(connection, claimed)
         await provisions.save(connection, swept(provision, self._timing, settlement.now))
 
-    async def _note_failure(self, claimed: Provision, error: TwilioError) -> None:
-        refused = isinstance(error, TwilioRefusedError)
-        log = get_logger().error if refused else get_logger().warning
-        log("provision_failed", error=str(error), **_names(claimed))
-        vain = Vain(
-            error=str(error),
-            open=isinstance(error, TwilioUnavailableError),
-            refusal_code=error.failure.code if isinstance(error, TwilioRefusedError) else None,
-            retry_delay=self._retry_delay(claimed, error),
-        )
+    async def _note_failure(self, claimed: Provision, failure: Failure) -> None:
+        counts = await self._tell_of(claimed, failure, changed=False)
+        if counts:
+            log = get_logger().warning if failure.action is Action.RETRY else get_logger().error
+            log("provision_failed", error=failure.message, action=failure.action, **_names(claimed))
+        vain = Vain(failure, self._back_off.delay(failure, claimed.attempt_count - 1), counts)
         with suppress(ClaimLostError):
             await self._database.transact(self._fail, claimed, vain)
-
-    def _retry_delay(self, claimed: Provision, error: TwilioError) -> timedelta:
-        retry_count = claimed.attempt_count - 1
-        if isinstance(error, TwilioRefusedError):
-            wait_seconds = back_off_seconds(
-                retry_count, WAIT_BACK_OFF_BASE_SECONDS, self._refused_back_off_max_seconds
-            )
-        else:
-            wait_seconds = back_off_seconds(
-                retry_count, BACK_OFF_BASE_SECONDS, self._back_off_max_seconds
-            )
-        asked_seconds = min(error.retry_after_seconds, RETRY_AFTER_SECONDS_MAX)
-        return timedelta(seconds=max(wait_seconds, asked_seconds))
 
     async def _lock(
         self, connection: Connection, claimed: Provision

@@ -6,7 +6,7 @@ from datetime import timedelta
 from libs.database import Connection, Database, DatabaseUnavailableError
 from libs.logs import get_logger
 from services.telephony.domain.commands import Reevaluate
-from services.telephony.domain.failures import Action, Failure, no_usable_answer
+from services.telephony.domain.failures import Action, Failure, defect, no_usable_answer
 from services.telephony.domain.reconciling import Answer, needs_driving
 from services.telephony.domain.values import (
     ObservedState,
@@ -18,16 +18,8 @@ from services.telephony.operations.backing_off import BackOff, jittered
 from services.telephony.operations.claiming import Claim
 from services.telephony.operations.recording import names
 from services.telephony.operations.settling import settle
-from services.telephony.ports import (
-    TwilioAccounts,
-    TwilioError,
-    TwilioRefusedError,
-    TwilioUnavailableError,
-)
+from services.telephony.ports import TwilioAccounts, TwilioError, TwilioRefusedError
 from services.telephony.storage import subaccounts
-
-# However long Twilio asks to wait: a suspension is not put off for ever.
-RETRY_AFTER_SECONDS_MAX = 60.0
 
 
 class Driving:
@@ -57,7 +49,7 @@ class Driving:
             failure = no_usable_answer("the lease ended before Twilio answered")
         except Exception as error:  # noqa: BLE001 - whatever it is, other subaccounts go on
             get_logger().exception("reconcile_defect", **names(claim))
-            failure = Failure(Action.RETRY, f"internal error: {type(error).__name__}")
+            failure = defect(error)
         return self._failed(claim.subaccount, failure, ObservedState.UNKNOWN)
 
     async def _drive(self, claimed: Subaccount) -> Answer:
@@ -83,7 +75,7 @@ class Driving:
         try:
             observed = await self._twilio.fetch_status(claimed.account_sid)
         except TwilioError as error:
-            return self._failed(claimed, error.failure, None, error.retry_after_seconds)
+            return self._failed(claimed, error.failure, None)
         return Answer(observed, self._until_next_look(), looked=True)
 
     async def _change(self, claimed: Subaccount, wanted: WantedState) -> Answer:
@@ -92,9 +84,8 @@ class Driving:
         except TwilioRefusedError as error:
             return await self._look_after_refusal(claimed, wanted, error.failure)
         except TwilioError as error:
-            is_open = isinstance(error, TwilioUnavailableError)
-            observed_now = ObservedState.UNKNOWN if is_open else None
-            return self._failed(claimed, error.failure, observed_now, error.retry_after_seconds)
+            observed_now = ObservedState.UNKNOWN if error.failure.is_open else None
+            return self._failed(claimed, error.failure, observed_now)
         if needs_driving(wanted, observed):
             unchanged = Failure(Action.RETRY, f"Twilio left the account {observed}")
             return self._failed(claimed, unchanged, observed)
@@ -116,11 +107,7 @@ class Driving:
         return timedelta(seconds=jittered(self._sweep_seconds))
 
     def _failed(
-        self,
-        claimed: Subaccount,
-        failure: Failure,
-        observed: ObservedState | None,
-        asked_seconds: float = 0.0,
+        self, claimed: Subaccount, failure: Failure, observed: ObservedState | None
     ) -> Answer:
         log = get_logger().warning if failure.action is Action.RETRY else get_logger().error
         log(
@@ -130,9 +117,7 @@ class Driving:
             account_sid=claimed.account_sid,
             attempt_count=claimed.attempt_count,
         )
-        wait_seconds = self._back_off.seconds(failure.action, claimed.attempt_count - 1)
-        asked_seconds = min(asked_seconds, RETRY_AFTER_SECONDS_MAX)
-        return Answer(observed, timedelta(seconds=max(wait_seconds, asked_seconds)), failure)
+        return Answer(observed, self._back_off.delay(failure, claimed.attempt_count - 1), failure)
 
 
 async def _is_still_wanted(

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import reduce
 
@@ -13,8 +12,8 @@ from libs.database import Connection, Database, DatabaseUnavailableError
 from libs.logs import get_logger
 from libs.riding import Riding, RidingLimits
 from libs.workers import back_off_seconds
-from services.telephony.domain.failures import Failure, no_usable_answer
-from services.telephony.domain.reconciling import Answer, ReconcileTiming
+from services.telephony.domain.failures import Failure, defect
+from services.telephony.domain.reconciling import ReconcileTiming
 from services.telephony.domain.trouble import (
     Call,
     TwilioHealth,
@@ -23,7 +22,7 @@ from services.telephony.domain.trouble import (
     hear,
     record_probe,
 )
-from services.telephony.domain.values import ObservedState, Subaccount
+from services.telephony.domain.values import ObservedState
 from services.telephony.ports import TwilioAccounts, TwilioError
 from services.telephony.storage import trouble
 
@@ -72,28 +71,18 @@ class TwilioTrouble:
         self._know(health.state)
         return health
 
-    async def hear(self, claimed: Subaccount, answer: Answer) -> Answer:
-        """Take what a call says of Twilio as a whole; a failure may count against nobody then."""
-        call = self._call(claimed, answer)
+    async def hear(self, call: Call) -> bool:
+        """Take what a call says of Twilio as a whole; tell whether a failure is its own."""
         try:
             health = await self._riding.ride(call)
             if call.is_doubtful and health.in_doubt:
                 health = await self._settle_doubt()
         except DatabaseUnavailableError:
-            return answer
-        except Exception:  # noqa: BLE001 - whatever it is, other subaccounts go on
-            get_logger().exception("hear_defect", account_sid=claimed.account_sid)
-            return answer
-        return replace(answer, counts=not call.is_twilios_failure(health))
-
-    def _call(self, claimed: Subaccount, answer: Answer) -> Call:
-        assert claimed.lease_end_time is not None
-        return Call(
-            account_sid=claimed.account_sid,
-            claim_time=claimed.lease_end_time - self._timing.lease,
-            failure=answer.failure,
-            changed=answer.learned and not answer.looked,
-        )
+            return True
+        except Exception:  # noqa: BLE001 - whatever it is, others go on
+            get_logger().exception("hear_defect", of=call.name)
+            return True
+        return not call.is_twilios_failure(health)
 
     async def _hear_all(self, calls: Sequence[Call]) -> list[TwilioHealth]:
         row = await self._database.run(trouble.read)
@@ -146,7 +135,7 @@ class TwilioTrouble:
             return error.failure
         except Exception as error:  # noqa: BLE001 - whatever it is, the next probe may tell
             get_logger().exception("probe_defect")
-            return no_usable_answer(f"internal error: {type(error).__name__}")
+            return defect(error)
 
     async def _change(
         self, change: Callable[[TwilioHealth, datetime], TwilioHealth]

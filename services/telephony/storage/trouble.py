@@ -45,7 +45,7 @@ async def lock(connection: Connection) -> HealthRow:
 
 SAVE = """
 UPDATE twilio_trouble
-SET state = $1, since = $2, last_error = $3, failure_count = $4, failing_account_sids = $5,
+SET state = $1, since = $2, last_error = $3, failure_count = $4, failing_names = $5,
     probe_count = $6, probe_due_time = $7, probe_number = $8, probe_lease_end_time = $9
 """
 
@@ -58,7 +58,7 @@ async def save(connection: Connection, health: TwilioHealth) -> None:
         health.since,
         health.last_error,
         health.failure_count,
-        list(health.failing_account_sids),
+        list(health.failing_names),
         health.probe_count,
         health.probe_due_time,
         health.probe_number,
@@ -73,7 +73,7 @@ def _to_row(row: Record | None) -> HealthRow:
         since=row["since"],
         last_error=row["last_error"],
         failure_count=row["failure_count"],
-        failing_account_sids=tuple(row["failing_account_sids"]),
+        failing_names=tuple(row["failing_names"]),
         probe_count=row["probe_count"],
         probe_due_time=row["probe_due_time"],
         probe_number=row["probe_number"],

@@ -27,6 +27,7 @@ from services.telephony.operations.provisioning import ProvisionOperations
 from services.telephony.operations.recording import Outcome, Recording
 from services.telephony.operations.sending import SendingOperations
 from services.telephony.operations.subaccounts import SubaccountOperations
+from services.telephony.operations.trouble import TwilioTrouble
 from services.telephony.ports import TwilioAccounts
 from services.telephony.twilio_accounts import TwilioRestAccounts
 from tests.conftest import MakeDatabase
@@ -101,6 +102,17 @@ def back_off_of(settings: TelephonySettings) -> BackOff:
     )
 
 
+def make_accounts(settings: TelephonySettings, registry: CollectorRegistry) -> TwilioRestAccounts:
+    """Build the way to Twilio, as the service does."""
+    return TwilioRestAccounts(
+        parent_account_sid=settings.twilio_account_sid,
+        auth_token=settings.twilio_auth_token.get_secret_value(),
+        api_base=settings.twilio_api_base,
+        timeout_seconds=settings.twilio_timeout_seconds,
+        registry=registry,
+    )
+
+
 def make_driving(
     database: Database, accounts: TwilioAccounts, settings: TelephonySettings
 ) -> Driving:
@@ -114,19 +126,32 @@ def make_driving(
     )
 
 
+def make_trouble(
+    database: Database,
+    accounts: TwilioAccounts,
+    settings: TelephonySettings,
+    registry: CollectorRegistry,
+) -> TwilioTrouble:
+    """Build what hears of trouble with Twilio, as the service does."""
+    return TwilioTrouble(
+        database,
+        accounts,
+        settings.twilio_account_sid,
+        settings.reconcile_timing,
+        back_off_max_seconds=settings.twilio_back_off_max_seconds,
+        registry=registry,
+    )
+
+
 @asynccontextmanager
 async def make_ending(settings: TelephonySettings) -> AsyncIterator[Ending]:
     """Build what ends what goes on after a suspension, as the service does."""
     database = await Database.connect(settings.database_url, 2, "telephony")
-    accounts = TwilioRestAccounts(
-        parent_account_sid=settings.twilio_account_sid,
-        auth_token=settings.twilio_auth_token.get_secret_value(),
-        api_base=settings.twilio_api_base,
-        timeout_seconds=settings.twilio_timeout_seconds,
-        registry=CollectorRegistry(),
-    )
+    registry = CollectorRegistry()
+    accounts = make_accounts(settings, registry)
+    trouble = make_trouble(database, accounts, settings, registry)
     assert settings.endings
-    yield Ending(database, accounts, back_off_of(settings), settings.endings)
+    yield Ending(database, accounts, trouble, back_off_of(settings), settings.endings)
     await accounts.close()
     await database.close()
 
@@ -136,21 +161,15 @@ async def open_parts(settings: TelephonySettings) -> AsyncIterator[Parts]:
     """Build them as the service does; nothing is driven unless a test drives it."""
     database = await Database.connect(settings.database_url, 5, "telephony")
     registry = CollectorRegistry()
-    accounts = TwilioRestAccounts(
-        parent_account_sid=settings.twilio_account_sid,
-        auth_token=settings.twilio_auth_token.get_secret_value(),
-        api_base=settings.twilio_api_base,
-        timeout_seconds=settings.twilio_timeout_seconds,
-        registry=registry,
-    )
+    accounts = make_accounts(settings, registry)
     creation = Creation(
         database,
         accounts,
         settings.suspension_policy,
         settings.reconcile_timing,
         lambda: None,
-        back_off_max_seconds=settings.twilio_back_off_max_seconds,
-        refused_back_off_max_seconds=settings.twilio_refused_back_off_max_seconds,
+        trouble=make_trouble(database, accounts, settings, registry),
+        back_off=back_off_of(settings),
         registry=registry,
     )
     lease_seconds = settings.reconcile_timing.lease.total_seconds()

@@ -132,7 +132,7 @@ async def test_how_long_to_wait_is_passed_on(
     twilio.fail(TooManyRequests(retry_after_seconds=7))
     with pytest.raises(TwilioBusyError) as busy:
         await accounts.fetch_status(ONE)
-    assert busy.value.retry_after_seconds == 7
+    assert busy.value.failure.retry_after_seconds == 7
 
 
 async def test_wrong_credentials_are_a_refusal(twilio: TwilioSimulator) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.telephony.domain.decision import register
+from services.telephony.domain.failures import Failure, no_usable_answer, refusal
 from services.telephony.domain.provisioning import (
     NAME_LENGTH_MAX,
     Provision,
@@ -25,6 +26,7 @@ from services.telephony.domain.provisioning import (
     fail,
     intend,
     problem_with_name,
+    put_off,
     register_account,
     swept,
 )
@@ -43,6 +45,9 @@ TIMING = ReconcileTiming(lease=20 * SECOND, recheck_delay=60 * SECOND)
 TAG = "0123456789abcdef"
 WISH = Wish("org-1", "ref-1", "acme", "Acme Ltd")
 INTENT = intend(WISH, TAG, START)
+NO_ANSWER = no_usable_answer("no answer")
+BUSY = refusal(20429, "busy")
+LIMIT_REACHED = refusal(21480, "no more")
 # More than there are looks.
 CALM_STEPS = 40
 
@@ -156,19 +161,32 @@ def test_blocked_while_a_create_is_open_it_is_looked_for_and_withdrawn_after_a_d
     assert begun(first, START + timedelta(days=1, minutes=2), blocked=True) is None
 
 
-def vain(*, is_open: bool) -> Vain:
-    return Vain("no", open=is_open, refusal_code=None, retry_delay=5 * SECOND)
+def vain(failure: Failure, *, counts: bool = True) -> Vain:
+    return Vain(failure, 5 * SECOND, counts=counts)
 
 
 def test_what_certainly_made_nothing_may_be_tried_again_soon() -> None:
     claimed = claim(INTENT, TIMING, START)
     sent = begun(claimed, START)
     assert sent is not None
-    refused = fail(sent, claimed, vain(is_open=False), START)
+    refused = fail(sent, claimed, vain(BUSY), START)
     assert (refused.next_create_time, refused.due_time) == (None, START + 5 * SECOND)
-    lost = fail(sent, claimed, vain(is_open=True), START)
+    lost = fail(sent, claimed, vain(NO_ANSWER), START)
     assert lost.next_create_time == sent.next_create_time
     assert lost.due_time == START + 5 * SECOND
+
+
+@pytest.mark.parametrize("failure", [NO_ANSWER, LIMIT_REACHED])
+def test_what_fails_for_all_of_twilio_counts_against_no_intent(failure: Failure) -> None:
+    refused_before = fail(claim(INTENT, TIMING, START), INTENT, vain(LIMIT_REACHED), START)
+    for before in (INTENT, refused_before):
+        claimed = claim(before, TIMING, START)
+        tried = fail(claimed, claimed, vain(failure, counts=False), START)
+        assert replace(tried, claim_number=0) == replace(before, due_time=START, claim_number=0)
+        sent = begun(claimed, START)
+        assert sent is not None
+        lost = fail(sent, claimed, vain(NO_ANSWER, counts=False), START)
+        assert lost.next_create_time == sent.next_create_time
 
 
 def test_a_refusal_closes_no_create_that_was_open_before() -> None:
@@ -177,7 +195,7 @@ def test_a_refusal_closes_no_create_that_was_open_before() -> None:
     again = claim(first, TIMING, START + timedelta(minutes=1))
     sent = begun(again, START + timedelta(minutes=1))
     assert sent is not None
-    refused = fail(sent, again, vain(is_open=False), START)
+    refused = fail(sent, again, vain(BUSY), START)
     assert refused.next_create_time == first.next_create_time
 
 
@@ -226,6 +244,7 @@ class World:
     provision: Provision | None = INTENT
     now: datetime = START
     blocked: bool = False
+    in_trouble: bool = False
     accounts: dict[str, TwilioAccount] = field(default_factory=dict)
     registered: dict[str, Subaccount] = field(default_factory=dict)
     late: list[datetime] = field(default_factory=list)
@@ -243,6 +262,10 @@ class World:
 
     def block(self, is_on: object) -> None:
         self.blocked = bool(is_on)
+
+    def trouble(self, is_on: object) -> None:
+        """Twilio as a whole cannot be used."""
+        self.in_trouble = bool(is_on)
 
     def pass_time(self, seconds: int) -> None:
         self.now += seconds * SECOND
@@ -288,10 +311,10 @@ class World:
         """No answer comes, and the account does, after all."""
         if self.is_sent:
             self.late.append(self.now + late_seconds * SECOND)
-            self._fail(is_open=True)
+            self._fail(NO_ANSWER)
 
     def refuse(self) -> None:
-        self._fail(is_open=False)
+        self._fail(LIMIT_REACHED)
 
     def die(self, late_seconds: int) -> None:
         if self.is_sent:
@@ -301,7 +324,7 @@ class World:
     def calm_down(self) -> None:
         """From here on nothing fails or blocks."""
         self.die(0)
-        self.blocked = False
+        self.blocked = self.in_trouble = False
         self.ask()
         for _ in range(CALM_STEPS):
             for step in (self.take_claim, self.look, self.act, self.answer):
@@ -319,6 +342,9 @@ class World:
 
     def _begin(self, known: Provision) -> None:
         claimed = self.claimed
+        if self.in_trouble:
+            self._let_go(put_off(known, self.now))
+            return
         self.provision = begun(known, self.now, blocked=self.blocked)
         if self.provision is None or claimed is None or not self.provision.is_held_by(claimed):
             self._let_go(self.provision)
@@ -335,10 +361,11 @@ class World:
         self._let_go(register_account(known, account_sid, TIMING, self.now))
         return True
 
-    def _fail(self, *, is_open: bool) -> None:
+    def _fail(self, failure: Failure) -> None:
         known, claimed = self._held(), self.claimed
         if known is not None and claimed is not None:
-            self._let_go(fail(known, claimed, vain(is_open=is_open), self.now))
+            came_to = vain(failure, counts=not self.in_trouble)
+            self._let_go(fail(known, claimed, came_to, self.now))
 
     def _let_go(self, provision: Provision | None) -> None:
         self.provision = provision
@@ -358,6 +385,7 @@ events = st.one_of(
     st.tuples(st.just("attempt"), endings, late_seconds),
     st.tuples(st.just("ask")),
     st.tuples(st.just("block"), st.booleans()),
+    st.tuples(st.just("trouble"), st.booleans()),
     st.tuples(st.just("pass_time"), st.one_of(st.integers(0, 90), st.integers(0, 7_200))),
     *(st.tuples(st.just(name)) for name in ("take_claim", "look", "act", "answer", "refuse")),
     st.tuples(st.just("lose"), late_seconds),

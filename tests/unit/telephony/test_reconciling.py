@@ -369,6 +369,30 @@ def test_a_look_that_finds_something_again_is_not_clear_and_comes_again_soon() -
     assert aftermath.due_time == world.now
 
 
+@pytest.mark.parametrize("answer", [REFUSED_LOOK, replace(FOUND, failure=NO_ANSWER)])
+def test_what_fails_for_all_of_twilio_is_not_blamed_on_what_follows(
+    answer: AftermathAnswer,
+) -> None:
+    world = suspended_world()
+    world.end_what_goes_on(FOUND)
+    world.pass_time(1)
+    world.end_what_goes_on(CLEAR)
+    before = world.subaccount.aftermath
+    assert before is not None
+    world.pass_time(200)
+    world.end_what_goes_on(replace(answer, counts=False))
+    after = world.subaccount.aftermath
+    ended = before.ended_call_count + answer.ended_call_count
+    clear_time = None if answer.found_call_count else before.clear_time
+    assert after == replace(
+        before,
+        due_time=world.now,
+        ended_call_count=ended,
+        found_call_count=answer.found_call_count or 0,
+        clear_time=clear_time,
+    )
+
+
 def test_who_looks_at_what_follows_keeps_others_away_and_lifting_it_wins() -> None:
     world = suspended_world()
     now = world.now

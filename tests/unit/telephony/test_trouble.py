@@ -29,7 +29,7 @@ WELL = TwilioHealth(
     since=START,
     last_error="",
     failure_count=0,
-    failing_account_sids=(),
+    failing_names=(),
     probe_count=0,
     probe_due_time=None,
     probe_number=0,
@@ -63,6 +63,7 @@ class World:
     claimed: TwilioHealth | None = None
     # Whose calls got no answer since the last that did.
     unanswered: list[str] = field(default_factory=list)
+    unanswered_aside: int = 0
     state: TwilioState = TwilioState.OK
     since: datetime = START
     probes_in_trouble: int = 0
@@ -70,17 +71,28 @@ class World:
     def pass_time(self, seconds: int) -> None:
         self.now += seconds * SECOND
 
-    def call(self, name: str, failure: Failure | None, *, changed: bool, seconds: int) -> None:
+    def call(
+        self,
+        name: str,
+        failure: Failure | None,
+        *,
+        changed: bool,
+        seconds: int,
+        of_accounts: bool = True,
+    ) -> None:
         """A call that began some time ago ends."""
-        call = Call(name, self.now - seconds * SECOND, failure, changed)
+        call = Call(name, self.now - seconds * SECOND, failure, changed, of_accounts)
         self.health = hear(self.health, call, PAUSE, self.now)
         if self.state is not TwilioState.OK or call.claim_time < self.since:
             return
         if failure is None:
             self.unanswered.clear()
+            self.unanswered_aside = 0
             self.probes_in_trouble = 0 if changed else self.probes_in_trouble
-        elif failure is NO_ANSWER:
+        elif failure is NO_ANSWER and of_accounts:
             self._note_no_answer(name)
+        elif failure is NO_ANSWER:
+            self.unanswered_aside += 1
         elif failure is PARENT_REFUSAL:
             self._become(TwilioState.PARENT_SUSPENDED)
 
@@ -118,7 +130,8 @@ class World:
 
     def _note_no_answer(self, name: str) -> None:
         self.unanswered.append(name)
-        if len(self.unanswered) >= 3 and len(set(self.unanswered)) >= 2:
+        is_of_all = len(set(self.unanswered)) >= 2 or "" in self.unanswered
+        if len(self.unanswered) + self.unanswered_aside >= 3 and is_of_all:
             self._become(TwilioState.UNAVAILABLE)
 
     def _become(self, state: TwilioState) -> None:
@@ -127,14 +140,21 @@ class World:
 
 
 calls = st.builds(
-    lambda name, failure, changed, seconds: (
+    lambda name, failure, changed, seconds, of_accounts: (
         "call",
-        {"name": name, "failure": failure, "changed": changed, "seconds": seconds},
+        {
+            "name": name,
+            "failure": failure,
+            "changed": changed,
+            "seconds": seconds,
+            "of_accounts": of_accounts,
+        },
     ),
     st.sampled_from(["one", "two"]),
     st.sampled_from([None, NO_ANSWER, NO_ANSWER, NO_ANSWER, *FAILURES]),
     st.booleans(),
     st.sampled_from([0, 0, 0, 3]),
+    st.booleans(),
 )
 events = st.one_of(
     calls,
@@ -197,6 +217,38 @@ def test_the_third_call_in_a_row_without_an_answer_is_trouble() -> None:
     assert found.probe_due_time == START + PAUSE
 
 
+def hear_aside(health: TwilioHealth, count: int) -> TwilioHealth:
+    """Hear of looks at what goes on in as many accounts, which got no answer."""
+    for number in range(count):
+        call = Call(f"{number}", START, NO_ANSWER, changed=False, of_accounts=False)
+        health = hear(health, call, PAUSE, START)
+    return health
+
+
+def probe(health: TwilioHealth, found: ObservedState | Failure) -> TwilioHealth:
+    claimed = claim_probe(health, LEASE, START)
+    assert claimed is not None
+    return record_probe(claimed, claimed, found, PAUSE, START)
+
+
+def test_what_goes_on_in_accounts_and_is_not_answered_is_trouble_only_if_the_parent_is_not() -> (
+    None
+):
+    doubted = hear_aside(WELL, 10)
+    assert (doubted.state, doubted.in_doubt) == (TwilioState.OK, True)
+    assert probe(doubted, NO_ANSWER).state is TwilioState.UNAVAILABLE
+    well = probe(doubted, ObservedState.ACTIVE)
+    assert (well.state, well.in_doubt) == (TwilioState.OK, False)
+    # And after trouble it does not bring it back by itself.
+    over = probe(replace(probe(doubted, NO_ANSWER), probe_due_time=START), ObservedState.ACTIVE)
+    assert hear_aside(over, 3).state is TwilioState.OK
+
+
+def test_one_lost_look_and_one_lost_probe_are_no_trouble_yet() -> None:
+    doubted = probe(hear_aside(WELL, 1), NO_ANSWER)
+    assert (doubted.state, doubted.in_doubt) == (TwilioState.OK, True)
+
+
 def test_after_a_probe_that_went_well_one_more_failure_is_trouble_again() -> None:
     world = World(hear_all(WELL, [("one", NO_ANSWER), ("two", NO_ANSWER), ("one", NO_ANSWER)]))
     for probe_count in (1, 2, 3):
@@ -228,14 +280,18 @@ def test_a_probe_under_way_is_the_only_one_whatever_is_heard_meanwhile() -> None
 
 
 def test_a_call_that_began_before_it_was_over_tells_nothing() -> None:
-    over = replace(WELL, since=START + SECOND, failure_count=5, failing_account_sids=("a", "b"))
+    over = replace(WELL, since=START + SECOND, failure_count=5, failing_names=("a", "b"))
     for failure in FAILURES:
         assert hear_all(over, [("one", failure)]) == over
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.message)
-def test_in_trouble_no_subaccount_is_blamed_for_what_is_all_of_twilios(failure: Failure) -> None:
-    call = Call("one", START, failure, changed=False)
+@pytest.mark.parametrize("of_accounts", [True, False])
+def test_in_trouble_no_subaccount_is_blamed_for_what_is_all_of_twilios(
+    failure: Failure,
+    of_accounts: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    call = Call("one", START, failure, changed=False, of_accounts=of_accounts)
     trouble = replace(WELL, state=TwilioState.UNAVAILABLE, last_error="no answer")
     is_twilios = failure in (NO_ANSWER, PARENT_REFUSAL, DENIED)
     assert call.is_twilios_failure(trouble) is is_twilios
