@@ -71,7 +71,7 @@ async def build(settings: TelephonySettings) -> Service:
         back_off=back_off,
         registry=metrics.registry,
     )
-    provisioner = Provisioner(creation, settings)
+    provisioner = Provisioner(creation, reconciler.turn, settings)
     wait_seconds = timing.lease.total_seconds()
     organizations = OrganizationOperations(database, policy, reconciler.wake)
     subaccounts = SubaccountOperations(

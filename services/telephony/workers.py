@@ -3,8 +3,10 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from libs.workers import PollingWorker, Worker
 from services.telephony.config import TelephonySettings
@@ -22,6 +24,7 @@ from services.telephony.operations.trouble import TwilioTrouble
 
 # Accounts are made now and then; more at once would be of use to nobody.
 PROVISIONS_AT_ONCE = 2
+Turn: TypeAlias = Callable[[], AbstractAsyncContextManager[None]]
 
 
 @dataclass
@@ -52,7 +55,8 @@ class Reconciler:
 
     One slot is only for suspensions, which are urgent, and one for all else, so that neither waits
     for ever behind the other. What goes on after suspensions is ended in no more than half of the
-    slots, for each such claim takes many calls.
+    slots, for each such claim takes many calls. Who else calls Twilio has a turn in the slots that
+    are not the suspensions', so that this process never has more calls than that under way.
     """
 
     name = "reconcile"
@@ -74,6 +78,8 @@ class Reconciler:
         self._trouble = trouble
         self._slot_count = settings.twilio_concurrency
         calls_max = self._slot_count - 1
+        self._turn_count = 0
+        self._tickets: deque[asyncio.Future[None]] = deque()
         self._urgent = Lane(Work.SUSPENSION, calls_max=calls_max, ahead_max=calls_max)
         self._others = [Lane(Work.REST, calls_max=calls_max, ahead_max=0)]
         if ending:
@@ -90,6 +96,27 @@ class Reconciler:
     def wake(self) -> None:
         """Look now for what is due; to be called after the commit that made it so."""
         self._poller.wake()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Have a slot for one call at a time, before all else but suspensions."""
+        ticket = asyncio.get_running_loop().create_future()
+        self._tickets.append(ticket)
+        self._hand_out_turns()
+        try:
+            await ticket
+            yield
+        finally:
+            if not ticket.cancelled():
+                self._turn_count -= 1
+                self._go_on()
+
+    def _hand_out_turns(self) -> None:
+        while self._tickets and (self._tickets[0].done() or self._slots_for_others > 0):
+            ticket = self._tickets.popleft()
+            if not ticket.done():
+                self._turn_count += 1
+                ticket.set_result(None)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Drive until stop is set, and finish what is under way."""
@@ -121,12 +148,20 @@ class Reconciler:
             self._call()
         return self._can_claim_more
 
+    @property
+    def _others_count(self) -> int:
+        return sum(lane.call_count for lane in self._others) + self._turn_count
+
+    @property
+    def _slots_for_others(self) -> int:
+        """Free slots that are not the suspensions'."""
+        taken_count = max(1, self._urgent.call_count) + self._others_count
+        return self._slot_count - taken_count
+
     def _free_slots_for(self, lane: Lane) -> int:
-        others_count = sum(other.call_count for other in self._others)
-        free_count = self._slot_count - self._urgent.call_count - others_count
         if lane is self._urgent:
-            return free_count
-        return min(free_count, self._slot_count - 1 - others_count)
+            return self._slot_count - lane.call_count - self._others_count
+        return self._slots_for_others
 
     @property
     def _can_claim_more(self) -> bool:
@@ -149,6 +184,14 @@ class Reconciler:
                 lane.call_count += 1
                 self._calls.create_task(self._reconcile(lane, lane.waiting.popleft()))
 
+    def _go_on(self) -> None:
+        """Let others have the slot that has become free."""
+        self._hand_out_turns()
+        if not self._stopping:
+            self._call()
+        if self._can_claim_more:
+            self._poller.wake()
+
     async def _reconcile(self, lane: Lane, claim: Claim) -> None:
         try:
             answer = await self._drive_if_there_is_time(claim)
@@ -157,10 +200,7 @@ class Reconciler:
                 answer = replace(answer, counts=await self._tell_of(claim, answer))
         finally:
             lane.call_count -= 1
-        if not self._stopping:
-            self._call()
-        if self._can_claim_more:
-            self._poller.wake()
+        self._go_on()
         if answer and not answer.failure:
             await self._tell_of(claim, answer)
         if await self._recording.record(Outcome(claim, answer)):
@@ -193,13 +233,15 @@ class Reconciler:
 
 
 class Provisioner:
-    """Carries intents out, a few at a time, beside the subaccounts that are driven."""
+    """Carries intents out, a few at a time, each in a turn among the calls to Twilio."""
 
     name = "provision"
 
-    def __init__(self, creation: Creation, settings: TelephonySettings) -> None:
+    def __init__(self, creation: Creation, turn: Turn, settings: TelephonySettings) -> None:
+        self._creation = creation
+        self._turn = turn
         self._pollers = [
-            PollingWorker(self.name, creation.carry_on, settings.poll_interval_seconds)
+            PollingWorker(self.name, self._carry_on, settings.poll_interval_seconds)
             for _ in range(PROVISIONS_AT_ONCE)
         ]
 
@@ -214,15 +256,19 @@ class Provisioner:
             for poller in self._pollers:
                 group.create_task(poller.run(stop), name=self.name)
 
+    async def _carry_on(self) -> bool:
+        async with self._turn():
+            return await self._creation.carry_on()
+
 
 class Prober:
     """Probes while Twilio is in trouble, and lets the reconciler go on when that is over."""
 
     name = "probe"
 
-    def __init__(self, trouble: TwilioTrouble, wake: Callable[[], None], seconds: float) -> None:
+    def __init__(self, trouble: TwilioTrouble, reconciler: Reconciler, seconds: float) -> None:
         self._trouble = trouble
-        self._wake_reconciler = wake
+        self._reconciler = reconciler
         self._poller = PollingWorker(self.name, self._step, seconds)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -231,9 +277,10 @@ class Prober:
 
     async def _step(self) -> bool:
         was_over = self._trouble.is_over
-        await self._trouble.probe_if_due()
+        async with self._reconciler.turn():
+            await self._trouble.probe_if_due()
         if self._trouble.is_over and not was_over:
-            self._wake_reconciler()
+            self._reconciler.wake()
         return False
 
 
@@ -246,5 +293,5 @@ def build_workers(
 ) -> list[Worker]:
     """Return what runs beside the rpcs."""
     lapse = PollingWorker("lapse", organizations.reevaluate_due, settings.poll_interval_seconds)
-    prober = Prober(trouble, reconciler.wake, settings.poll_interval_seconds)
+    prober = Prober(trouble, reconciler, settings.poll_interval_seconds)
     return [reconciler, provisioner, prober, lapse]
