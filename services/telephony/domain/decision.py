@@ -134,6 +134,7 @@ def register(
         attempt_count=0,
         next_attempt_time=now,
         claim_number=0,
+        driving_claim_number=0,
         lease_end_time=None,
         recheck_time=None,
         observe_time=None,

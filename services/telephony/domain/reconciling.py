@@ -68,6 +68,7 @@ def claim(subaccount: Subaccount, timing: ReconcileTiming, now: datetime) -> Sub
         attempt_count=subaccount.attempt_count + 1,
         next_attempt_time=lease_end_time,
         claim_number=subaccount.claim_number + 1,
+        driving_claim_number=subaccount.claim_number + 1,
         lease_end_time=lease_end_time,
         recheck_time=now + timing.recheck_delay if is_open else subaccount.recheck_time,
     )

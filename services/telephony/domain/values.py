@@ -121,6 +121,8 @@ class Subaccount:
     attempt_count: int
     next_attempt_time: datetime | None
     claim_number: int
+    # The last claim that was to drive it, and not to end what goes on after a suspension.
+    driving_claim_number: int
     lease_end_time: datetime | None
     # When to look once more, because a call that was lost may have taken effect late.
     recheck_time: datetime | None
@@ -146,6 +148,11 @@ class Subaccount:
     def urgent(self) -> bool:
         """It must be suspended and is not known to be."""
         return self.wanted is WantedState.SUSPENDED and self.drifted
+
+    @property
+    def is_driven(self) -> bool:
+        """Somebody drives it, or did and died."""
+        return self.lease_end_time is not None and self.claim_number == self.driving_claim_number
 
     def is_claimable_at(self, now: datetime) -> bool:
         """Tell whether something is to be done and nobody is at it."""

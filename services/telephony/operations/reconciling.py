@@ -38,7 +38,7 @@ class ReconcileOperations:
         """Have all of an organization's subaccounts looked at; return how they stand then."""
         standings = await self._list(organization_id)
         asked = {
-            each.subaccount.account_sid: each.subaccount.claim_number
+            each.subaccount.account_sid: each.subaccount.driving_claim_number
             for each in standings
             if each.subaccount.observed is not ObservedState.CLOSED
         }
@@ -70,11 +70,11 @@ async def _make_due(
 ) -> None:
     settlement, _ = await settle(connection, organization_id, Reevaluate(), policy)
     found = await subaccounts.find(connection, account_sids)
-    await subaccounts.save(
-        connection,
-        [
-            replace(each, next_attempt_time=settlement.now)
-            for each in found.values()
-            if each.observed is not ObservedState.CLOSED and each.lease_end_time is None
-        ],
-    )
+    # Whoever ends what goes on after a suspension leaves the time of the next look as it is.
+    idle = [
+        replace(each, next_attempt_time=settlement.now)
+        for each in found.values()
+        if each.observed is not ObservedState.CLOSED and not each.is_driven
+    ]
+    if idle:
+        await subaccounts.save(connection, idle)

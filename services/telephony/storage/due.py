@@ -55,16 +55,17 @@ async def list_due(connection: Connection, search: DueSearch) -> dict[str, str]:
     return {row["account_sid"]: row["organization_id"] for row in rows}
 
 
-# Whoever was at one when it was asked for had begun before.
+# Whoever drove one when it was asked for had begun before.
 LIST_WAITING = """
-SELECT account_sid, lease_end_time IS NULL AND next_attempt_time > now() AS is_idle
+SELECT account_sid, NOT is_driven AND next_attempt_time > now() AS is_idle
 FROM subaccounts
     JOIN unnest($1::text[], $2::bigint[]) AS asked (account_sid, last_claim_number)
-    USING (account_sid)
+    USING (account_sid),
+    LATERAL (
+        SELECT lease_end_time IS NOT NULL AND claim_number = driving_claim_number AS is_driven
+    ) AS standing
 WHERE observed <> 'CLOSED'
-  AND (
-    claim_number <= last_claim_number OR lease_end_time IS NOT NULL OR next_attempt_time <= now()
-  )
+  AND (driving_claim_number <= last_claim_number OR is_driven OR next_attempt_time <= now())
 """
 
 

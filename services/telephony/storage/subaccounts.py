@@ -34,14 +34,14 @@ async def list_wanted_otherwise(
 INSERT_SUBACCOUNT = """
 INSERT INTO subaccounts (
     account_sid, organization_id, brand_id, create_time, wanted, observed, told, drift_time,
-    last_error, failing_time, attempt_count, next_attempt_time, claim_number, lease_end_time,
-    recheck_time, observe_time, urgent, aftermath_begin_time, aftermath_due_time,
+    last_error, failing_time, attempt_count, next_attempt_time, claim_number, driving_claim_number,
+    lease_end_time, recheck_time, observe_time, urgent, aftermath_begin_time, aftermath_due_time,
     aftermath_attempt_count, aftermath_ended_call_count, aftermath_canceled_message_count,
     aftermath_found_call_count, aftermath_message_page, aftermath_message_refused,
     aftermath_clear_time, aftermath_error, aftermath_failing_time
 ) VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-    $22, $23, $24, $25, $26, $27, $28
+    $22, $23, $24, $25, $26, $27, $28, $29
 )
 ON CONFLICT (account_sid) DO NOTHING
 """
@@ -74,7 +74,8 @@ UPDATE subaccounts
 SET wanted = new.wanted, observed = new.observed, told = new.told, drift_time = new.drift_time,
     last_error = new.last_error, failing_time = new.failing_time,
     attempt_count = new.attempt_count, next_attempt_time = new.next_attempt_time,
-    claim_number = new.claim_number, lease_end_time = new.lease_end_time,
+    claim_number = new.claim_number, driving_claim_number = new.driving_claim_number,
+    lease_end_time = new.lease_end_time,
     recheck_time = new.recheck_time, observe_time = new.observe_time, urgent = new.urgent,
     aftermath_begin_time = new.begin_time, aftermath_due_time = new.due_time,
     aftermath_attempt_count = new.looks, aftermath_ended_call_count = new.ended_call_count,
@@ -84,15 +85,17 @@ SET wanted = new.wanted, observed = new.observed, told = new.told, drift_time = 
     aftermath_error = new.aftermath_error, aftermath_failing_time = new.aftermath_failing_time
 FROM unnest(
     $1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[],
-    $7::timestamptz[], $8::integer[], $9::timestamptz[], $10::bigint[], $11::timestamptz[],
-    $12::timestamptz[], $13::timestamptz[], $14::boolean[], $15::timestamptz[],
-    $16::timestamptz[], $17::integer[], $18::integer[], $19::integer[], $20::integer[],
-    $21::text[], $22::boolean[], $23::timestamptz[], $24::text[], $25::timestamptz[]
+    $7::timestamptz[], $8::integer[], $9::timestamptz[], $10::bigint[], $11::bigint[],
+    $12::timestamptz[], $13::timestamptz[], $14::timestamptz[], $15::boolean[],
+    $16::timestamptz[], $17::timestamptz[], $18::integer[], $19::integer[], $20::integer[],
+    $21::integer[], $22::text[], $23::boolean[], $24::timestamptz[], $25::text[],
+    $26::timestamptz[]
 ) AS new (
     account_sid, wanted, observed, told, drift_time, last_error, failing_time, attempt_count,
-    next_attempt_time, claim_number, lease_end_time, recheck_time, observe_time, urgent,
-    begin_time, due_time, looks, ended_call_count, canceled_message_count, found_call_count,
-    message_page, message_refused, clear_time, aftermath_error, aftermath_failing_time
+    next_attempt_time, claim_number, driving_claim_number, lease_end_time, recheck_time,
+    observe_time, urgent, begin_time, due_time, looks, ended_call_count, canceled_message_count,
+    found_call_count, message_page, message_refused, clear_time, aftermath_error,
+    aftermath_failing_time
 )
 WHERE subaccounts.account_sid = new.account_sid
 """
@@ -171,6 +174,7 @@ def _state_columns(subaccount: Subaccount) -> tuple[object, ...]:
         subaccount.attempt_count,
         subaccount.next_attempt_time,
         subaccount.claim_number,
+        subaccount.driving_claim_number,
         subaccount.lease_end_time,
         subaccount.recheck_time,
         subaccount.observe_time,
@@ -211,6 +215,7 @@ def _to_subaccount(row: Record) -> Subaccount:
         attempt_count=row["attempt_count"],
         next_attempt_time=row["next_attempt_time"],
         claim_number=row["claim_number"],
+        driving_claim_number=row["driving_claim_number"],
         lease_end_time=row["lease_end_time"],
         recheck_time=row["recheck_time"],
         observe_time=row["observe_time"],

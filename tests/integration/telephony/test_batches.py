@@ -112,7 +112,11 @@ async def test_what_is_given_back_is_as_it_was(due_parts: Parts, twilio: TwilioS
     assert await due_parts.recording.record(Outcome(claims[0], None))
     after = await find(due_parts, ONE)
     assert after == replace(
-        before, claim_number=1, next_attempt_time=after.next_attempt_time, observed=before.told
+        before,
+        claim_number=1,
+        driving_claim_number=1,
+        next_attempt_time=after.next_attempt_time,
+        observed=before.told,
     )
     assert twilio.requests == []
 
