@@ -43,6 +43,7 @@ async def build(settings: TelephonySettings) -> Service:
         database,
         twilio,
         policy,
+        parent_account_sid=settings.twilio_account_sid,
         back_off=back_off,
         sweep_seconds=settings.twilio_sweep_seconds,
     )

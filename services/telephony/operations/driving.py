@@ -8,6 +8,7 @@ from libs.logs import get_logger
 from services.telephony.domain.commands import Reevaluate
 from services.telephony.domain.failures import Action, Failure, defect, no_usable_answer
 from services.telephony.domain.reconciling import Answer, needs_driving
+from services.telephony.domain.trouble import PARENT_IS_SUSPENDED
 from services.telephony.domain.values import (
     ObservedState,
     Subaccount,
@@ -21,6 +22,8 @@ from services.telephony.operations.settling import settle
 from services.telephony.ports import TwilioAccounts, TwilioError, TwilioRefusedError
 from services.telephony.storage import subaccounts
 
+PARENT_NOT_ACTIVE = Failure(Action.PARENT, PARENT_IS_SUSPENDED)
+
 
 class Driving:
     """Brings a subaccount nearer to what is wanted of it, or tells why that failed."""
@@ -31,12 +34,14 @@ class Driving:
         twilio: TwilioAccounts,
         policy: SuspensionPolicy,
         *,
+        parent_account_sid: str,
         back_off: BackOff,
         sweep_seconds: float,
     ) -> None:
         self._database = database
         self._twilio = twilio
         self._policy = policy
+        self._parent_account_sid = parent_account_sid
         self._back_off = back_off
         self._sweep_seconds = sweep_seconds
 
@@ -74,6 +79,12 @@ class Driving:
     async def _look(self, claimed: Subaccount) -> Answer:
         try:
             observed = await self._twilio.fetch_status(claimed.account_sid)
+            if observed is ObservedState.SUSPENDED and claimed.told is not ObservedState.SUSPENDED:
+                # By whom? Below a suspended parent every account looks so, until the parent is not.
+                parent = await self._twilio.fetch_status(self._parent_account_sid)
+                if parent is not ObservedState.ACTIVE:
+                    return self._failed(claimed, PARENT_NOT_ACTIVE, None)
+                observed = await self._twilio.fetch_status(claimed.account_sid)
         except TwilioError as error:
             return self._failed(claimed, error.failure, None)
         return Answer(observed, self._until_next_look(), looked=True)

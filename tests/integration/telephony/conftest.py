@@ -121,6 +121,7 @@ def make_driving(
         database,
         accounts,
         settings.suspension_policy,
+        parent_account_sid=settings.twilio_account_sid,
         back_off=back_off_of(settings),
         sweep_seconds=settings.twilio_sweep_seconds,
     )

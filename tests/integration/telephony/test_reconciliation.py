@@ -100,7 +100,7 @@ async def test_an_activation_is_not_sent_if_bad_news_came_while_it_looked(
     await parts.organizations.observe_wallet(ORGANIZATION, wallet_level(revision=2, frozen=True))
     await driving
 
-    assert [request.status_asked for request in twilio.requests] == [None]
+    assert {request.status_asked for request in twilio.requests} == {None}
     assert await observed(parts) is ObservedState.SUSPENDED
 
 

@@ -8,7 +8,7 @@ from dev.simulators.twilio import TwilioSimulator
 from dev.simulators.twilio.accounts import AccountStatus
 from services.telephony.app import build
 from tests.integration.telephony.conftest import telephony_settings
-from tests.integration.telephony.steps import ONE, SUSPENDED, TWO, many_sids
+from tests.integration.telephony.steps import ONE, SUSPENDED, TWO, many_sids, observed_name
 from tests.integration.telephony.trouble.conftest import PATIENT
 from tests.integration.telephony.trouble.steps import (
     FEW_CALLS,
@@ -107,6 +107,18 @@ async def test_a_parent_that_is_suspended_is_one_state_and_what_is_to_be_suspend
     twilio.set_status(TWILIO_SID, AccountStatus.ACTIVE)
     await steps.reach_at_twilio(AccountStatus.SUSPENDED, TO_SUSPEND)
     assert await steps.state() == "OK"
+
+
+async def test_what_only_looks_suspended_below_its_parent_is_suspended_when_that_is_not(
+    steps: TroubleSteps, twilio: TwilioSimulator
+) -> None:
+    twilio.set_status(TWILIO_SID, AccountStatus.SUSPENDED)
+    await steps.register(ONE)
+    await steps.reach_state("PARENT_SUSPENDED")
+    assert observed_name((await steps.get(ONE)).observed) == "UNKNOWN"
+    await steps.report_wallet(frozen=True)
+    twilio.set_status(TWILIO_SID, AccountStatus.ACTIVE)
+    await steps.reach_at_twilio(AccountStatus.SUSPENDED, [ONE])
 
 
 async def test_what_is_to_be_suspended_in_trouble_is_called_for_first_when_it_is_over(
