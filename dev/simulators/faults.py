@@ -143,6 +143,11 @@ class Faults:
         self.clear()
         self.set_load(Load())
 
+    @property
+    def late_count(self) -> int:
+        """How many requests wait to be overtaken."""
+        return len(self._held)
+
     def all(self) -> list[Switch]:
         return list(self._switches)
 

@@ -60,6 +60,11 @@ class TwilioSimulator:
         """Returns when so many requests have come in."""
         await self._state.log.wait_for(count)
 
+    @property
+    def late_count(self) -> int:
+        """How many requests have come in and take effect later, as a fault made them."""
+        return self._state.faults.late_count
+
     def status(self, sid: str) -> AccountStatus:
         return self._state.accounts.get(sid).status
 
