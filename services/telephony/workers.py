@@ -128,7 +128,7 @@ class Reconciler:
                     self._calls.create_task(self._give_back(lane.waiting.popleft()))
 
     async def _claim(self) -> bool:
-        if not self._trouble.is_over and (await self._trouble.read()).in_trouble:
+        if not await self._may_claim():
             return False
         # Neither of the others always comes first to the one slot that suspensions leave.
         for lane in (self._urgent, *random.sample(self._others, len(self._others))):
@@ -147,6 +147,13 @@ class Reconciler:
             self._leave_aside(claims.left_aside_seconds)
             self._call()
         return self._can_claim_more
+
+    async def _may_claim(self) -> bool:
+        busy_seconds = self._trouble.busy_seconds
+        if busy_seconds:
+            asyncio.get_running_loop().call_later(busy_seconds, self._poller.wake)
+            return False
+        return self._trouble.is_over or not (await self._trouble.read()).in_trouble
 
     @property
     def _others_count(self) -> int:
@@ -222,7 +229,7 @@ class Reconciler:
     async def _drive_if_there_is_time(self, claim: Claim) -> Answer | AftermathAnswer | None:
         if claim.deadline - asyncio.get_running_loop().time() < self._time_for_calls:
             return None
-        if not self._trouble.is_over:
+        if not self._trouble.may_call:
             return None
         if claim.work is Work.AFTERMATH and self._ending:
             return await self._ending.drive(claim)

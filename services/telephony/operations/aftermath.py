@@ -142,7 +142,7 @@ class Ending:
         if (
             look.tried_count == ENDED_AT_ONCE_MAX
             or left_seconds < self._endings.call_timeout_seconds
-            or not self._trouble.is_over
+            or not self._trouble.may_call
         ):
             look.more = True
             return False

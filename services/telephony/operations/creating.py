@@ -85,6 +85,8 @@ class Creation:
 
     async def carry_on(self) -> bool:
         """Work on one intent that is due; answer whether there was one."""
+        if not self._trouble.may_call:
+            return False
         due = await self._database.run(provisions.list_due, CANDIDATES_MAX)
         if due:
             await self._attempt(random.choice(due))

@@ -1,6 +1,7 @@
 """Notices trouble with Twilio as a whole, and probes until it is over."""
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from libs.database import Connection, Database, DatabaseUnavailableError
 from libs.logs import get_logger
 from libs.riding import Riding, RidingLimits
 from libs.workers import back_off_seconds
-from services.telephony.domain.failures import Failure, defect
+from services.telephony.domain.failures import TOO_MANY_CALLS, Failure, defect
 from services.telephony.domain.reconciling import ReconcileTiming
 from services.telephony.domain.trouble import (
     Call,
@@ -26,7 +27,9 @@ from services.telephony.domain.values import ObservedState
 from services.telephony.ports import TwilioAccounts, TwilioError
 from services.telephony.storage import trouble
 
-PAUSE_BASE_SECONDS = 1.0
+PROBE_PAUSE_BASE_SECONDS = 1.0
+# After a 429, if Twilio does not say for how long; and at most, for suspensions wait as well.
+BUSY_PAUSE_SECONDS, BUSY_PAUSE_SECONDS_MAX = 0.25, 5.0
 # Look again so often while somebody else probes.
 LOOK_SECONDS = 0.05
 
@@ -51,6 +54,7 @@ class TwilioTrouble:
         self._back_off_max_seconds = back_off_max_seconds
         self._riding = Riding(self._hear_all, RidingLimits(trips_at_once_max=1))
         self._doubt = asyncio.Lock()
+        self._busy_until = -math.inf
         self._state = TwilioState.OK
         self._states = Gauge(
             "tollgate_twilio_state",
@@ -65,6 +69,16 @@ class TwilioTrouble:
         """As far as this process knows, Twilio can be used."""
         return self._state is TwilioState.OK
 
+    @property
+    def busy_seconds(self) -> float:
+        """For how long Twilio is left in peace, for it had too many calls under way; or 0."""
+        return max(0.0, self._busy_until - asyncio.get_running_loop().time())
+
+    @property
+    def may_call(self) -> bool:
+        """As far as this process knows, calls may begin."""
+        return self.is_over and not self.busy_seconds
+
     async def read(self) -> TwilioHealth:
         """Return how Twilio stands now."""
         health = (await self._database.run(trouble.read)).health
@@ -73,6 +87,8 @@ class TwilioTrouble:
 
     async def hear(self, call: Call) -> bool:
         """Take what a call says of Twilio as a whole; tell whether a failure is its own."""
+        if call.failure and call.failure.code == TOO_MANY_CALLS:
+            self._leave_in_peace(call.failure)
         try:
             health = await self._riding.ride(call)
             if call.is_doubtful and health.in_doubt:
@@ -83,6 +99,15 @@ class TwilioTrouble:
             get_logger().exception("hear_defect", of=call.name)
             return True
         return not call.is_twilios_failure(health)
+
+    def _leave_in_peace(self, failure: Failure) -> None:
+        """Let no call begin for a while, whoever it is for: Twilio counts them all together."""
+        if not self.busy_seconds:
+            get_logger().warning("twilio_has_too_many_calls", error=failure.message)
+        asked_seconds = min(failure.retry_after_seconds, BUSY_PAUSE_SECONDS_MAX)
+        seconds = max(asked_seconds, back_off_seconds(0, BUSY_PAUSE_SECONDS, BUSY_PAUSE_SECONDS))
+        until = asyncio.get_running_loop().time() + seconds
+        self._busy_until = max(self._busy_until, until)
 
     async def _hear_all(self, calls: Sequence[Call]) -> list[TwilioHealth]:
         row = await self._database.run(trouble.read)
@@ -155,7 +180,7 @@ class TwilioTrouble:
 
     def _pause(self, health: TwilioHealth) -> timedelta:
         seconds = back_off_seconds(
-            health.probe_count, PAUSE_BASE_SECONDS, self._back_off_max_seconds
+            health.probe_count, PROBE_PAUSE_BASE_SECONDS, self._back_off_max_seconds
         )
         return timedelta(seconds=seconds)
 
