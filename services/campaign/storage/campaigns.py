@@ -26,7 +26,8 @@ class Moved:
 
 
 # A campaign that runs has no reason, so the reason tells the state. Those paused by hand stay as
-# they are, whatever their organization's reason is.
+# they are, whatever their organization's reason is. Their organizations are named twice, or all
+# campaigns would be read for as long as nobody has counted them.
 SETTLE = """
 WITH settled AS (
     SELECT * FROM unnest(
@@ -37,7 +38,8 @@ WITH settled AS (
         CASE WHEN to_reason IS NULL THEN 'RUNNING' ELSE 'PAUSED' END AS to_state,
         greatest(step_time, update_time) AS move_time
     FROM campaigns JOIN settled USING (organization_id)
-    WHERE state IN ('RUNNING', 'PAUSED') AND manual_pause_time IS NULL
+    WHERE organization_id = ANY ($1) AND state IN ('RUNNING', 'PAUSED')
+      AND manual_pause_time IS NULL
       AND pause_reason IS DISTINCT FROM to_reason
 ), changed AS (
     UPDATE campaigns

@@ -111,8 +111,7 @@ async def test_no_list_walks_through_all_that_there_is(
         assert len(await read(role)) == count, name
 
 
-@pytest.mark.parametrize("role", ["counted"], indirect=True)
-@pytest.mark.parametrize("count", [1, 20])
+@pytest.mark.parametrize("count", [1, 20, 200])
 async def test_settling_looks_at_the_campaigns_of_its_organizations_only(
     role: Any, connection: "Connection[Record]", count: int
 ) -> None:
