@@ -411,3 +411,11 @@ def test_what_is_given_back_when_it_is_wanted_as_it_stands_again_is_not_drifted(
     again = give_back(want(claimed, WantedState.SUSPENDED, START), START)
     assert_it_is_whole(again)
     assert again.aftermath is not None
+
+
+def test_of_attempts_that_were_forgotten_meanwhile_none_is_taken_back() -> None:
+    claimed = claimed_of(WantedState.ACTIVE, ObservedState.ACTIVE)
+    flipped = want(want(claimed, WantedState.SUSPENDED, START), WantedState.ACTIVE, START)
+    failed = Answer(None, SECOND, NO_ANSWER, counts=False)
+    for again in (give_back(flipped, START), record(flipped, claimed, failed, TIMING, START)):
+        assert again.attempt_count == 0

@@ -279,6 +279,27 @@ def test_a_probe_under_way_is_the_only_one_whatever_is_heard_meanwhile() -> None
     assert claim_probe(heard, LEASE, START + LEASE) is not None
 
 
+@pytest.mark.parametrize(("found", "state"), STATE_OF_PROBE)
+def test_a_doubt_is_settled_by_what_the_parent_is_found_to_be(
+    found: ObservedState | Failure, state: TwilioState | None
+) -> None:
+    doubt = claim_probe(hear_all(WELL, [("one", DENIED)]), LEASE, START)
+    assert doubt is not None
+    settled = record_probe(doubt, doubt, found, PAUSE, START)
+    assert settled.state is (state or TwilioState.OK)
+    assert settled.in_doubt is (state is None)
+
+
+def test_a_probe_that_was_overtaken_tells_nothing() -> None:
+    overtaken = claim_probe(hear_all(WELL, [("one", DENIED)]), LEASE, START)
+    assert overtaken is not None
+    newer = claim_probe(overtaken, LEASE, START + LEASE)
+    assert newer is not None
+    assert record_probe(newer, overtaken, ObservedState.SUSPENDED, PAUSE, START) == newer
+    recorded = record_probe(newer, newer, ObservedState.ACTIVE, PAUSE, START)
+    assert record_probe(recorded, newer, ObservedState.SUSPENDED, PAUSE, START) == recorded
+
+
 def test_a_call_that_began_before_it_was_over_tells_nothing() -> None:
     over = replace(WELL, since=START + SECOND, failure_count=5, failing_names=("a", "b"))
     for failure in FAILURES:
