@@ -21,6 +21,7 @@ from services.telephony.operations.recording import Recording
 from services.telephony.operations.sending import SendingOperations
 from services.telephony.operations.subaccounts import SubaccountOperations
 from services.telephony.operations.trouble import TwilioTrouble
+from services.telephony.operations.watching import Watching
 from services.telephony.servicer.telephony import telephony_service
 from services.telephony.twilio_accounts import TwilioRestAccounts
 from services.telephony.workers import Provisioner, Reconciler, build_workers
@@ -39,15 +40,6 @@ async def build(settings: TelephonySettings) -> Service:
     back_off = BackOff(
         settings.twilio_back_off_max_seconds, settings.twilio_refused_back_off_max_seconds
     )
-    driving = Driving(
-        database,
-        twilio,
-        policy,
-        parent_account_sid=settings.twilio_account_sid,
-        back_off=back_off,
-        sweep_seconds=settings.twilio_sweep_seconds,
-    )
-    recording = Recording(database, policy, timing, metrics.registry)
     trouble = TwilioTrouble(
         database,
         twilio,
@@ -56,11 +48,13 @@ async def build(settings: TelephonySettings) -> Service:
         back_off_max_seconds=settings.twilio_back_off_max_seconds,
         registry=metrics.registry,
     )
-    endings = settings.endings
-    ending = Ending(database, twilio, trouble, back_off, endings) if endings else None
-    claiming = Claiming(database, policy, timing)
-    reconciler = Reconciler(
-        claiming, driving, ending, recording=recording, trouble=trouble, settings=settings
+    reconciler = _build_reconciler(
+        settings,
+        database,
+        twilio,
+        trouble=trouble,
+        back_off=back_off,
+        registry=metrics.registry,
     )
     creation = Creation(
         database,
@@ -94,9 +88,45 @@ async def build(settings: TelephonySettings) -> Service:
             subscription_observer(organizations),
             wallet_observer(organizations),
         ],
-        workers=build_workers(organizations, reconciler, provisioner, trouble, settings),
+        workers=build_workers(
+            organizations,
+            reconciler,
+            provisioner,
+            trouble,
+            watching=Watching(database, metrics.registry),
+            settings=settings,
+        ),
         closables=[twilio],
         health_details={"twilio": lambda: trouble.is_over},
+    )
+
+
+def _build_reconciler(
+    settings: TelephonySettings,
+    database: Database,
+    twilio: TwilioRestAccounts,
+    *,
+    trouble: TwilioTrouble,
+    back_off: BackOff,
+    registry: CollectorRegistry,
+) -> Reconciler:
+    policy, timing = settings.suspension_policy, settings.reconcile_timing
+    endings = settings.endings
+    driving = Driving(
+        database,
+        twilio,
+        policy,
+        parent_account_sid=settings.twilio_account_sid,
+        back_off=back_off,
+        sweep_seconds=settings.twilio_sweep_seconds,
+    )
+    return Reconciler(
+        Claiming(database, policy, timing),
+        driving,
+        Ending(database, twilio, trouble, back_off, endings) if endings else None,
+        recording=Recording(database, policy, timing, registry),
+        trouble=trouble,
+        settings=settings,
     )
 
 

@@ -68,7 +68,8 @@ class Failure:
 
 def no_usable_answer(message: str) -> Failure:
     """Return the failure of a call whose outcome is open: no answer, or none that says anything."""
-    return Failure(Action.RETRY, message, unanswered=True)
+    text = f"{message} (wait; if it lasts, see Twilio's status page)"
+    return Failure(Action.RETRY, text, unanswered=True)
 
 
 def refusal(code: int, message: str, retry_after_seconds: float = 0.0) -> Failure:
@@ -80,4 +81,4 @@ def refusal(code: int, message: str, retry_after_seconds: float = 0.0) -> Failur
 
 def defect(error: Exception) -> Failure:
     """Return the failure of what went wrong on our side, and says nothing of Twilio."""
-    return Failure(Action.RETRY, f"internal error: {type(error).__name__}")
+    return Failure(Action.RETRY, f"internal error: {type(error).__name__} (see the service's log)")

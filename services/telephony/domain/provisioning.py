@@ -81,6 +81,15 @@ class Provision:
 
 
 @dataclass(frozen=True, slots=True)
+class ProvisionFilter:
+    """Which intents; what is unset does not restrict."""
+
+    organization_id: str = ""
+    open: bool | None = None
+    failing: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TwilioAccount:
     """An account as Twilio tells of it."""
 

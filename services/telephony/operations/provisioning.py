@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from libs.database import Connection, Database
 from libs.errors import DomainError, ErrorReason, invalid_field
+from libs.paging import Page, decode_page_token, encode_page_token, page_limit
 from services.telephony.domain.commands import Reevaluate
 from services.telephony.domain.decision import blockers
 from services.telephony.domain.provisioning import (
     TAG_LENGTH,
     Provision,
+    ProvisionFilter,
     Wish,
     ask_again,
     differing_fields,
@@ -62,6 +64,19 @@ class ProvisionOperations:
             raise DomainError(
                 ErrorReason.PROVIDER_UNAVAILABLE, "Twilio has not answered yet; try again"
             ) from None
+
+    async def list_page(
+        self, which: ProvisionFilter, page_size: int, page_token: str
+    ) -> Page[Provision]:
+        """Return a page of intents by organization and reference."""
+        organization_id, reference_id = decode_page_token(page_token, str, str) or ("", "")
+        after = (str(organization_id), str(reference_id))
+        limit = page_limit(page_size)
+        found = await self._database.run(provisions.list_provisions, which, after, limit + 1)
+        if len(found) <= limit:
+            return Page(found, "")
+        last = found[limit - 1]
+        return Page(found[:limit], encode_page_token(last.organization_id, last.reference_id))
 
     async def _have_made(self, wish: Wish) -> Provisioned:
         while True:

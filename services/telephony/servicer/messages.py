@@ -1,19 +1,17 @@
 """Subaccounts as they are on the wire."""
 
-from typing import Literal
+from google.protobuf.message import Message
 
 from libs.rpc.times import to_timestamp
 from services.telephony.domain.aftermath import Aftermath
 from services.telephony.domain.changes import SubaccountChange
+from services.telephony.domain.provisioning import Provision
 from services.telephony.domain.trouble import TwilioHealth
 from services.telephony.domain.values import Blocker, ObservedState, Standing, WantedState
-from tollgate.telephony.v1 import subaccount_pb2, telephony_service_pb2, twilio_health_pb2
+from tollgate.telephony.v1 import provision_pb2, subaccount_pb2, twilio_health_pb2
 
 
-def optional_flag(
-    request: telephony_service_pb2.ListSubaccountsRequest,
-    field: Literal["drifted", "failing", "levels_missing"],
-) -> bool | None:
+def optional_flag(request: Message, field: str) -> bool | None:
     """Return a flag, or None if it was not set."""
     flag: bool = getattr(request, field)
     return flag if request.HasField(field) else None
@@ -91,6 +89,23 @@ def change_message(change: SubaccountChange) -> subaccount_pb2.SubaccountChange:
         create_time=to_timestamp(change.create_time),
         ended_call_count=change.ended_call_count,
         canceled_message_count=change.canceled_message_count,
+    )
+
+
+def provision_message(provision: Provision) -> provision_pb2.Provision:
+    """Return an intent on the wire."""
+    return provision_pb2.Provision(
+        organization_id=provision.organization_id,
+        reference_id=provision.reference_id,
+        brand_id=provision.brand_id,
+        friendly_name=provision.friendly_name,
+        account_sid=provision.account_sid or "",
+        double_account_sids=provision.double_account_sids,
+        last_error=provision.last_error,
+        attempt_count=provision.attempt_count,
+        next_attempt_time=to_timestamp(provision.due_time),
+        create_time=to_timestamp(provision.create_time),
+        register_time=to_timestamp(provision.register_time),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from libs.rpc.times import optional_time
 from libs.service import RpcService
 from services.telephony.domain.changes import ChangeFilter
-from services.telephony.domain.provisioning import Wish
+from services.telephony.domain.provisioning import ProvisionFilter, Wish
 from services.telephony.domain.values import SubaccountFilter
 from services.telephony.operations.organizations import OrganizationOperations
 from services.telephony.operations.provisioning import ProvisionOperations
@@ -19,6 +19,7 @@ from services.telephony.servicer.messages import (
     health_message,
     observed_state,
     optional_flag,
+    provision_message,
     subaccount_message,
     wanted_state,
 )
@@ -135,6 +136,21 @@ class TelephonyServicer(telephony_service_pb2_grpc.TelephonyServiceServicer):
         page = await self._subaccounts.list_changes(which, request.page_size, request.page_token)
         return telephony_service_pb2.ListSubaccountChangesResponse(
             changes=[change_message(change) for change in page.items],
+            next_page_token=page.next_page_token,
+        )
+
+    async def ListProvisions(
+        self, request: telephony_service_pb2.ListProvisionsRequest, context: Any
+    ) -> telephony_service_pb2.ListProvisionsResponse:
+        """List intents."""
+        which = ProvisionFilter(
+            organization_id=request.organization_id,
+            open=optional_flag(request, "open"),
+            failing=optional_flag(request, "failing"),
+        )
+        page = await self._provisioning.list_page(which, request.page_size, request.page_token)
+        return telephony_service_pb2.ListProvisionsResponse(
+            provisions=[provision_message(provision) for provision in page.items],
             next_page_token=page.next_page_token,
         )
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from libs.database import Connection, Record
-from services.telephony.domain.provisioning import Provision
+from services.telephony.domain.provisioning import Provision, ProvisionFilter
 
 INSERT_PROVISION = """
 INSERT INTO provisions (
@@ -89,6 +89,27 @@ async def list_due(connection: Connection, limit: int) -> list[DueProvision]:
     """Return intents that something is to be done for and nobody is at."""
     rows = await connection.fetch(LIST_DUE, limit)
     return [DueProvision(row["tag"], row["organization_id"]) for row in rows]
+
+
+LIST_PROVISIONS = """
+SELECT * FROM provisions
+WHERE (organization_id, reference_id) > ($1, $2)
+  AND ($3::text = '' OR organization_id = $3)
+  AND ($4::boolean IS NULL OR $4 = (account_sid IS NULL))
+  AND ($5::boolean IS NULL OR $5 = (last_error <> ''))
+ORDER BY organization_id, reference_id
+LIMIT $6
+"""
+
+
+async def list_provisions(
+    connection: Connection, which: ProvisionFilter, after: tuple[str, str], limit: int
+) -> list[Provision]:
+    """Return intents after the given one, by organization and reference."""
+    rows = await connection.fetch(
+        LIST_PROVISIONS, *after, which.organization_id, which.open, which.failing, limit
+    )
+    return [_to_provision(row) for row in rows]
 
 
 def _state_columns(provision: Provision) -> tuple[object, ...]:

@@ -23,6 +23,7 @@ ANSWERS: list[tuple[str, Any]] = [
     ("ListSubaccounts", {"subaccounts": [FREE, FREE], "nextPageToken": None}),
     ("ListSubaccounts", {"subaccounts": None}),
     ("ListSubaccountChanges", {"nextPageToken": None}),
+    ("ListProvisions", {"provisions": None}),
     ("ReconcileSubaccounts", {"subaccounts": [STANDS, STANDS]}),
     ("CanOrganizationSend", {"allowed": True, "blockers": None}),
     ("CanOrganizationSend", {"allowed": True, "blockers": None}),

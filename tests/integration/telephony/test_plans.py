@@ -9,7 +9,7 @@ import pytest
 
 from services.telephony.domain.changes import ChangeFilter
 from services.telephony.domain.values import DueSearch, WantedState, Work
-from services.telephony.storage import due, organizations, provisions, subaccounts
+from services.telephony.storage import due, organizations, provisions, subaccounts, watching
 from services.telephony.storage.changes import ChangeKey, list_changes
 from services.telephony.storage.sending import Sender, read_scopes
 from tests.support.databases import ServiceDatabase
@@ -140,3 +140,15 @@ async def test_no_list_walks_through_what_is_not_due(
         for _ in range(EXECUTIONS):
             assert await rows_read(superuser, role, table, read) <= FEW, name
     await role.close()
+
+
+async def test_what_is_counted_for_operators_is_all_that_is_read(
+    superuser: Any, database: ServiceDatabase
+) -> None:
+    await fill(superuser, 1, ROWS, "1 hour")
+    await superuser.execute("ANALYZE")
+    await superuser.execute(f"{MAKE_URGENT} AND account_sid < 'AC{LIMIT:032x}'")
+    role = await asyncpg.connect(database.url)
+    read = await rows_read(superuser, role, "subaccounts", watching.count_subaccounts)
+    await role.close()
+    assert read <= FEW

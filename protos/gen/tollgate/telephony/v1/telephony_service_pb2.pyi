@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from tollgate.telephony.v1 import provision_pb2 as _provision_pb2
 from tollgate.telephony.v1 import subaccount_pb2 as _subaccount_pb2
 from tollgate.telephony.v1 import twilio_health_pb2 as _twilio_health_pb2
 import builtins as _builtins
@@ -464,6 +465,79 @@ class ListSubaccountChangesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListSubaccountChangesResponse: _TypeAlias = ListSubaccountChangesResponse  # noqa: Y015
+
+@_typing.final
+class ListProvisionsRequest(_message.Message):
+    """ListProvisionsRequest is the request of ListProvisions. Every filter is optional."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    OPEN_FIELD_NUMBER: _builtins.int
+    FAILING_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """organization_id of the intents."""
+    open: _builtins.bool
+    """open: only those that have no subaccount yet, or have one."""
+    failing: _builtins.bool
+    """failing: only those with a last_error, or without."""
+    page_size: _builtins.int
+    """page_size: at most so many intents; default 50, at most 500."""
+    page_token: _builtins.str
+    """page_token of the page before."""
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        open: _builtins.bool | None = ...,
+        failing: _builtins.bool | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_failing", b"_failing", "_open", b"_open", "failing", b"failing", "open", b"open"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_failing", b"_failing", "_open", b"_open", "failing", b"failing", "open", b"open", "organization_id", b"organization_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__failing: _TypeAlias = _typing.Literal["failing"]  # noqa: Y015
+    _WhichOneofArgType__failing: _TypeAlias = _typing.Literal["_failing", b"_failing"]  # noqa: Y015
+    _WhichOneofReturnType__open: _TypeAlias = _typing.Literal["open"]  # noqa: Y015
+    _WhichOneofArgType__open: _TypeAlias = _typing.Literal["_open", b"_open"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__failing) -> _WhichOneofReturnType__failing | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__open) -> _WhichOneofReturnType__open | None: ...
+
+Global___ListProvisionsRequest: _TypeAlias = ListProvisionsRequest  # noqa: Y015
+
+@_typing.final
+class ListProvisionsResponse(_message.Message):
+    """ListProvisionsResponse is the response of ListProvisions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVISIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """next_page_token, empty on the last page."""
+    @_builtins.property
+    def provisions(self) -> _containers.RepeatedCompositeFieldContainer[_provision_pb2.Provision]:
+        """provisions by organization_id and reference_id."""
+
+    def __init__(
+        self,
+        *,
+        provisions: _abc.Iterable[_provision_pb2.Provision] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "provisions", b"provisions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListProvisionsResponse: _TypeAlias = ListProvisionsResponse  # noqa: Y015
 
 @_typing.final
 class ReconcileSubaccountsRequest(_message.Message):

@@ -80,6 +80,11 @@ class TelephonyServiceStub:
                 request_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListSubaccountChangesRequest.SerializeToString,
                 response_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListSubaccountChangesResponse.FromString,
                 _registered_method=True)
+        self.ListProvisions = channel.unary_unary(
+                '/tollgate.telephony.v1.TelephonyService/ListProvisions',
+                request_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListProvisionsRequest.SerializeToString,
+                response_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListProvisionsResponse.FromString,
+                _registered_method=True)
         self.ReconcileSubaccounts = channel.unary_unary(
                 '/tollgate.telephony.v1.TelephonyService/ReconcileSubaccounts',
                 request_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ReconcileSubaccountsRequest.SerializeToString,
@@ -186,6 +191,15 @@ class TelephonyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListProvisions(self, request, context):
+        """ListProvisions lists what ProvisionSubaccount was asked for, made or not, by organization_id and reference_id.
+        Errors: INVALID_ARGUMENT (a made-up page_token).
+        Example: {"open": true}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReconcileSubaccounts(self, request, context):
         """ReconcileSubaccounts has all subaccounts of the organization looked at now, brought to how they should
         stand, and answers how they stand then. It waits for as long as four calls to Twilio may take
@@ -255,6 +269,11 @@ def add_TelephonyServiceServicer_to_server(servicer, server):
                     servicer.ListSubaccountChanges,
                     request_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListSubaccountChangesRequest.FromString,
                     response_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListSubaccountChangesResponse.SerializeToString,
+            ),
+            'ListProvisions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProvisions,
+                    request_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListProvisionsRequest.FromString,
+                    response_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListProvisionsResponse.SerializeToString,
             ),
             'ReconcileSubaccounts': grpc.unary_unary_rpc_method_handler(
                     servicer.ReconcileSubaccounts,
@@ -472,6 +491,33 @@ class TelephonyService:
             '/tollgate.telephony.v1.TelephonyService/ListSubaccountChanges',
             tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListSubaccountChangesRequest.SerializeToString,
             tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListSubaccountChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProvisions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.telephony.v1.TelephonyService/ListProvisions',
+            tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListProvisionsRequest.SerializeToString,
+            tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.ListProvisionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -74,6 +74,11 @@ class TelephonyServiceStub:
     Errors: INVALID_ARGUMENT (a made-up page_token).
     Example: {"accountSid": "AC0123456789abcdef0123456789abcdef", "startTime": "2026-11-01T00:00:00Z"}
     """
+    ListProvisions: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.ListProvisionsRequest, _telephony_service_pb2.ListProvisionsResponse]
+    """ListProvisions lists what ProvisionSubaccount was asked for, made or not, by organization_id and reference_id.
+    Errors: INVALID_ARGUMENT (a made-up page_token).
+    Example: {"open": true}
+    """
     ReconcileSubaccounts: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.ReconcileSubaccountsRequest, _telephony_service_pb2.ReconcileSubaccountsResponse]
     """ReconcileSubaccounts has all subaccounts of the organization looked at now, brought to how they should
     stand, and answers how they stand then. It waits for as long as four calls to Twilio may take
@@ -196,6 +201,17 @@ class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
         """ListSubaccountChanges lists what became of subaccounts, and why, newest first.
         Errors: INVALID_ARGUMENT (a made-up page_token).
         Example: {"accountSid": "AC0123456789abcdef0123456789abcdef", "startTime": "2026-11-01T00:00:00Z"}
+        """
+
+    @_abc_1.abstractmethod
+    def ListProvisions(
+        self,
+        request: _telephony_service_pb2.ListProvisionsRequest,
+        context: _aio.ServicerContext[_telephony_service_pb2.ListProvisionsRequest, _abc.Awaitable[_telephony_service_pb2.ListProvisionsResponse]],
+    ) -> _abc.Awaitable[_telephony_service_pb2.ListProvisionsResponse]:
+        """ListProvisions lists what ProvisionSubaccount was asked for, made or not, by organization_id and reference_id.
+        Errors: INVALID_ARGUMENT (a made-up page_token).
+        Example: {"open": true}
         """
 
     @_abc_1.abstractmethod
