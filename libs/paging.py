@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
@@ -63,3 +63,31 @@ def key_to_time(micros: int) -> datetime:
         return EPOCH + timedelta(microseconds=micros)
     except OverflowError as error:
         raise invalid_field("page_token", "is not a token of this list") from error
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeKey:
+    """Where a change stands in a list of the newest first; without a time, before all of them."""
+
+    time: datetime | None = None
+    number: int = 0
+
+
+def page_of_changes(
+    found: Sequence[ItemT], limit: int, key_of: Callable[[ItemT], ChangeKey]
+) -> Page[ItemT]:
+    """Return so many of the changes found, and how the list goes on if there are more."""
+    if len(found) <= limit:
+        return Page(found, "")
+    last = key_of(found[limit - 1])
+    assert last.time is not None
+    return Page(found[:limit], encode_page_token(time_to_key(last.time), last.number))
+
+
+def decode_change_key(token: str) -> ChangeKey:
+    """Return where a list of changes goes on; raise for a token that was made up."""
+    key = decode_page_token(token, int, int)
+    if key is None:
+        return ChangeKey()
+    micros, number = key
+    return ChangeKey(key_to_time(int(micros)), int(number))

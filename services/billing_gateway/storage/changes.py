@@ -1,11 +1,10 @@
 """The history of subscriptions and standings: what changed, by whom or by what. It only grows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
 from libs.database import Connection, Record
 from libs.levels import SubscriptionState
+from libs.paging import ChangeKey
 from libs.text import storable_text
 from services.billing_gateway.domain.values import (
     ChangeCause,
@@ -56,14 +55,6 @@ LIMIT $6
 """
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeKey:
-    """Where a change stands in a list."""
-
-    change_time: datetime | None = None
-    change_id: int = 0
-
-
 async def list_changes(
     connection: Connection, wanted: ChangeFilter, before: ChangeKey, limit: int
 ) -> list[SubscriptionChange]:
@@ -73,8 +64,8 @@ async def list_changes(
         wanted.organization_id,
         wanted.start_time,
         wanted.end_time,
-        before.change_time,
-        before.change_id,
+        before.time,
+        before.number,
         limit,
     )
     return [_to_change(row) for row in rows]

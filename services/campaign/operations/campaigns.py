@@ -3,12 +3,13 @@
 from libs.database import Connection, Database
 from libs.logs import get_logger
 from libs.paging import (
+    ChangeKey,
     Page,
+    decode_change_key,
     decode_page_token,
     encode_page_token,
-    key_to_time,
     page_limit,
-    time_to_key,
+    page_of_changes,
 )
 from services.campaign.domain.changes import (
     CampaignChange,
@@ -25,7 +26,6 @@ from services.campaign.domain.settling import settle
 from services.campaign.domain.values import Campaign, CampaignFilter
 from services.campaign.operations.settling import lock_as_of_now
 from services.campaign.storage import campaigns, changes
-from services.campaign.storage.changes import ChangeKey
 
 
 class CampaignOperations:
@@ -73,10 +73,11 @@ class CampaignOperations:
     ) -> Page[CampaignChange]:
         """Return a page of history, newest first."""
         limit = page_limit(page_size)
-        before = _decode_change_key(page_token)
+        before = decode_change_key(page_token)
         found = await self._database.run(changes.list_changes, wanted, before, limit + 1)
-        token = _encode_change_key(found[limit - 1]) if len(found) > limit else ""
-        return Page(found[:limit], token)
+        return page_of_changes(
+            found, limit, lambda last: ChangeKey(last.create_time, last.sequence)
+        )
 
 
 async def _create(connection: Connection, command: CreateCampaign) -> Campaign:
@@ -122,15 +123,3 @@ async def _find(
         if len(found) >= count or len(candidates) < count:
             return found
         after = candidates[-1].campaign_id
-
-
-def _encode_change_key(change: CampaignChange) -> str:
-    return encode_page_token(time_to_key(change.create_time), change.sequence)
-
-
-def _decode_change_key(token: str) -> ChangeKey:
-    key = decode_page_token(token, int, int)
-    if key is None:
-        return ChangeKey()
-    micros, sequence = key
-    return ChangeKey(key_to_time(int(micros)), int(sequence))

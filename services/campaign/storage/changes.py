@@ -1,9 +1,7 @@
 """The history of campaigns, as it is read: it is written by the statements that change them."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
 from libs.database import Connection, Record
+from libs.paging import ChangeKey
 from services.campaign.domain.changes import CampaignChange, ChangeCause, ChangeFilter, Origin
 from services.campaign.domain.values import CampaignState, PauseReason
 
@@ -21,14 +19,6 @@ LIMIT $9
 """
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeKey:
-    """Where a change stands in a list."""
-
-    create_time: datetime | None = None
-    sequence: int = 0
-
-
 async def list_changes(
     connection: Connection, wanted: ChangeFilter, before: ChangeKey, limit: int
 ) -> list[CampaignChange]:
@@ -41,8 +31,8 @@ async def list_changes(
         wanted.actor,
         wanted.start_time,
         wanted.end_time,
-        before.create_time,
-        before.sequence,
+        before.time,
+        before.number,
         limit,
     )
     return [_to_change(row) for row in rows]

@@ -6,12 +6,13 @@ from dataclasses import replace
 from libs.database import Connection, Database
 from libs.errors import invalid_field
 from libs.paging import (
+    ChangeKey,
     Page,
+    decode_change_key,
     decode_page_token,
     encode_page_token,
-    key_to_time,
     page_limit,
-    time_to_key,
+    page_of_changes,
 )
 from services.telephony.domain.changes import (
     ChangeCause,
@@ -32,7 +33,6 @@ from services.telephony.domain.trouble import standing_with
 from services.telephony.domain.values import Standing, SubaccountFilter, SuspensionPolicy
 from services.telephony.operations.settling import settle
 from services.telephony.storage import changes, subaccounts, trouble
-from services.telephony.storage.changes import ChangeKey
 
 
 class SubaccountOperations:
@@ -96,10 +96,11 @@ class SubaccountOperations:
         if which.account_sid:
             which = replace(which, account_sid=normal_account_sid(which.account_sid))
         limit = page_limit(page_size)
-        before = _decode_change_key(page_token)
+        before = decode_change_key(page_token)
         found = await self._database.run(changes.list_changes, which, before, limit + 1)
-        more = len(found) > limit
-        return Page(found[:limit], _encode_change_key(found[limit - 1]) if more else "")
+        return page_of_changes(
+            found, limit, lambda last: ChangeKey(last.create_time, last.sequence)
+        )
 
 
 async def register_in(
@@ -122,15 +123,3 @@ async def register_in(
     found = (await subaccounts.find(connection, [account_sid]))[account_sid]
     require_same_registration(found, organization_id, brand_id)
     return standing_with(twilio_state, standing_at(found, organization, now))
-
-
-def _encode_change_key(change: SubaccountChange) -> str:
-    return encode_page_token(time_to_key(change.create_time), change.sequence)
-
-
-def _decode_change_key(token: str) -> ChangeKey:
-    key = decode_page_token(token, int, int)
-    if key is None:
-        return ChangeKey()
-    micros, sequence = key
-    return ChangeKey(key_to_time(int(micros)), int(sequence))

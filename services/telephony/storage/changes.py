@@ -1,10 +1,9 @@
 """The history of subaccounts. It only grows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
 from libs.database import Connection, Record
+from libs.paging import ChangeKey
 from libs.text import storable_text
 from services.telephony.domain.changes import (
     ChangeCause,
@@ -64,14 +63,6 @@ LIMIT $7
 """
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeKey:
-    """Where a change stands in a list."""
-
-    create_time: datetime | None = None
-    sequence: int = 0
-
-
 async def list_changes(
     connection: Connection, which: ChangeFilter, before: ChangeKey, limit: int
 ) -> list[SubaccountChange]:
@@ -82,8 +73,8 @@ async def list_changes(
         which.account_sid,
         which.start_time,
         which.end_time,
-        before.create_time,
-        before.sequence,
+        before.time,
+        before.number,
         limit,
     )
     return [_to_change(row) for row in rows]

@@ -11,11 +11,12 @@ import pytest
 from asyncpg import Connection, Record
 
 from libs.levels import SubscriptionLevel, SubscriptionState, WalletLevel
+from libs.paging import ChangeKey
 from services.campaign.domain.changes import ChangeCause, ChangeFilter, Origin
 from services.campaign.domain.settling import Step
 from services.campaign.domain.values import Organization
 from services.campaign.storage.campaigns import settle_all
-from services.campaign.storage.changes import ChangeKey, list_changes
+from services.campaign.storage.changes import list_changes
 from services.campaign.storage.organizations import (
     Lapsed,
     Unsettled,

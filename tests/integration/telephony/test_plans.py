@@ -7,10 +7,11 @@ from typing import Any
 import asyncpg
 import pytest
 
+from libs.paging import ChangeKey
 from services.telephony.domain.changes import ChangeFilter
 from services.telephony.domain.values import DueSearch, WantedState, Work
 from services.telephony.storage import due, organizations, provisions, subaccounts, watching
-from services.telephony.storage.changes import ChangeKey, list_changes
+from services.telephony.storage.changes import list_changes
 from services.telephony.storage.sending import Sender, read_scopes
 from tests.support.databases import ServiceDatabase
 from tests.support.rows_read import rows_read

@@ -6,12 +6,11 @@ from datetime import datetime
 from libs.database import Connection, Database
 from libs.levels import SubscriptionLevel
 from libs.paging import (
+    ChangeKey,
     Page,
-    decode_page_token,
-    encode_page_token,
-    key_to_time,
+    decode_change_key,
     page_limit,
-    time_to_key,
+    page_of_changes,
 )
 from services.billing_gateway.domain.standing import (
     SeenSubscription,
@@ -30,7 +29,6 @@ from services.billing_gateway.domain.values import (
 from services.billing_gateway.operations.levels import Levels, subscription_not_found
 from services.billing_gateway.operations.queries.places import decode_place, encode_place
 from services.billing_gateway.storage import changes, organizations, subscriptions
-from services.billing_gateway.storage.changes import ChangeKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,24 +120,12 @@ class SubscriptionQueries:
     ) -> Page[SubscriptionChange]:
         """Return a page of history, newest first."""
         limit = page_limit(page_size)
-        before = _decode_change_key(page_token)
+        before = decode_change_key(page_token)
         found = await self._database.run(changes.list_changes, wanted, before, limit + 1)
-        token = _encode_change_key(found[limit - 1]) if len(found) > limit else ""
-        return Page(found[:limit], token)
+        return page_of_changes(
+            found, limit, lambda last: ChangeKey(last.change_time, last.change_id)
+        )
 
 
 def _place_of(subscription: Subscription) -> Place:
     return Place(subscription.create_time, subscription.provider, subscription.subscription_id)
-
-
-def _encode_change_key(change: SubscriptionChange) -> str:
-    assert change.change_time is not None
-    return encode_page_token(time_to_key(change.change_time), change.change_id)
-
-
-def _decode_change_key(token: str) -> ChangeKey:
-    key = decode_page_token(token, int, int)
-    if key is None:
-        return ChangeKey()
-    micros, change_id = key
-    return ChangeKey(key_to_time(int(micros)), int(change_id))
