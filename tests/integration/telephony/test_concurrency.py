@@ -106,3 +106,45 @@ async def test_an_account_is_made_in_the_midst_of_many_that_are_looked_at(
             await steps.register(account_sid)
         await steps.made()
         assert len({each.sid for each in twilio.requests}) < len(SIDS)
+
+
+async def count_asked(steps: ProvisionSteps, operation: str) -> int:
+    return steps.count_asked(operation)
+
+
+async def test_what_follows_suspensions_has_no_more_than_half_of_the_slots(
+    database: ServiceDatabase, twilio: TwilioSimulator
+) -> None:
+    """Of five slots one is for suspensions; Twilio answers nobody who ends a call."""
+    async with served(database, twilio, twilio_concurrency=5, end_calls=True) as steps:
+        await register_all(steps)
+        twilio.fail(Hang(), operation="update_call")
+        await steps.report_wallet(frozen=True)
+        await steps.reach(SUSPENDED, *TO_SUSPEND)
+        await eventually(lambda: count_asked(steps, "update_call"), lambda count: count == 2)
+        await steps.make_good(OTHER)
+        await steps.reach(ACTIVE, *TO_ACTIVATE)
+        assert steps.count_asked("update_call") == 2
+
+
+async def test_suspensions_have_only_the_slots_that_are_free(
+    database: ServiceDatabase, twilio: TwilioSimulator
+) -> None:
+    """Two of three are taken, and Twilio answers nobody."""
+    async with served(database, twilio, twilio_concurrency=3) as steps:
+        await steps.let_send(ONE, TWO)
+        looked = steps.count_asked("fetch_account")
+        twilio.fail(Hang())
+        for account_sid in TO_ACTIVATE:
+            await steps.register(account_sid, OTHER)
+        await eventually(
+            lambda: count_asked(steps, "fetch_account"), lambda count: count == looked + 2
+        )
+        await steps.report_wallet(frozen=True)
+        for account_sid in (ONE, TWO):
+            await eventually(
+                lambda sid=account_sid: steps.get(sid),  # type: ignore[misc]
+                lambda seen: seen.attempt_count == 1,
+            )
+        await eventually(lambda: count_asked(steps, "update_account"), bool)
+        assert steps.count_asked("update_account") == 1
