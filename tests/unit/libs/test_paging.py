@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.errors import InvalidArgumentError
-from libs.paging import decode_page_token, encode_page_token, key_to_time, time_to_key
+from libs.paging import (
+    ChangeKey,
+    decode_change_key,
+    decode_page_token,
+    encode_page_token,
+    key_to_time,
+    page_of_changes,
+    time_to_key,
+)
+
+TIME = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 
 
 def token_of(value: object) -> str:
@@ -61,3 +71,13 @@ def test_no_text_makes_it_fail_otherwise(token: str) -> None:
 @given(st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - hypothesis adds the zone
 def test_times_are_exact(time: datetime) -> None:
     assert key_to_time(time_to_key(time)) == time
+
+
+def test_a_list_of_changes_goes_on_behind_the_last_that_was_shown() -> None:
+    # Three of the same time, which only their numbers tell apart.
+    keys = [ChangeKey(TIME, number) for number in (3, 2, 1)]
+    page = page_of_changes(keys, 2, lambda key: key)
+    assert list(page.items) == keys[:2]
+    assert decode_change_key(page.next_page_token) == keys[1]
+    assert page_of_changes(keys, 3, lambda key: key).next_page_token == ""
+    assert decode_change_key("") == ChangeKey()
