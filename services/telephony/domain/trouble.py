@@ -7,10 +7,10 @@ from enum import StrEnum
 from services.telephony.domain.failures import TOO_MANY_CALLS, Action, Failure
 from services.telephony.domain.values import Blocker, ObservedState, Standing
 
-FAILURES_MIN = 3
-NAMES_MIN = 2
-# The parent's, which nobody else has.
-PARENT = ""
+# So many calls in a row without an answer are a doubt; so many for different accounts are trouble,
+# whatever is told of the parent: accounts may be seen then, and not changed.
+DOUBT_MIN = 3
+NAMES_MAX = 10
 
 NOT_ACTIVE_CODES = frozenset({10001, 20005, 21472})
 # Such a refusal may be the account's or the parent's; asking for the parent tells.
@@ -58,7 +58,7 @@ class TwilioHealth:
     state: TwilioState
     since: datetime
     last_error: str
-    # Calls in a row that got no answer, and for whom those were; two of those are enough.
+    # Calls in a row that got no answer, and for whom.
     failure_count: int
     failing_names: tuple[str, ...]
     # Probes in trouble since a change succeeded last; the pauses between them grow with it.
@@ -92,11 +92,9 @@ class Call:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whose trouble it is must be asked."""
-        if self.failure is None:
-            return False
-        unanswered_aside = self.failure.unanswered and not self.of_accounts
-        return self.failure.code in DOUBTFUL_CODES or unanswered_aside
+        """Whose trouble it is may have to be asked."""
+        failure = self.failure
+        return failure is not None and (failure.unanswered or failure.code in DOUBTFUL_CODES)
 
     def is_old_news(self, health: TwilioHealth) -> bool:
         """It began before Twilio came to stand as it does, and tells nothing of that."""
@@ -106,15 +104,14 @@ class Call:
         """It failed in trouble, and not for the subaccount's sake: it counts against nobody."""
         if self.failure is None or not (health.in_trouble or self.is_old_news(health)):
             return False
-        is_parents = self.failure.action is Action.PARENT
-        return self.failure.unanswered or is_parents or self.is_doubtful
+        return self.failure.action is Action.PARENT or self.is_doubtful
 
 
 def hear(health: TwilioHealth, call: Call, pause: timedelta, now: datetime) -> TwilioHealth:
     """Return what a call makes of it; once there is trouble, only a probe changes anything.
 
-    A probe that succeeds does not forget the calls that failed before it: the next one that fails
-    is trouble again.
+    A probe that finds the parent well does not forget whose calls failed before it: where they
+    were many, the next one that fails is trouble again.
     """
     if health.in_trouble or call.is_old_news(health):
         return health
@@ -124,30 +121,27 @@ def hear(health: TwilioHealth, call: Call, pause: timedelta, now: datetime) -> T
         return replace(health, failure_count=0, failing_names=(), probe_count=probe_count)
     if failure.action is Action.PARENT:
         return _in_trouble(health, TwilioState.PARENT_SUSPENDED, failure.message, pause, now)
-    if call.is_doubtful:
-        return replace(
-            health,
-            failure_count=health.failure_count + failure.unanswered,
-            probe_due_time=health.probe_due_time or now,
-        )
     if failure.unanswered:
-        return _without_answer(health, call.name, failure.message, pause, now)
-    return health
+        return _without_answer(health, call, failure.message, pause, now)
+    return _in_doubt(health, now) if call.is_doubtful else health
 
 
 def _without_answer(
-    health: TwilioHealth, name: str, message: str, pause: timedelta, now: datetime
+    health: TwilioHealth, call: Call, message: str, pause: timedelta, now: datetime
 ) -> TwilioHealth:
-    failing = dict.fromkeys((*health.failing_names, name))
+    names = dict.fromkeys((*health.failing_names, *([call.name] if call.of_accounts else [])))
     counted = replace(
         health,
         failure_count=health.failure_count + 1,
-        failing_names=tuple(failing)[:NAMES_MIN],
+        failing_names=tuple(names)[:NAMES_MAX],
     )
-    is_one_accounts = len(failing) < NAMES_MIN and PARENT not in failing
-    if counted.failure_count < FAILURES_MIN or is_one_accounts:
-        return counted
-    return _in_trouble(counted, TwilioState.UNAVAILABLE, message, pause, now)
+    if call.of_accounts and len(names) >= NAMES_MAX:
+        return _in_trouble(counted, TwilioState.UNAVAILABLE, message, pause, now)
+    return _in_doubt(counted, now) if counted.failure_count >= DOUBT_MIN else counted
+
+
+def _in_doubt(health: TwilioHealth, now: datetime) -> TwilioHealth:
+    return replace(health, probe_due_time=health.probe_due_time or now)
 
 
 def _in_trouble(
@@ -186,8 +180,7 @@ def record_probe(
     if not isinstance(found, Failure):
         return _with_parent(ended, found, pause, now)
     if found.unanswered:
-        # Of what is known already it says nothing.
-        return _unprobed(ended, found, pause, now)
+        return _unprobed(ended, found.message, pause, now)
     if found.code == TOO_MANY_CALLS:
         return ended
     suspended = found.action is Action.PARENT or found.code in NOT_ACTIVE_CODES
@@ -195,12 +188,14 @@ def record_probe(
     return _in_trouble(ended, state, found.message, pause, now)
 
 
-def _unprobed(
-    ended: TwilioHealth, failure: Failure, pause: timedelta, now: datetime
-) -> TwilioHealth:
-    return (
-        ended if ended.in_trouble else _without_answer(ended, PARENT, failure.message, pause, now)
-    )
+def _unprobed(ended: TwilioHealth, message: str, pause: timedelta, now: datetime) -> TwilioHealth:
+    """Of trouble that is known already it says nothing."""
+    if ended.in_trouble:
+        return ended
+    counted = replace(ended, failure_count=ended.failure_count + 1)
+    if counted.failure_count < DOUBT_MIN:
+        return counted
+    return _in_trouble(counted, TwilioState.UNAVAILABLE, message, pause, now)
 
 
 def _with_parent(
@@ -211,4 +206,11 @@ def _with_parent(
         message = PARENT_IS_CLOSED if closed else PARENT_IS_SUSPENDED
         return _in_trouble(ended, TwilioState.PARENT_SUSPENDED, message, pause, now)
     since = now if ended.in_trouble else ended.since
-    return replace(ended, state=TwilioState.OK, since=since, last_error="", probe_due_time=None)
+    return replace(
+        ended,
+        state=TwilioState.OK,
+        since=since,
+        last_error="",
+        failure_count=0,
+        probe_due_time=None,
+    )

@@ -41,6 +41,7 @@ PARENT_REFUSAL = refusal(21476, "refused")
 DENIED = refusal(20003, "denied")
 BUSY = refusal(20429, "busy")
 DEFECT = Failure(Action.RETRY, "internal error")
+MANY = [f"account {number}" for number in range(12)]
 FAILURES = [NO_ANSWER, PARENT_REFUSAL, DENIED, BUSY, DEFECT, refusal(20404, "no such account")]
 STATE_OF_PROBE: list[tuple[ObservedState | Failure, TwilioState | None]] = [
     (ObservedState.ACTIVE, TwilioState.OK),
@@ -62,8 +63,9 @@ class World:
     now: datetime = START
     claimed: TwilioHealth | None = None
     # Whose calls got no answer since the last that did.
-    unanswered: list[str] = field(default_factory=list)
-    unanswered_aside: int = 0
+    unanswered: set[str] = field(default_factory=set)
+    # And how many did not, of which since the parent was found well.
+    unanswered_count: int = 0
     state: TwilioState = TwilioState.OK
     since: datetime = START
     probes_in_trouble: int = 0
@@ -87,14 +89,19 @@ class World:
             return
         if failure is None:
             self.unanswered.clear()
-            self.unanswered_aside = 0
+            self.unanswered_count = 0
             self.probes_in_trouble = 0 if changed else self.probes_in_trouble
-        elif failure is NO_ANSWER and of_accounts:
-            self._note_no_answer(name)
         elif failure is NO_ANSWER:
-            self.unanswered_aside += 1
+            self.unanswered_count += 1
+            if of_accounts:
+                self.unanswered.add(name)
+                self._become_if(len(self.unanswered) >= 10)
         elif failure is PARENT_REFUSAL:
             self._become(TwilioState.PARENT_SUSPENDED)
+
+    def call_many(self, count: int) -> None:
+        for name in MANY[:count]:
+            self.call(name, NO_ANSWER, changed=False, seconds=0)
 
     def begin_probe(self) -> None:
         claimed = claim_probe(self.health, LEASE, self.now)
@@ -112,9 +119,11 @@ class World:
         self.health = record_probe(self.health, self.claimed, found, PAUSE, self.now)
         self.claimed = None
         if state is not None:
+            self.unanswered_count = 0 if state is TwilioState.OK else self.unanswered_count
             self._become(state)
         elif found is NO_ANSWER and self.state is TwilioState.OK:
-            self._note_no_answer("")
+            self.unanswered_count += 1
+            self._become_if(self.unanswered_count >= 3)
 
     def die(self) -> None:
         """Whoever probes is killed."""
@@ -128,10 +137,8 @@ class World:
         self.end_probe(0)
         self.call("one", None, changed=True, seconds=0)
 
-    def _note_no_answer(self, name: str) -> None:
-        self.unanswered.append(name)
-        is_of_all = len(set(self.unanswered)) >= 2 or "" in self.unanswered
-        if len(self.unanswered) + self.unanswered_aside >= 3 and is_of_all:
+    def _become_if(self, is_down: bool) -> None:  # noqa: FBT001 - a condition
+        if is_down:
             self._become(TwilioState.UNAVAILABLE)
 
     def _become(self, state: TwilioState) -> None:
@@ -150,7 +157,7 @@ calls = st.builds(
             "of_accounts": of_accounts,
         },
     ),
-    st.sampled_from(["one", "two"]),
+    st.sampled_from(MANY),
     st.sampled_from([None, NO_ANSWER, NO_ANSWER, NO_ANSWER, *FAILURES]),
     st.booleans(),
     st.sampled_from([0, 0, 0, 3]),
@@ -159,6 +166,7 @@ calls = st.builds(
 events = st.one_of(
     calls,
     calls,
+    st.builds(lambda count: ("call_many", {"count": count}), st.sampled_from([3, 9, 10])),
     st.builds(lambda seconds: ("pass_time", {"seconds": seconds}), st.integers(0, 12)),
     st.just(("begin_probe", {})),
     st.builds(
@@ -200,8 +208,8 @@ def hear_all(health: TwilioHealth, calls: Iterable[tuple[str, Failure | None]]) 
     "calls",
     [
         [("one", NO_ANSWER)] * 10,
-        [("one", NO_ANSWER), ("two", NO_ANSWER)],
-        [("one", NO_ANSWER), ("two", NO_ANSWER), ("three", None), ("one", NO_ANSWER)],
+        [(name, NO_ANSWER) for name in MANY[:9]] * 2,
+        [(name, NO_ANSWER) for name in MANY[:9]] + [("one", None), ("two", NO_ANSWER)],
         [("one", DENIED), ("two", DENIED), ("three", DENIED)],
         [("one", BUSY), ("two", BUSY), ("three", BUSY)],
         [("one", DEFECT), ("two", DEFECT), ("three", DEFECT)],
@@ -211,8 +219,29 @@ def test_what_is_no_trouble_of_all(calls: list[tuple[str, Failure | None]]) -> N
     assert not hear_all(WELL, calls).in_trouble
 
 
-def test_the_third_call_in_a_row_without_an_answer_is_trouble() -> None:
-    found = hear_all(WELL, [("one", NO_ANSWER), ("two", NO_ANSWER), ("one", NO_ANSWER)])
+def test_the_third_call_in_a_row_without_an_answer_is_a_doubt() -> None:
+    calls = [("one", NO_ANSWER), ("one", NO_ANSWER), ("two", NO_ANSWER)]
+    assert not hear_all(WELL, calls[:2]).in_doubt
+    assert not hear_all(WELL, [*calls[:2], ("one", None), calls[2]]).in_doubt
+    doubted = hear_all(WELL, calls)
+    assert (doubted.state, doubted.in_doubt) == (TwilioState.OK, True)
+    found = probe(doubted, NO_ANSWER)
+    assert (found.state, found.last_error) == (TwilioState.UNAVAILABLE, NO_ANSWER.message)
+    assert found.probe_due_time == START + PAUSE
+    assert not probe(doubted, ObservedState.ACTIVE).in_trouble
+
+
+def test_however_well_the_parent_is_two_accounts_alone_keep_nobody_from_sending() -> None:
+    health = WELL
+    for _ in range(20):
+        health = hear_all(health, [("one", NO_ANSWER), ("two", NO_ANSWER), ("one", NO_ANSWER)])
+        assert not health.in_trouble
+        health = probe(health, ObservedState.ACTIVE)
+        assert not health.in_trouble
+
+
+def test_many_accounts_without_an_answer_are_trouble_however_well_the_parent_is() -> None:
+    found = hear_all(WELL, [(name, NO_ANSWER) for name in MANY[:10]])
     assert (found.state, found.last_error) == (TwilioState.UNAVAILABLE, NO_ANSWER.message)
     assert found.probe_due_time == START + PAUSE
 
@@ -244,13 +273,13 @@ def test_what_goes_on_in_accounts_and_is_not_answered_is_trouble_only_if_the_par
     assert hear_aside(over, 3).state is TwilioState.OK
 
 
-def test_one_lost_look_and_one_lost_probe_are_no_trouble_yet() -> None:
-    doubted = probe(hear_aside(WELL, 1), NO_ANSWER)
+def test_one_refusal_and_one_lost_probe_are_no_trouble_yet() -> None:
+    doubted = probe(hear_all(WELL, [("one", DENIED)]), NO_ANSWER)
     assert (doubted.state, doubted.in_doubt) == (TwilioState.OK, True)
 
 
-def test_after_a_probe_that_went_well_one_more_failure_is_trouble_again() -> None:
-    world = World(hear_all(WELL, [("one", NO_ANSWER), ("two", NO_ANSWER), ("one", NO_ANSWER)]))
+def test_after_a_probe_that_went_well_one_more_failure_of_many_is_trouble_again() -> None:
+    world = World(hear_all(WELL, [(name, NO_ANSWER) for name in MANY[:10]]))
     for probe_count in (1, 2, 3):
         world.pass_time(5)
         world.begin_probe()

@@ -8,7 +8,7 @@ from dev.simulators.twilio import TwilioSimulator
 from dev.simulators.twilio.accounts import AccountStatus
 from services.telephony.app import build
 from tests.integration.telephony.conftest import telephony_settings
-from tests.integration.telephony.steps import ONE, SUSPENDED, TWO, many_sids, observed_name
+from tests.integration.telephony.steps import ONE, SUSPENDED, THREE, TWO, many_sids, observed_name
 from tests.integration.telephony.trouble.conftest import PATIENT
 from tests.integration.telephony.trouble.steps import (
     FEW_CALLS,
@@ -195,14 +195,17 @@ async def test_20003_of_one_subaccount_is_its_own(
     assert steps.probes
 
 
-async def test_a_single_subaccount_that_hangs_is_no_trouble(
+async def test_some_subaccounts_that_fail_are_no_trouble_of_others(
     steps: TroubleSteps, twilio: TwilioSimulator
 ) -> None:
-    await steps.let_send(ONE, TWO)
-    twilio.fail(Cut(), ONE)
+    await steps.let_send(ONE, TWO, THREE)
+    for account_sid in (ONE, TWO):
+        twilio.fail(Cut(), account_sid)
     with changes_logged() as changes:
         await steps.report_wallet(frozen=True)
-        await steps.reach_attempts(ONE, 5)
-        await steps.reach(SUSPENDED, TWO)
+        await steps.reach_attempts(ONE, 4)
+        await steps.reach_attempts(TWO, 4)
+        await steps.reach(SUSPENDED, THREE)
     assert changes == []
-    assert steps.probes == []
+    # It was asked whether others would fail as well.
+    assert steps.probes

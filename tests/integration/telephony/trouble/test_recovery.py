@@ -93,8 +93,9 @@ async def test_a_process_that_is_killed_while_it_probes_keeps_nobody_from_probin
     async with process.running(), grpc.aio.insecure_channel(process.address) as channel:
         steps = TroubleSteps(channel, twilio)
         await steps.report_wallet(frozen=True)
-        await eventually(lambda: probe_count(steps), bool, 30.0)
-        assert await steps.state() == "UNAVAILABLE"
+        await steps.reach_state("UNAVAILABLE")
+        known = len(steps.probes)
+        await eventually(lambda: probe_count(steps), lambda count: count > known, 30.0)
     twilio.heal()
     async with running(await build(settings)) as channel:
         await TroubleSteps(channel, twilio).reach_at_twilio(AccountStatus.SUSPENDED, forty)
