@@ -126,7 +126,7 @@ async def test_a_defect_with_one_subaccount_is_that_ones_failure(
     with capture_logs():  # since tracebacks take seconds to print
         await defective.reconcile()
     found = (await parts.subaccounts.get(ONE)).subaccount
-    assert found.last_error == "internal error: LookupError"
+    assert found.last_error == "internal error: LookupError (see the service's log)"
     assert found.observed is ObservedState.UNKNOWN
     await database.close()
 
