@@ -26,7 +26,12 @@ async def eventually(
 
 async def tick() -> None:
     """Let the clock go on for a moment, between two looks or attempts."""
+    await let_time_pass(0.01)
+
+
+async def let_time_pass(seconds: float) -> None:
+    """Let the clock go on, where that itself is what happens; who waits for something looks."""
     loop = asyncio.get_running_loop()
-    ticked = asyncio.Event()
-    loop.call_later(0.01, ticked.set)
-    await ticked.wait()
+    passed = asyncio.Event()
+    loop.call_later(seconds, passed.set)
+    await passed.wait()

@@ -51,6 +51,7 @@ from tests.integration.system.pausing_model.story import Story, sid_of
 from tests.support.level_steps import FAR_FUTURE
 from tests.support.searching import FEW_EXAMPLES, SEARCH_TIMES
 from tests.support.stack import TWILIO_SID
+from tests.support.waiting import let_time_pass
 
 EXAMPLES = max(2, FEW_EXAMPLES // 3)
 STEPS = 100
@@ -155,7 +156,7 @@ class PausingMachine(RuleBasedStateMachine):
         async def acting() -> None:
             act()
             # It has begun when the next thing happens; that may be anything's turn.
-            await asyncio.sleep(PACE_SECONDS)
+            await let_time_pass(PACE_SECONDS)
             self._story.callers.require_nothing_wrong()
 
         self._do(acting())
@@ -310,7 +311,7 @@ class PausingMachine(RuleBasedStateMachine):
 
     @rule(milliseconds=st.sampled_from([50, 100, 200]))
     def let_time_pass(self, milliseconds: int) -> None:
-        self._do(asyncio.sleep(milliseconds / 1000))
+        self._do(let_time_pass(milliseconds / 1000))
 
     def teardown(self) -> None:
         """Leave all alone, and see."""
