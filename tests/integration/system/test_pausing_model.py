@@ -9,7 +9,6 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -24,89 +23,42 @@ from hypothesis.stateful import (
 )
 
 from dev.simulators.faults import (
-    Cut,
     Fault,
-    Hang,
-    LostAnswer,
-    Overtaken,
-    Refusal,
-    TooManyRequests,
-    Unavailable,
 )
 from dev.simulators.twilio import TwilioSimulator
 from dev.simulators.twilio.accounts import AccountStatus
-from libs.levels import SubscriptionLevel, SubscriptionState, WalletLevel
 from tests.conftest import MakeDatabase
-from tests.integration.system.pausing_model.facts import now
+from tests.integration.system.pausing_model.draws import (
+    ACCOUNTS_EACH,
+    BEGUN,
+    BEGUN_CAMPAIGNS,
+    CAMPAIGNS_EACH,
+    ORGANIZATIONS,
+    accounts,
+    campaigns,
+    failings,
+    faults,
+    news,
+    often,
+    organizations,
+    services,
+    subscription_level,
+    wallet_level,
+)
 from tests.integration.system.pausing_model.organization import Level, OrganizationModel
 from tests.integration.system.pausing_model.rest import come_to_rest
-from tests.integration.system.pausing_model.rules import DEBT_TOLERANCE_MICROS
 from tests.integration.system.pausing_model.site import (
-    LATE_MILLISECONDS_MAX,
     NAMES,
-    SLOW_MILLISECONDS,
     Site,
 )
 from tests.integration.system.pausing_model.story import Story, sid_of
-from tests.support.level_steps import FAR_FUTURE
 from tests.support.searching import FEW_EXAMPLES, SEARCH_TIMES
-from tests.support.stack import TWILIO_SID
 from tests.support.waiting import let_time_pass
 
 EXAMPLES = max(2, FEW_EXAMPLES // 3)
 STEPS = 100
 PACE_SECONDS = 0.015
 ANSWER_SECONDS_MAX = 60.0
-# All but the last begin with all that it takes to send; of that one nobody has heard.
-ORGANIZATIONS, BEGUN = 4, 3
-ACCOUNTS_EACH = 2
-CAMPAIGNS_EACH, BEGUN_CAMPAIGNS = 4, 2
-
-organizations = st.integers(0, ORGANIZATIONS - 1)
-accounts = st.integers(0, ACCOUNTS_EACH - 1)
-campaigns = st.integers(0, CAMPAIGNS_EACH - 1)
-services = st.sampled_from(NAMES)
-
-
-def often(**weights: int) -> st.SearchStrategy[str]:
-    """Return names, each as often as is said."""
-    return st.sampled_from([name for name, weight in weights.items() for _ in range(weight)])
-
-
-subscriptions = often(good=6, bad=1, ending=2)
-wallets = often(good=6, frozen=1, depleted=1, owing=1, owing_little=1)
-# More than one: told to each service in an order of its own.
-news = st.lists(
-    st.one_of(
-        subscriptions.map(lambda kind: ("subscription", kind)),
-        wallets.map(lambda kind: ("wallet", kind)),
-    ),
-    min_size=1,
-    max_size=3,
-)
-# After whoever asked has given up, and mostly after what is asked for next.
-lates = st.builds(
-    Overtaken, later=st.sampled_from([1, 1, 2]), milliseconds_max=st.just(LATE_MILLISECONDS_MAX)
-)
-# In time, but long enough for what is told meanwhile.
-slows = st.builds(Overtaken, later=st.just(9), milliseconds_max=st.just(SLOW_MILLISECONDS))
-faults: st.SearchStrategy[Fault] = st.one_of(
-    lates,
-    slows,
-    st.sampled_from(
-        [
-            Hang(),
-            Cut(),
-            LostAnswer(),
-            Unavailable(500),
-            Unavailable(503),
-            TooManyRequests(),
-            TooManyRequests(0),
-            TooManyRequests(1),
-            Refusal("20003", 401),
-        ]
-    ),
-)
 
 
 @dataclass
@@ -229,7 +181,7 @@ class PausingMachine(RuleBasedStateMachine):
 
     @rule(
         number=organizations,
-        command=often(pause_organization=1, resume_organization=2, suspend=2, reactivate=3),
+        command=often(pause_organization=1, resume_organization=3, suspend=2, reactivate=3),
     )
     def command_organization(self, number: int, command: str) -> None:
         self._act(partial(getattr(self._story, command), self._organization(number)))
@@ -242,18 +194,14 @@ class PausingMachine(RuleBasedStateMachine):
         else:
             self._act(partial(self._story.reconcile, organization))
 
-    @rule(command=often(stop_all=1, resume_all=2))
+    @rule(command=often(stop_all=1, resume_all=3))
     def command_all(self, command: str) -> None:
         self._act(getattr(self._story, command))
 
     @rule(
         number=st.integers(0, BEGUN - 1),
         account=accounts,
-        failing=st.one_of(
-            st.tuples(st.just("fetch_account"), slows),
-            st.tuples(st.just("update_account"), lates),
-            st.tuples(st.sampled_from(["fetch_account", "update_account"]), faults),
-        ),
+        failing=failings,
         stays_blocked=st.sampled_from([True, True, False]),
     )
     def flip(
@@ -284,14 +232,9 @@ class PausingMachine(RuleBasedStateMachine):
         sid = None if account is None else sid_of(self._organization(number), account)
         self._act(partial(self._site.twilio.fail, fault, sid, times, operation))
 
-    @rule(kind=often(heal=2, suspend_parent=1, activate_parent=1))
+    @rule(kind=often(heal=3, suspend_parent=1))
     def change_all_of_twilio(self, kind: str) -> None:
-        if kind == "heal":
-            self._act(self._site.twilio.heal)
-            return
-        is_active = kind == "activate_parent"
-        status = AccountStatus.ACTIVE if is_active else AccountStatus.SUSPENDED
-        self._act(partial(self._site.twilio.set_status, TWILIO_SID, status))
+        self._act(getattr(self._story, kind))
 
     @rule(
         number=organizations,
@@ -319,31 +262,6 @@ class PausingMachine(RuleBasedStateMachine):
             self._do(come_to_rest(self._story))
         if not self.found:
             self._run(self._story.end())
-
-
-def subscription_level(revision: int, kind: str) -> SubscriptionLevel:
-    is_good = kind != "bad"
-    soon = now() + timedelta(milliseconds=300)
-    return SubscriptionLevel(
-        revision,
-        SubscriptionState.ACTIVE if is_good else SubscriptionState.PAST_DUE,
-        good_standing=is_good,
-        good_until=soon if kind == "ending" else FAR_FUTURE,
-    )
-
-
-def wallet_level(revision: int, kind: str) -> WalletLevel:
-    frozen, depleted = kind == "frozen", kind == "depleted"
-    owing = {"owing": DEBT_TOLERANCE_MICROS + 1, "owing_little": DEBT_TOLERANCE_MICROS}
-    return WalletLevel(
-        revision,
-        frozen=frozen,
-        freeze_reasons=("OPERATOR",) if frozen else (),
-        depleted=depleted,
-        depleted_since=now() if depleted else None,
-        owing_micros=owing.get(kind, 0),
-        currency_code="USD",
-    )
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ async def keep_looking(site: Site, organizations: Sequence[OrganizationModel]) -
         look_at_campaigns,
         look_at_history,
         look_at_subaccounts,
+        look_at_subaccount_history,
         look_at_sending,
     )
     while True:
@@ -95,6 +96,14 @@ async def look_at_subaccounts(site: Site, organization: OrganizationModel) -> No
         if subaccount.observed in KNOWN:
             asked = requests_for(site, subaccount.account_sid)
             assert is_known(asked, *window), f"nobody has told yet: {subaccount} {asked}"
+
+
+async def look_at_subaccount_history(site: Site, organization: OrganizationModel) -> None:
+    newest_first = await site.telephony.list_changes(organization_id=organization.organization_id)
+    for account_sid in organization.brand_of:
+        changes = [each for each in newest_first if each.account_sid == account_sid]
+        for after, before in pairwise(changes):
+            assert after.began == before.ended, f"a gap: {before} {after}"
 
 
 async def look_at_sending(site: Site, organization: OrganizationModel) -> None:

@@ -43,6 +43,7 @@ async def come_to_rest(story: Story) -> None:
             REST_SECONDS_MAX,
         )
         require_activations_on_no_blocker(story.site, organization)
+    story.callers.require_nothing_wrong()
 
 
 async def _look(site: Site, organization: OrganizationModel) -> tuple[Standing, Standing]:

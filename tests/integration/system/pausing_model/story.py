@@ -266,6 +266,13 @@ class Story:
         self.site.twilio.set_status(sid_of(organization, number), status)
         organization.changed_in_console = True
 
+    def suspend_parent(self) -> None:
+        self.site.twilio.set_status(TWILIO_SID, AccountStatus.SUSPENDED)
+
+    def heal(self) -> None:
+        self.site.twilio.heal()
+        self.site.twilio.set_status(TWILIO_SID, AccountStatus.ACTIVE)
+
     # Whoever operates a service or an organization does one thing after the other.
 
     def _operate(
@@ -278,8 +285,7 @@ class Story:
 
     async def bring_all_up(self) -> None:
         """Lift every fault, and start what was killed."""
-        self.site.twilio.heal()
-        self.site.twilio.set_status(TWILIO_SID, AccountStatus.ACTIVE)
+        self.heal()
         await asyncio.gather(*(self.site.start(name) for name in NAMES))
 
     async def end(self) -> None:
