@@ -14,6 +14,7 @@ from services.telephony.operations.backing_off import BackOff
 from services.telephony.operations.claiming import Claiming
 from services.telephony.operations.creating import Creation
 from services.telephony.operations.driving import Driving
+from services.telephony.operations.gauging import Gauging
 from services.telephony.operations.organizations import OrganizationOperations
 from services.telephony.operations.provisioning import ProvisionOperations
 from services.telephony.operations.reconciling import ReconcileOperations
@@ -21,7 +22,6 @@ from services.telephony.operations.recording import Recording
 from services.telephony.operations.sending import SendingOperations
 from services.telephony.operations.subaccounts import SubaccountOperations
 from services.telephony.operations.trouble import TwilioTrouble
-from services.telephony.operations.watching import Watching
 from services.telephony.servicer.telephony import telephony_service
 from services.telephony.twilio_accounts import TwilioRestAccounts
 from services.telephony.workers import Provisioner, Reconciler, build_workers
@@ -93,7 +93,7 @@ async def build(settings: TelephonySettings) -> Service:
             reconciler,
             provisioner,
             trouble,
-            watching=Watching(database, metrics.registry),
+            gauging=Gauging(database, metrics.registry),
             settings=settings,
         ),
         closables=[twilio],

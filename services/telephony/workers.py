@@ -18,15 +18,15 @@ from services.telephony.operations.aftermath import Ending
 from services.telephony.operations.claiming import Claim, Claiming
 from services.telephony.operations.creating import Creation
 from services.telephony.operations.driving import Driving
+from services.telephony.operations.gauging import Gauging
 from services.telephony.operations.organizations import OrganizationOperations
 from services.telephony.operations.recording import Outcome, Recording
 from services.telephony.operations.trouble import TwilioTrouble
-from services.telephony.operations.watching import Watching
 
 # Accounts are made now and then; more at once would be of use to nobody.
 PROVISIONS_AT_ONCE = 2
 # How old the gauges of what is not as it should be may be.
-WATCH_SECONDS = 15.0
+GAUGE_SECONDS = 15.0
 Turn: TypeAlias = Callable[[], AbstractAsyncContextManager[None]]
 
 
@@ -300,11 +300,11 @@ def build_workers(
     provisioner: Provisioner,
     trouble: TwilioTrouble,
     *,
-    watching: Watching,
+    gauging: Gauging,
     settings: TelephonySettings,
 ) -> list[Worker]:
     """Return what runs beside the rpcs."""
     lapse = PollingWorker("lapse", organizations.reevaluate_due, settings.poll_interval_seconds)
     prober = Prober(trouble, reconciler, settings.poll_interval_seconds)
-    watch = PollingWorker("watch", watching.watch, WATCH_SECONDS)
-    return [reconciler, provisioner, prober, lapse, watch]
+    gauge = PollingWorker("gauge", gauging.look, GAUGE_SECONDS)
+    return [reconciler, provisioner, prober, lapse, gauge]

@@ -129,6 +129,14 @@ def names_sleep(function: ast.expr) -> bool:
             return False
 
 
+@pytest.mark.parametrize(
+    "folder", sorted(ROOT.glob("services/*/migrations")), ids=lambda it: it.parent.name
+)
+def test_migrations_are_numbered_one_after_the_other(folder: Path) -> None:
+    numbers = [int(path.name.partition("_")[0]) for path in sorted(folder.glob("*.sql"))]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
 def test_no_lock_names_where_packages_come_from() -> None:
     """That is a matter of the machine that installs them."""
     mentions = [

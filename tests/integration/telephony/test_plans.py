@@ -10,7 +10,7 @@ import pytest
 from libs.paging import ChangeKey
 from services.telephony.domain.changes import ChangeFilter
 from services.telephony.domain.values import DueSearch, WantedState, Work
-from services.telephony.storage import due, organizations, provisions, subaccounts, watching
+from services.telephony.storage import due, gauges, organizations, provisions, subaccounts
 from services.telephony.storage.changes import list_changes
 from services.telephony.storage.sending import Sender, read_scopes
 from tests.support.databases import ServiceDatabase
@@ -150,6 +150,6 @@ async def test_what_is_counted_for_operators_is_all_that_is_read(
     await superuser.execute("ANALYZE")
     await superuser.execute(f"{MAKE_URGENT} AND account_sid < 'AC{LIMIT:032x}'")
     role = await asyncpg.connect(database.url)
-    read = await rows_read(superuser, role, "subaccounts", watching.count_subaccounts)
+    read = await rows_read(superuser, role, "subaccounts", gauges.count_subaccounts)
     await role.close()
     assert read <= FEW

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from prometheus_client import CollectorRegistry, Gauge
 
 from libs.database import Database
-from services.telephony.storage import watching
-from services.telephony.storage.watching import Count
+from services.telephony.storage import gauges
+from services.telephony.storage.gauges import Count
 
 
-class Watching:
+class Gauging:
     """The service's gauges of subaccounts and of intents to have one made."""
 
     def __init__(self, database: Database, registry: CollectorRegistry) -> None:
@@ -27,10 +27,10 @@ class Watching:
             registry,
         )
 
-    async def watch(self) -> bool:
+    async def look(self) -> bool:
         """Look once; there is no more to do then."""
-        self._subaccounts.set(await self._database.run(watching.count_subaccounts))
-        self._provisions.set(await self._database.run(watching.count_provisions))
+        self._subaccounts.set(await self._database.run(gauges.count_subaccounts))
+        self._provisions.set(await self._database.run(gauges.count_provisions))
         return False
 
 

@@ -16,7 +16,7 @@ from dev.simulators.twilio import TwilioSimulator
 from libs.database import Database
 from services.telephony.app import build
 from services.telephony.config import TelephonySettings
-from services.telephony.operations.watching import Watching
+from services.telephony.operations.gauging import Gauging
 from tests.integration.telephony.conftest import telephony_settings
 from tests.integration.telephony.provisioning.steps import CREATE, ProvisionSteps
 from tests.integration.telephony.steps import ONE, TWO
@@ -47,11 +47,11 @@ class Sight:
 
     def __init__(self, database: Database) -> None:
         self._registry = CollectorRegistry()
-        self._watching = Watching(database, self._registry)
+        self._gauging = Gauging(database, self._registry)
 
     async def look(self) -> dict[str, float]:
         """Return what there is of what is counted."""
-        await self._watching.watch()
+        await self._gauging.look()
         shown = {
             f"{noun} {standing}": self._registry.get_sample_value(
                 f"tollgate_{noun}", {"standing": standing}
