@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from libs.levels import SubscriptionLevel, WalletLevel
 from libs.rpc.times import to_timestamp
 from services.campaign.domain.changes import CampaignChange, ChangeCause
-from services.campaign.domain.values import Campaign, CampaignState, Eligibility, PauseReason
+from services.campaign.domain.values import Campaign, CampaignState, Eligibility, Pause, PauseReason
 from tollgate.campaign.v1 import campaign_pb2
 
 
@@ -86,6 +86,15 @@ def eligibility_message(eligibility: Eligibility) -> campaign_pb2.Eligibility:
         blockers=_reason_values(eligibility.blockers),
         subscription=_subscription_message(organization.subscription),
         wallet=_wallet_message(organization.wallet),
+        pause=_pause_message(organization.pause),
+    )
+
+
+def _pause_message(pause: Pause | None) -> campaign_pb2.OrganizationPause | None:
+    if pause is None:
+        return None
+    return campaign_pb2.OrganizationPause(
+        note=pause.note, actor=pause.actor, create_time=to_timestamp(pause.create_time)
     )
 
 

@@ -1,6 +1,7 @@
 """Campaigns pause and run by themselves; what a person paused, only a person resumes."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import grpc
@@ -188,6 +189,25 @@ async def test_an_operators_pause_of_an_unknown_organization_holds_what_it_makes
 
     assert (await refusal(steps.start())).metadata == {"blockers": "ORGANIZATION_PAUSE"}
     assert blockers_of(await steps.eligibility()) == ["ORGANIZATION_PAUSE"]
+
+
+async def test_who_paused_an_organization_and_why_is_shown_though_no_campaign_shows_it(
+    steps: CampaignSteps,
+) -> None:
+    await steps.make_eligible()
+    await steps.create("draft")
+    await steps.create_running("by-hand")
+    await steps.pause("by-hand", note="wrong text")
+    assert not (await steps.eligibility()).HasField("pause")
+    before = datetime.now(UTC)
+
+    assert await steps.pause_organization() == 0
+
+    pause = (await steps.eligibility()).pause
+    assert (pause.note, pause.actor) == ("complaints", "ann")
+    assert abs(pause.create_time.ToDatetime(UTC) - before) < timedelta(minutes=1)
+    lifted = (await steps.resume_organization()).eligibility
+    assert not lifted.HasField("pause")
 
 
 async def test_lifting_a_pause_that_nobody_set_is_no_error(steps: CampaignSteps) -> None:

@@ -311,6 +311,7 @@ class Eligibility(_message.Message):
     BLOCKERS_FIELD_NUMBER: _builtins.int
     SUBSCRIPTION_FIELD_NUMBER: _builtins.int
     WALLET_FIELD_NUMBER: _builtins.int
+    PAUSE_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """organization_id that was asked for."""
     eligible: _builtins.bool
@@ -327,6 +328,12 @@ class Eligibility(_message.Message):
     def wallet(self) -> Global___WalletLevel:
         """wallet level that is held; unset if none has come yet."""
 
+    @_builtins.property
+    def pause(self) -> Global___OrganizationPause:
+        """pause of the organization by an operator, who set it and why; unset if there is none. It stands here even if
+        none of its campaigns shows it, for all are drafts or paused by hand.
+        """
+
     def __init__(
         self,
         *,
@@ -335,14 +342,47 @@ class Eligibility(_message.Message):
         blockers: _abc.Iterable[Global___PauseReason.ValueType] | None = ...,
         subscription: Global___SubscriptionLevel | None = ...,
         wallet: Global___WalletLevel | None = ...,
+        pause: Global___OrganizationPause | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["subscription", b"subscription", "wallet", b"wallet"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pause", b"pause", "subscription", b"subscription", "wallet", b"wallet"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blockers", b"blockers", "eligible", b"eligible", "organization_id", b"organization_id", "subscription", b"subscription", "wallet", b"wallet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blockers", b"blockers", "eligible", b"eligible", "organization_id", b"organization_id", "pause", b"pause", "subscription", b"subscription", "wallet", b"wallet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Eligibility: _TypeAlias = Eligibility  # noqa: Y015
+
+@_typing.final
+class OrganizationPause(_message.Message):
+    """OrganizationPause is what PauseCampaigns has set, until ResumeCampaignsIfEligible lifts it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    note: _builtins.str
+    """note of the call that set it."""
+    actor: _builtins.str
+    """actor of that call."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """create_time of that call."""
+
+    def __init__(
+        self,
+        *,
+        note: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "create_time", b"create_time", "note", b"note"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrganizationPause: _TypeAlias = OrganizationPause  # noqa: Y015
 
 @_typing.final
 class SubscriptionLevel(_message.Message):

@@ -284,8 +284,8 @@ class CampaignServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetEligibility(self, request, context):
-        """GetEligibility answers whether the organization's campaigns may run, and the levels behind it. An
-        organization nobody has told of is not eligible.
+        """GetEligibility answers whether the organization's campaigns may run, and what is behind it: its levels, and
+        its pause with who set it and why. An organization nobody has told of is not eligible.
         Errors: INVALID_ARGUMENT.
         Example: {"organizationId": "org-1"}
         """

@@ -119,8 +119,8 @@ class CampaignServiceStub:
     Example: {"cause": "CAMPAIGN_CHANGE_CAUSE_EMERGENCY_STOP", "startTime": "2026-11-01T00:00:00Z"}
     """
     GetEligibility: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.GetEligibilityRequest, _campaign_service_pb2.GetEligibilityResponse]
-    """GetEligibility answers whether the organization's campaigns may run, and the levels behind it. An
-    organization nobody has told of is not eligible.
+    """GetEligibility answers whether the organization's campaigns may run, and what is behind it: its levels, and
+    its pause with who set it and why. An organization nobody has told of is not eligible.
     Errors: INVALID_ARGUMENT.
     Example: {"organizationId": "org-1"}
     """
@@ -320,8 +320,8 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _campaign_service_pb2.GetEligibilityRequest,
         context: _aio.ServicerContext[_campaign_service_pb2.GetEligibilityRequest, _abc.Awaitable[_campaign_service_pb2.GetEligibilityResponse]],
     ) -> _abc.Awaitable[_campaign_service_pb2.GetEligibilityResponse]:
-        """GetEligibility answers whether the organization's campaigns may run, and the levels behind it. An
-        organization nobody has told of is not eligible.
+        """GetEligibility answers whether the organization's campaigns may run, and what is behind it: its levels, and
+        its pause with who set it and why. An organization nobody has told of is not eligible.
         Errors: INVALID_ARGUMENT.
         Example: {"organizationId": "org-1"}
         """
