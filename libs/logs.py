@@ -25,8 +25,16 @@ _call: ContextVar[tuple[str, Any] | None] = ContextVar("call", default=None)
 def configure_logs(service: str, level: str) -> None:
     """Send this process's logs to standard output as JSON."""
     number = logging.getLevelNamesMapping()[level.upper()]
+
+    def add_service(
+        _logger: Any, _level: str, line: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        # Not bound to a context: what is done for many callers has none of theirs.
+        line["service"] = service
+        return line
+
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+        add_service,
         _add_call,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
@@ -41,7 +49,6 @@ def configure_logs(service: str, level: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(service=service)
     _route_standard_library(shared, max(number, logging.WARNING))
 
 

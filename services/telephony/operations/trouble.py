@@ -29,7 +29,7 @@ from services.telephony.storage import trouble
 
 PROBE_PAUSE_BASE_SECONDS = 1.0
 # After a 429, if Twilio does not say for how long; and at most, for suspensions wait as well.
-BUSY_PAUSE_SECONDS, BUSY_PAUSE_SECONDS_MAX = 0.25, 5.0
+BUSY_PAUSE_SECONDS, BUSY_PAUSE_SECONDS_MAX = 0.25, 1.0
 # Look again so often while somebody else probes.
 LOOK_SECONDS = 0.05
 
@@ -55,6 +55,7 @@ class TwilioTrouble:
         self._riding = Riding(self._hear_all, RidingLimits(trips_at_once_max=1))
         self._doubt = asyncio.Lock()
         self._busy_until = -math.inf
+        self._next_pause_time = -math.inf
         self._state = TwilioState.OK
         self._states = Gauge(
             "tollgate_twilio_state",
@@ -101,13 +102,19 @@ class TwilioTrouble:
         return not call.is_twilios_failure(health)
 
     def _leave_in_peace(self, failure: Failure) -> None:
-        """Let no call begin for a while, whoever it is for: Twilio counts them all together."""
-        if not self.busy_seconds:
-            get_logger().warning("twilio_has_too_many_calls", error=failure.message)
+        """Let no call begin for a while, whoever it is for: Twilio counts them all together.
+
+        After a pause there is none for as long again: who is refused whenever it is over keeps no
+        other from having a turn.
+        """
+        now = asyncio.get_running_loop().time()
+        if now < self._next_pause_time:
+            return
+        get_logger().warning("twilio_has_too_many_calls", error=failure.message)
         asked_seconds = min(failure.retry_after_seconds, BUSY_PAUSE_SECONDS_MAX)
         seconds = max(asked_seconds, back_off_seconds(0, BUSY_PAUSE_SECONDS, BUSY_PAUSE_SECONDS))
-        until = asyncio.get_running_loop().time() + seconds
-        self._busy_until = max(self._busy_until, until)
+        self._busy_until = now + seconds
+        self._next_pause_time = now + 2 * seconds
 
     async def _hear_all(self, calls: Sequence[Call]) -> list[TwilioHealth]:
         row = await self._database.run(trouble.read)

@@ -10,6 +10,7 @@ import pytest
 from dev.simulators.faults import Load, TooManyRequests
 from dev.simulators.twilio import TwilioSimulator
 from dev.simulators.twilio.accounts import AccountStatus
+from dev.simulators.twilio.calls import CallStatus
 from dev.simulators.twilio.state import ReceivedRequest
 from services.telephony.config import TelephonySettings
 from tests.integration.telephony.conftest import telephony_settings
@@ -24,8 +25,9 @@ OTHER, THIRD = "org-2", "org-3"
 COUNT = 20
 SIDS = many_sids(2 * COUNT)
 TO_SUSPEND, TO_ACTIVATE = SIDS[:COUNT], SIDS[COUNT:]
-PAUSE_SECONDS = 2
+PAUSE_SECONDS = 1
 PATIENCE_SECONDS = 60.0
+SOON_SECONDS = 12.0
 
 
 @pytest.fixture
@@ -115,6 +117,27 @@ async def test_however_long_twilio_asks_to_wait_suspensions_of_others_go_on_soon
     await eventually(lambda: steps.get(ONE), lambda seen: "429" in seen.last_error)
     await steps.report_wallet(frozen=True, organization_id=OTHER)
     await steps.reach(SUSPENDED, TO_SUSPEND[0])
+
+
+async def test_accounts_that_are_refused_again_and_again_keep_no_other_waiting(
+    steps: TroubleSteps, twilio: TwilioSimulator
+) -> None:
+    await register_all(steps)
+    for account_sid in TO_SUSPEND[:6]:
+        twilio.fail(TooManyRequests(PAUSE_SECONDS), account_sid)
+    await steps.report_wallet(frozen=True, organization_id=OTHER)
+    twilio.receive_call(ONE, "+15550100", "+15550101")
+    await steps.report_wallet(frozen=True)
+
+    async def how_it_goes() -> tuple[int, CallStatus, AccountStatus]:
+        (call,) = twilio.calls(ONE)
+        return len(refused_of(twilio.requests)), call.status, twilio.status(ONE)
+
+    await eventually(
+        how_it_goes, lambda seen: seen[0] >= 12 and seen[1] == CallStatus.COMPLETED, SOON_SECONDS
+    )
+    await steps.make_good()
+    await eventually(how_it_goes, lambda seen: seen[2] == AccountStatus.ACTIVE, SOON_SECONDS)
 
 
 async def test_a_twilio_that_bears_less_than_the_setting_says_gets_it_all_done(

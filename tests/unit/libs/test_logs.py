@@ -1,6 +1,7 @@
 """Logs: one line of JSON an event, and no secret in a traceback."""
 
 import json
+from contextvars import Context
 
 import pytest
 import structlog
@@ -23,7 +24,6 @@ def test_a_failure_is_one_line_with_its_trace_but_without_local_variables(
         get_logger().exception("rpc_failed", organization_id="org-1")
     finally:
         structlog.reset_defaults()
-        structlog.contextvars.clear_contextvars()
 
     output = capsys.readouterr().out
     [line] = output.splitlines()
@@ -33,3 +33,15 @@ def test_a_failure_is_one_line_with_its_trace_but_without_local_variables(
     assert logged["organization_id"] == "org-1"
     assert "fail_with" in json.dumps(logged["exception"])
     assert "hunter2" not in output
+
+
+def test_what_is_done_for_many_callers_says_its_service_as_well(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logs("wallet", "INFO")
+    try:
+        Context().run(lambda: get_logger().info("batch_done"))
+    finally:
+        structlog.reset_defaults()
+
+    assert json.loads(capsys.readouterr().out)["service"] == "wallet"
