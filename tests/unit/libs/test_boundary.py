@@ -120,7 +120,6 @@ def logging_to(capsys: pytest.CaptureFixture[str]) -> Iterator[ReadLogs]:
         yield lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     finally:
         structlog.reset_defaults()
-        structlog.contextvars.clear_contextvars()
 
 
 async def do_nothing() -> None:

@@ -48,7 +48,6 @@ def logging() -> Iterator[None]:
     configure_logs("billing_gateway", "INFO")
     yield
     structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
 
 
 @pytest.mark.parametrize(
