@@ -1,8 +1,8 @@
-"""A campaign service to measure, and the wallet that tells it who may spend."""
+"""A campaign service of two processes to measure, and the wallet that tells it who may spend."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,8 @@ class Campaigns:
     """Where the service, its database and its wallet are reached."""
 
     address: str
+    # Another process of it, on the same database.
+    replica_address: str
     superuser_url: str
     wallet: Ledger
 
@@ -48,8 +50,12 @@ class Campaigns:
             await drive(add, listed, PREPARING_IN_FLIGHT)
 
 
+def campaign_id_of(organization_id: str, number: int) -> str:
+    return f"{organization_id}-{number}"
+
+
 async def _start(stub: CampaignServiceStub, organization_id: str, number: int) -> None:
-    campaign_id = f"{organization_id}-{number}"
+    campaign_id = campaign_id_of(organization_id, number)
     made = campaign_pb2.CreateCampaignRequest(
         campaign_id=campaign_id, organization_id=organization_id, brand_id="brand"
     )
@@ -62,15 +68,18 @@ async def _start(stub: CampaignServiceStub, organization_id: str, number: int) -
 async def run_campaigns(
     postgres: EmbeddedPostgres, ledgers: Ledgers, logs: Path
 ) -> AsyncIterator[Campaigns]:
-    """Both, until the end of the block."""
-    address = free_address()
-    settings = {
-        "CAMPAIGN_DATABASE_URL": await create_service_database(postgres, SERVICE),
-        "CAMPAIGN_LISTEN_ADDRESS": address,
-        "CAMPAIGN_METRICS_ADDRESS": free_address(),
-    }
-    async with (
-        run_server(SERVICE, [f"services.{SERVICE}"], settings, address, logs),
-        ledgers.run("of_campaigns", address) as wallet,
-    ):
-        yield Campaigns(address, postgres.superuser_url(SERVICE), wallet)
+    """All of them, until the end of the block."""
+    database_url = await create_service_database(postgres, SERVICE)
+    addresses = {name: free_address() for name in (SERVICE, f"{SERVICE}_replica")}
+    async with AsyncExitStack() as exits:
+        for name, address in addresses.items():
+            settings = {
+                "CAMPAIGN_DATABASE_URL": database_url,
+                "CAMPAIGN_LISTEN_ADDRESS": address,
+                "CAMPAIGN_METRICS_ADDRESS": free_address(),
+            }
+            server = run_server(name, [f"services.{SERVICE}"], settings, address, logs)
+            await exits.enter_async_context(server)
+        address, replica_address = addresses.values()
+        wallet = await exits.enter_async_context(ledgers.run("of_campaigns", address))
+        yield Campaigns(address, replica_address, postgres.superuser_url(SERVICE), wallet)

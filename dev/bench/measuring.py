@@ -17,6 +17,7 @@ from dev.bench.rows import Figures
 from dev.bench.screen import Bar
 from dev.bench.single_calls import measure_latency, measure_statements, measure_throughput
 from dev.bench.site import Site
+from dev.bench.watching import measure_watching
 
 Measure = Callable[[], Awaitable[Figures]]
 
@@ -60,6 +61,7 @@ def last_measures_of(site: Site, options: Options) -> Mapping[str, Measure]:
     """What is measured once."""
     return {
         "depleted wallets": partial(measure_pauses, site.campaigns, options.reactions),
+        "watched campaigns": partial(measure_watching, site.campaigns, options.reactions),
         "canceled subscriptions": partial(
             measure_suspensions, site.gateway, site.telephony, options.reactions
         ),

@@ -49,7 +49,7 @@ async def measure_pauses(campaigns: Campaigns, count: int) -> Figures:
 
         await pace(deplete, numbers, ORGANIZATIONS_PER_SECOND)
     pause_times = await _wait_for_pauses(campaigns.superuser_url, count)
-    return _told("paused", credit_waits(answer_times, pause_times))
+    return told("paused", credit_waits(answer_times, pause_times))
 
 
 async def measure_suspensions(gateway: Gateway, telephony: Telephony, count: int) -> Figures:
@@ -68,7 +68,7 @@ async def measure_suspensions(gateway: Gateway, telephony: Telephony, count: int
         if request.is_suspension
     }
     by_sid = {account_sid_of(number): answered for number, answered in answer_times.items()}
-    return _told("twilio_told", credit_waits(by_sid, told_times))
+    return told("twilio_told", credit_waits(by_sid, told_times))
 
 
 async def _deliver(
@@ -108,7 +108,7 @@ async def _wait_for_pauses(campaign_url: str, count: int) -> dict[str, float]:
         await connection.close()
 
 
-def _told(what: str, waits: Iterable[float]) -> Figures:
+def told(what: str, waits: Iterable[float]) -> Figures:
     listed = list(waits)
     return {
         f"{what}_median_milliseconds": median(listed) * MILLISECONDS_PER_SECOND,

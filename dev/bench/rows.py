@@ -118,6 +118,7 @@ def goals_for(wallets: int, entries: int, canceled: int) -> tuple[Goal, ...]:
         *_ingest_goals("Stripe", least=0.5, aim=0.8),
         *_ingest_goals("PayPal", least=0.4, aim=0.6),
         *_times("Wallet depleted → last campaign PAUSED", "paused"),
+        *_times("Campaign paused → told to all watchers of two processes", "watched"),
         *_times("Subscription canceled → Twilio told", "twilio_told"),
         *_mass_goals(canceled),
     )
