@@ -102,6 +102,15 @@ def change_between(
     """
     if _history_of(before) == _history_of(after):
         return None
+    return _line(before, after, reason, now)
+
+
+def remark(subaccount: Subaccount, reason: Reason, now: datetime) -> SubaccountChange:
+    """Return the line of a person's word that has changed nothing of the subaccount."""
+    return _line(subaccount, subaccount, reason, now)
+
+
+def _line(before: Subaccount, after: Subaccount, reason: Reason, now: datetime) -> SubaccountChange:
     aftermath = after.aftermath
     return SubaccountChange(
         organization_id=after.organization_id,
@@ -122,6 +131,15 @@ def _history_of(subaccount: Subaccount) -> tuple[object, ...]:
     aftermath = subaccount.aftermath
     followed = aftermath.told if aftermath else NOTHING_FOLLOWED
     return subaccount.wanted, subaccount.told, subaccount.failing_time, followed
+
+
+def operators_word(command: Command, before: Organization, after: Organization) -> Reason | None:
+    """Return whose word a command was, if it has set or lifted the operator's block."""
+    if not isinstance(command, SetOperatorBlock | LiftOperatorBlock):
+        return None
+    if before.operator_block == after.operator_block:
+        return None
+    return Reason(ChangeCause.OPERATOR, command.actor, command.note)
 
 
 def reason_of(

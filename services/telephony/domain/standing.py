@@ -12,4 +12,4 @@ def standing_at(subaccount: Subaccount, organization: Organization, now: datetim
     time = organization.reevaluate_time
     if time is not None and time <= now and subaccount.wanted is not WantedState.SUSPENDED:
         subaccount = want(subaccount, WantedState.SUSPENDED, time)
-    return Standing(subaccount, blockers(organization, now))
+    return Standing(subaccount, blockers(organization, now), organization.operator_block)

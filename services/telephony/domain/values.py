@@ -174,10 +174,11 @@ class Subaccount:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A subaccount as it stands at some time, and what blocks its organization then."""
+    """A subaccount as it stands at some time, and what blocks its organization then, and who."""
 
     subaccount: Subaccount
     blockers: tuple[Blocker, ...]
+    operator_block: OperatorBlock | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,15 @@ class OrganizationOperations:
         settlement, changed_count = await self._database.transact(
             settle, organization_id, command, self._policy
         )
+        if settlement.word:
+            # In the log it is found also of an organization that has no subaccounts.
+            is_set = settlement.organization.operator_block is not None
+            get_logger().info(
+                "operator_block_set" if is_set else "operator_block_lifted",
+                organization_id=organization_id,
+                note=settlement.word.note,
+                actor=settlement.word.actor,
+            )
         if changed_count:
             get_logger().info(
                 "subaccounts_wanted_otherwise",
@@ -70,13 +79,11 @@ class OrganizationOperations:
     async def block(self, organization_id: str, note: str, actor: str) -> list[Standing]:
         """Set the operator's block; return the organization's subaccounts as they stand then."""
         await self.change(organization_id, SetOperatorBlock(note, actor))
-        get_logger().info("operator_block_set", note=note, actor=actor)
         return await self._list_of_organization(organization_id)
 
     async def unblock(self, organization_id: str, note: str, actor: str) -> list[Standing]:
         """Lift the operator's block; return the organization's subaccounts as they stand then."""
         await self.change(organization_id, LiftOperatorBlock(note, actor))
-        get_logger().info("operator_block_lifted", note=note, actor=actor)
         return await self._list_of_organization(organization_id)
 
     async def reevaluate_due(self) -> bool:

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from libs.database import Connection
-from services.telephony.domain.changes import ChangeCause, Reason, change_between, reason_of
+from services.telephony.domain.changes import (
+    ChangeCause,
+    Reason,
+    change_between,
+    operators_word,
+    reason_of,
+    remark,
+)
 from services.telephony.domain.commands import Command
 from services.telephony.domain.decision import decide, wanted_state
 from services.telephony.domain.reconciling import want
@@ -19,10 +26,12 @@ class Settlement:
     """An organization after a command, and why its subaccounts may be wanted otherwise since.
 
     `change_time` is when they came to be, for a lapse that is found late the time of the lapse.
+    `word` is a person's that has set or lifted the operator's block.
     """
 
     organization: Organization
     reason: Reason
+    word: Reason | None
     now: datetime
     change_time: datetime
 
@@ -49,8 +58,11 @@ async def settle(
         await organizations.make(connection, organization_id)
         row = await organizations.lock(connection, organization_id)
         assert row is not None
-    settlements, changed_count = await settle_locked(connection, [row], command, policy)
-    return settlements[organization_id], changed_count
+    settlements, steps = await settle_locked(connection, [row], command, policy)
+    settlement = settlements[organization_id]
+    if settlement.word:
+        await _pass_on(connection, settlement, settlement.word, steps)
+    return settlement, len(steps)
 
 
 async def settle_locked(
@@ -58,8 +70,8 @@ async def settle_locked(
     rows: Sequence[OrganizationRow],
     command: Command,
     policy: SuspensionPolicy,
-) -> tuple[dict[str, Settlement], int]:
-    """Do so with organizations that are locked."""
+) -> tuple[dict[str, Settlement], list[Step]]:
+    """Do so with organizations that are locked, and return what is wanted otherwise since."""
     settlements = {}
     for row in rows:
         organization = decide(row.organization, command, policy, row.now)
@@ -67,7 +79,11 @@ async def settle_locked(
             await organizations.save(connection, organization)
         reason = reason_of(command, row.organization, organization, policy, row.now)
         settlements[organization.organization_id] = Settlement(
-            organization, reason, row.now, _change_time(row, reason)
+            organization,
+            reason,
+            operators_word(command, row.organization, organization),
+            row.now,
+            _change_time(row, reason),
         )
     return settlements, await _want_what_follows(connection, settlements, policy)
 
@@ -81,7 +97,7 @@ def _change_time(row: OrganizationRow, reason: Reason) -> datetime:
 
 async def _want_what_follows(
     connection: Connection, settlements: dict[str, Settlement], policy: SuspensionPolicy
-) -> int:
+) -> list[Step]:
     wishes = {
         organization_id: wanted_state(settlement.organization, policy, settlement.now)
         for organization_id, settlement in settlements.items()
@@ -93,7 +109,18 @@ async def _want_what_follows(
         after = want(subaccount, wanted, settlement.change_time)
         steps.append(Step(subaccount, after, settlement.reason, settlement.change_time))
     await write(connection, steps)
-    return len(steps)
+    return steps
+
+
+async def _pass_on(
+    connection: Connection, settlement: Settlement, word: Reason, steps: Sequence[Step]
+) -> None:
+    """Write a person's word down at those subaccounts, too, that are wanted as before."""
+    told = {step.after.account_sid for step in steps if step.reason == word}
+    found = await subaccounts.list_of(connection, settlement.organization.organization_id)
+    lines = [remark(each, word, settlement.now) for each in found if each.account_sid not in told]
+    if lines:
+        await changes.append(connection, lines)
 
 
 async def write(connection: Connection, steps: Sequence[Step]) -> None:

@@ -2,13 +2,26 @@
 
 from google.protobuf.message import Message
 
+from libs.levels import SubscriptionLevel, WalletLevel
 from libs.rpc.times import to_timestamp
 from services.telephony.domain.aftermath import Aftermath
 from services.telephony.domain.changes import SubaccountChange
 from services.telephony.domain.provisioning import Provision
 from services.telephony.domain.trouble import TwilioHealth
-from services.telephony.domain.values import Blocker, ObservedState, Standing, WantedState
-from tollgate.telephony.v1 import provision_pb2, subaccount_pb2, twilio_health_pb2
+from services.telephony.domain.values import (
+    Blocker,
+    ObservedState,
+    OperatorBlock,
+    Standing,
+    WantedState,
+)
+from services.telephony.operations.sending import Sight
+from tollgate.telephony.v1 import (
+    organization_pb2,
+    provision_pb2,
+    subaccount_pb2,
+    twilio_health_pb2,
+)
 
 
 def optional_flag(request: Message, field: str) -> bool | None:
@@ -55,6 +68,51 @@ def subaccount_message(standing: Standing) -> subaccount_pb2.Subaccount:
         drift_time=to_timestamp(subaccount.drift_time),
         failing_time=to_timestamp(subaccount.failing_time),
         aftermath=_aftermath_message(subaccount.aftermath) if subaccount.aftermath else None,
+        operator_block=_operator_block_message(standing.operator_block),
+    )
+
+
+def organization_message(sight: Sight) -> organization_pb2.Organization:
+    """Return whether an organization may send, and what that rests on, on the wire."""
+    organization = sight.organization
+    return organization_pb2.Organization(
+        organization_id=organization.organization_id,
+        blockers=[blocker_value(blocker) for blocker in sight.blockers],
+        operator_block=_operator_block_message(organization.operator_block),
+        subscription=_subscription_message(organization.subscription),
+        wallet=_wallet_message(organization.wallet),
+    )
+
+
+def _operator_block_message(block: OperatorBlock | None) -> subaccount_pb2.OperatorBlock | None:
+    if block is None:
+        return None
+    return subaccount_pb2.OperatorBlock(
+        note=block.note, actor=block.actor, create_time=to_timestamp(block.create_time)
+    )
+
+
+def _subscription_message(
+    level: SubscriptionLevel | None,
+) -> organization_pb2.SubscriptionLevel | None:
+    if level is None:
+        return None
+    return organization_pb2.SubscriptionLevel(
+        revision=level.revision,
+        good_standing=level.good_standing,
+        good_until=to_timestamp(level.good_until),
+    )
+
+
+def _wallet_message(level: WalletLevel | None) -> organization_pb2.WalletLevel | None:
+    if level is None:
+        return None
+    return organization_pb2.WalletLevel(
+        revision=level.revision,
+        frozen=level.frozen,
+        depleted=level.depleted,
+        depleted_since=to_timestamp(level.depleted_since),
+        owing_micros=level.owing_micros,
     )
 
 

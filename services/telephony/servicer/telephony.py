@@ -19,6 +19,7 @@ from services.telephony.servicer.messages import (
     health_message,
     observed_state,
     optional_flag,
+    organization_message,
     provision_message,
     subaccount_message,
     wanted_state,
@@ -170,6 +171,15 @@ class TelephonyServicer(telephony_service_pb2_grpc.TelephonyServiceServicer):
         blockers = await self._sending.find_blockers(request.organization_id, request.brand_id)
         return telephony_service_pb2.CanOrganizationSendResponse(
             allowed=not blockers, blockers=[blocker_value(blocker) for blocker in blockers]
+        )
+
+    async def GetOrganization(
+        self, request: telephony_service_pb2.GetOrganizationRequest, context: Any
+    ) -> telephony_service_pb2.GetOrganizationResponse:
+        """Read why an organization may not send."""
+        sight = await self._sending.look(request.organization_id)
+        return telephony_service_pb2.GetOrganizationResponse(
+            organization=organization_message(sight)
         )
 
     async def GetTwilioHealth(

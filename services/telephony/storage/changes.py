@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from libs.database import Connection, Record
 from libs.paging import ChangeKey
-from libs.text import storable_text
 from services.telephony.domain.changes import (
     ChangeCause,
     ChangeFilter,
@@ -12,8 +11,6 @@ from services.telephony.domain.changes import (
     SubaccountChange,
 )
 from services.telephony.domain.values import ObservedState, WantedState
-
-NOTE_LENGTH_MAX = 500
 
 APPEND = """
 INSERT INTO subaccount_changes (
@@ -40,7 +37,7 @@ async def append(connection: Connection, changes: Sequence[SubaccountChange]) ->
             change.observed_to,
             change.reason.cause,
             change.reason.actor,
-            storable_text(change.reason.note, NOTE_LENGTH_MAX),
+            change.reason.note,
             change.error,
             change.create_time,
             change.ended_call_count,

@@ -60,6 +60,14 @@ async def insert(connection: Connection, subaccount: Subaccount) -> bool:
     return tag == "INSERT 0 1"
 
 
+LIST_OF = "SELECT * FROM subaccounts WHERE organization_id = $1"
+
+
+async def list_of(connection: Connection, organization_id: str) -> list[Subaccount]:
+    """Return all subaccounts of an organization as they are written down."""
+    return [_to_subaccount(row) for row in await connection.fetch(LIST_OF, organization_id)]
+
+
 FIND = "SELECT * FROM subaccounts WHERE account_sid = ANY ($1::text[])"
 
 

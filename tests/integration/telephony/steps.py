@@ -9,7 +9,7 @@ import grpc
 from dev.simulators.twilio import TwilioSimulator
 from tests.support.level_steps import ORGANIZATION, LevelSteps
 from tests.support.waiting import eventually
-from tollgate.telephony.v1 import subaccount_pb2, telephony_service_pb2
+from tollgate.telephony.v1 import organization_pb2, subaccount_pb2, telephony_service_pb2
 from tollgate.telephony.v1.telephony_service_pb2_grpc import TelephonyServiceStub
 
 ONE, TWO, THREE = (f"AC{digit * 32}" for digit in "123")
@@ -82,16 +82,30 @@ class TelephonySteps(LevelSteps):
         request = telephony_service_pb2.GetSubaccountRequest(account_sid=account_sid)
         return (await self.telephony.GetSubaccount(request)).subaccount
 
-    async def suspend(self, organization_id: str = ORGANIZATION) -> list[str]:
+    async def organization(
+        self, organization_id: str = ORGANIZATION
+    ) -> organization_pb2.Organization:
+        request = telephony_service_pb2.GetOrganizationRequest(organization_id=organization_id)
+        return (await self.telephony.GetOrganization(request)).organization
+
+    async def suspend(
+        self,
+        organization_id: str = ORGANIZATION,
+        *,
+        note: str = "complaints",
+        actor: str = "ann",
+    ) -> list[str]:
         request = telephony_service_pb2.SuspendSubaccountsRequest(
-            organization_id=organization_id, note="complaints", actor="ann"
+            organization_id=organization_id, note=note, actor=actor
         )
         answer = await self.telephony.SuspendSubaccounts(request)
         return [each.account_sid for each in answer.subaccounts]
 
-    async def reactivate(self, organization_id: str = ORGANIZATION) -> list[str]:
+    async def reactivate(
+        self, organization_id: str = ORGANIZATION, *, note: str = "", actor: str = "ann"
+    ) -> list[str]:
         request = telephony_service_pb2.ReactivateSubaccountsRequest(
-            organization_id=organization_id, actor="ann"
+            organization_id=organization_id, note=note, actor=actor
         )
         answer = await self.telephony.ReactivateSubaccounts(request)
         return [each.account_sid for each in answer.subaccounts]

@@ -56,7 +56,7 @@ async def test_what_changes_nothing_leaves_no_line(steps: TelephonySteps) -> Non
     await steps.reach(SUSPENDED)
     before = await steps.list_changes()
     await steps.report_subscription(good=False)
-    await steps.suspend()
+    await steps.reactivate()
     await steps.register(ONE)
     assert await steps.list_changes() == before
 

@@ -10,8 +10,12 @@ from tests.support.rpc_comments import TELEPHONY
 from tests.support.stack import Stack
 
 REGISTERED = "AC0123456789abcdef0123456789abcdef"
-BLOCKED = {"wanted": "WANTED_STATE_SUSPENDED", "blockers": ["BLOCKER_OPERATOR_BLOCK"]}
-FREE = {"wanted": "WANTED_STATE_ACTIVE", "blockers": None}
+BLOCKED = {
+    "wanted": "WANTED_STATE_SUSPENDED",
+    "blockers": ["BLOCKER_OPERATOR_BLOCK"],
+    "operatorBlock": {"note": "complaints", "actor": "ann"},
+}
+FREE = {"wanted": "WANTED_STATE_ACTIVE", "blockers": None, "operatorBlock": None}
 STANDS = {"observed": "OBSERVED_STATE_ACTIVE", "drifted": None, "lastError": None}
 
 ANSWERS: list[tuple[str, Any]] = [
@@ -27,6 +31,18 @@ ANSWERS: list[tuple[str, Any]] = [
     ("ReconcileSubaccounts", {"subaccounts": [STANDS, STANDS]}),
     ("CanOrganizationSend", {"allowed": True, "blockers": None}),
     ("CanOrganizationSend", {"allowed": True, "blockers": None}),
+    (
+        "GetOrganization",
+        {
+            "organization": {
+                "organizationId": "org-1",
+                "blockers": None,
+                "operatorBlock": None,
+                "subscription": {"goodStanding": True},
+                "wallet": {"frozen": None},
+            }
+        },
+    ),
     ("GetTwilioHealth", {"health": {"state": "TWILIO_STATE_OK", "error": None}}),
 ]
 

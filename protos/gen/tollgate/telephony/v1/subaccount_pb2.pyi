@@ -165,7 +165,9 @@ class _SubaccountChangeCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[
     SUBACCOUNT_CHANGE_CAUSE_WALLET: _SubaccountChangeCause.ValueType  # 4
     """SUBACCOUNT_CHANGE_CAUSE_WALLET: a wallet's level."""
     SUBACCOUNT_CHANGE_CAUSE_OPERATOR: _SubaccountChangeCause.ValueType  # 5
-    """SUBACCOUNT_CHANGE_CAUSE_OPERATOR: SuspendSubaccounts or ReactivateSubaccounts."""
+    """SUBACCOUNT_CHANGE_CAUSE_OPERATOR: SuspendSubaccounts or ReactivateSubaccounts. Told also where nothing else is
+    wanted since, for the subaccount was suspended already, or stays so.
+    """
     SUBACCOUNT_CHANGE_CAUSE_TIME: _SubaccountChangeCause.ValueType  # 6
     """SUBACCOUNT_CHANGE_CAUSE_TIME: good_until of the subscription's level has passed, or the wallet has been
     depleted for longer than a setting bears; or that setting or the tolerated debt is another now.
@@ -193,7 +195,9 @@ SUBACCOUNT_CHANGE_CAUSE_SUBSCRIPTION: SubaccountChangeCause.ValueType  # 3
 SUBACCOUNT_CHANGE_CAUSE_WALLET: SubaccountChangeCause.ValueType  # 4
 """SUBACCOUNT_CHANGE_CAUSE_WALLET: a wallet's level."""
 SUBACCOUNT_CHANGE_CAUSE_OPERATOR: SubaccountChangeCause.ValueType  # 5
-"""SUBACCOUNT_CHANGE_CAUSE_OPERATOR: SuspendSubaccounts or ReactivateSubaccounts."""
+"""SUBACCOUNT_CHANGE_CAUSE_OPERATOR: SuspendSubaccounts or ReactivateSubaccounts. Told also where nothing else is
+wanted since, for the subaccount was suspended already, or stays so.
+"""
 SUBACCOUNT_CHANGE_CAUSE_TIME: SubaccountChangeCause.ValueType  # 6
 """SUBACCOUNT_CHANGE_CAUSE_TIME: good_until of the subscription's level has passed, or the wallet has been
 depleted for longer than a setting bears; or that setting or the tolerated debt is another now.
@@ -229,6 +233,7 @@ class Subaccount(_message.Message):
     DRIFT_TIME_FIELD_NUMBER: _builtins.int
     FAILING_TIME_FIELD_NUMBER: _builtins.int
     AFTERMATH_FIELD_NUMBER: _builtins.int
+    OPERATOR_BLOCK_FIELD_NUMBER: _builtins.int
     account_sid: _builtins.str
     """account_sid: `AC` and 32 hex digits, in lower case however it was registered."""
     organization_id: _builtins.str
@@ -275,6 +280,10 @@ class Subaccount(_message.Message):
     def aftermath(self) -> Global___Aftermath:
         """aftermath of its suspension; unset unless it stands suspended as wanted."""
 
+    @_builtins.property
+    def operator_block(self) -> Global___OperatorBlock:
+        """operator_block of its organization; unset if there is none."""
+
     def __init__(
         self,
         *,
@@ -293,14 +302,47 @@ class Subaccount(_message.Message):
         drift_time: _timestamp_pb2.Timestamp | None = ...,
         failing_time: _timestamp_pb2.Timestamp | None = ...,
         aftermath: Global___Aftermath | None = ...,
+        operator_block: Global___OperatorBlock | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["aftermath", b"aftermath", "create_time", b"create_time", "drift_time", b"drift_time", "failing_time", b"failing_time", "next_attempt_time", b"next_attempt_time", "observe_time", b"observe_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["aftermath", b"aftermath", "create_time", b"create_time", "drift_time", b"drift_time", "failing_time", b"failing_time", "next_attempt_time", b"next_attempt_time", "observe_time", b"observe_time", "operator_block", b"operator_block"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_sid", b"account_sid", "aftermath", b"aftermath", "attempt_count", b"attempt_count", "blockers", b"blockers", "brand_id", b"brand_id", "create_time", b"create_time", "drift_time", b"drift_time", "drifted", b"drifted", "failing_time", b"failing_time", "last_error", b"last_error", "next_attempt_time", b"next_attempt_time", "observe_time", b"observe_time", "observed", b"observed", "organization_id", b"organization_id", "wanted", b"wanted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_sid", b"account_sid", "aftermath", b"aftermath", "attempt_count", b"attempt_count", "blockers", b"blockers", "brand_id", b"brand_id", "create_time", b"create_time", "drift_time", b"drift_time", "drifted", b"drifted", "failing_time", b"failing_time", "last_error", b"last_error", "next_attempt_time", b"next_attempt_time", "observe_time", b"observe_time", "observed", b"observed", "operator_block", b"operator_block", "organization_id", b"organization_id", "wanted", b"wanted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Subaccount: _TypeAlias = Subaccount  # noqa: Y015
+
+@_typing.final
+class OperatorBlock(_message.Message):
+    """OperatorBlock is what SuspendSubaccounts has set for an organization, until ReactivateSubaccounts lifts it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    note: _builtins.str
+    """note of the call that set it."""
+    actor: _builtins.str
+    """actor of that call."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """create_time of that call."""
+
+    def __init__(
+        self,
+        *,
+        note: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "create_time", b"create_time", "note", b"note"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OperatorBlock: _TypeAlias = OperatorBlock  # noqa: Y015
 
 @_typing.final
 class Aftermath(_message.Message):
@@ -373,8 +415,9 @@ Global___Aftermath: _TypeAlias = Aftermath  # noqa: Y015
 
 @_typing.final
 class SubaccountChange(_message.Message):
-    """SubaccountChange is a line of a subaccount's history: something else is wanted of it, it stands otherwise at
-    Twilio, calls to Twilio have begun or ceased to fail, or what went on after a suspension was ended.
+    """SubaccountChange is a line of a subaccount's history: something else is wanted of it, an operator has set or lifted
+    the organization's block, it stands otherwise at Twilio, calls to Twilio have begun or ceased to fail, or what went
+    on after a suspension was ended.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -95,6 +95,11 @@ class TelephonyServiceStub:
                 request_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.CanOrganizationSendRequest.SerializeToString,
                 response_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.CanOrganizationSendResponse.FromString,
                 _registered_method=True)
+        self.GetOrganization = channel.unary_unary(
+                '/tollgate.telephony.v1.TelephonyService/GetOrganization',
+                request_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetOrganizationRequest.SerializeToString,
+                response_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetOrganizationResponse.FromString,
+                _registered_method=True)
         self.GetTwilioHealth = channel.unary_unary(
                 '/tollgate.telephony.v1.TelephonyService/GetTwilioHealth',
                 request_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetTwilioHealthRequest.SerializeToString,
@@ -146,7 +151,7 @@ class TelephonyServiceServicer:
 
     def SuspendSubaccounts(self, request, context):
         """SuspendSubaccounts sets the operator's block on the organization, now and for subaccounts to come.
-        Already set: OK, the first note stays.
+        Already set: OK, the first note stays; GetOrganization tells whose it is.
         Errors: INVALID_ARGUMENT.
         Example: {"organizationId": "org-1", "note": "complaints", "actor": "ann"}
         """
@@ -223,6 +228,16 @@ class TelephonyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetOrganization(self, request, context):
+        """GetOrganization answers why the organization may not send: what CanOrganizationSend finds, the levels behind
+        it, and the operator's block with who set it and why. An organization that nobody has told of has no levels.
+        Errors: INVALID_ARGUMENT.
+        Example: {"organizationId": "org-1"}
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetTwilioHealth(self, request, context):
         """GetTwilioHealth answers whether Twilio can be used at all, and if not, since when and why.
         Errors: DATABASE_UNAVAILABLE.
@@ -284,6 +299,11 @@ def add_TelephonyServiceServicer_to_server(servicer, server):
                     servicer.CanOrganizationSend,
                     request_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.CanOrganizationSendRequest.FromString,
                     response_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.CanOrganizationSendResponse.SerializeToString,
+            ),
+            'GetOrganization': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOrganization,
+                    request_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetOrganizationRequest.FromString,
+                    response_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetOrganizationResponse.SerializeToString,
             ),
             'GetTwilioHealth': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTwilioHealth,
@@ -572,6 +592,33 @@ class TelephonyService:
             '/tollgate.telephony.v1.TelephonyService/CanOrganizationSend',
             tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.CanOrganizationSendRequest.SerializeToString,
             tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.CanOrganizationSendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOrganization(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.telephony.v1.TelephonyService/GetOrganization',
+            tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetOrganizationRequest.SerializeToString,
+            tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetOrganizationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,7 +49,7 @@ class TelephonyServiceStub:
     """
     SuspendSubaccounts: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.SuspendSubaccountsRequest, _telephony_service_pb2.SuspendSubaccountsResponse]
     """SuspendSubaccounts sets the operator's block on the organization, now and for subaccounts to come.
-    Already set: OK, the first note stays.
+    Already set: OK, the first note stays; GetOrganization tells whose it is.
     Errors: INVALID_ARGUMENT.
     Example: {"organizationId": "org-1", "note": "complaints", "actor": "ann"}
     """
@@ -93,6 +93,12 @@ class TelephonyServiceStub:
     Errors: OVERLOADED (too many ask at once).
     Example: {"organizationId": "org-1"}
     Example: {"organizationId": "org-1", "brandId": "acme"}
+    """
+    GetOrganization: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.GetOrganizationRequest, _telephony_service_pb2.GetOrganizationResponse]
+    """GetOrganization answers why the organization may not send: what CanOrganizationSend finds, the levels behind
+    it, and the operator's block with who set it and why. An organization that nobody has told of has no levels.
+    Errors: INVALID_ARGUMENT.
+    Example: {"organizationId": "org-1"}
     """
     GetTwilioHealth: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.GetTwilioHealthRequest, _telephony_service_pb2.GetTwilioHealthResponse]
     """GetTwilioHealth answers whether Twilio can be used at all, and if not, since when and why.
@@ -153,7 +159,7 @@ class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_telephony_service_pb2.SuspendSubaccountsRequest, _abc.Awaitable[_telephony_service_pb2.SuspendSubaccountsResponse]],
     ) -> _abc.Awaitable[_telephony_service_pb2.SuspendSubaccountsResponse]:
         """SuspendSubaccounts sets the operator's block on the organization, now and for subaccounts to come.
-        Already set: OK, the first note stays.
+        Already set: OK, the first note stays; GetOrganization tells whose it is.
         Errors: INVALID_ARGUMENT.
         Example: {"organizationId": "org-1", "note": "complaints", "actor": "ann"}
         """
@@ -239,6 +245,18 @@ class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: OVERLOADED (too many ask at once).
         Example: {"organizationId": "org-1"}
         Example: {"organizationId": "org-1", "brandId": "acme"}
+        """
+
+    @_abc_1.abstractmethod
+    def GetOrganization(
+        self,
+        request: _telephony_service_pb2.GetOrganizationRequest,
+        context: _aio.ServicerContext[_telephony_service_pb2.GetOrganizationRequest, _abc.Awaitable[_telephony_service_pb2.GetOrganizationResponse]],
+    ) -> _abc.Awaitable[_telephony_service_pb2.GetOrganizationResponse]:
+        """GetOrganization answers why the organization may not send: what CanOrganizationSend finds, the levels behind
+        it, and the operator's block with who set it and why. An organization that nobody has told of has no levels.
+        Errors: INVALID_ARGUMENT.
+        Example: {"organizationId": "org-1"}
         """
 
     @_abc_1.abstractmethod
