@@ -25,13 +25,12 @@ def needs_driving(wanted: WantedState | None, observed: ObservedState) -> bool:
 def want(subaccount: Subaccount, wanted: WantedState | None, now: datetime) -> Subaccount:
     """Return the subaccount of which something else is wanted: Twilio is asked at once.
 
-    Who drives it at this moment keeps the right to until the lease ends.
+    What failed before was another wish: this one is as good as untried. Who drives it at this
+    moment keeps the right to until the lease ends.
     """
     closed = subaccount.observed is ObservedState.CLOSED
     changed = replace(subaccount, wanted=wanted, next_attempt_time=None if closed else now)
-    if not needs_driving(wanted, changed.observed):
-        changed = _without_failure(changed)
-    return _with_what_follows(changed, now)
+    return _with_what_follows(_without_failure(changed), now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -305,6 +305,23 @@ def test_what_is_wanted_otherwise_is_looked_at_at_once(wanted: WantedState | Non
     assert changed.drift_time == (later if changed.drifted else None)
 
 
+@pytest.mark.parametrize("wanted", [None, WantedState.SUSPENDED])
+def test_what_is_wanted_anew_is_as_good_as_untried(wanted: WantedState | None) -> None:
+    """Else the first suspension would wait, and rank, as activations did that failed before."""
+    claimed = claimed_of(WantedState.ACTIVE, ObservedState.UNKNOWN)
+    failing = record(claimed, claimed, Answer(None, SECOND, REFUSED), TIMING, START)
+    again = want(failing, wanted, START)
+    assert (again.attempt_count, again.last_error, again.next_attempt_time) == (0, "", START)
+    assert_it_is_whole(again)
+
+
+def test_a_call_that_fails_for_what_is_not_wanted_any_more_is_no_attempt_of_the_new_wish() -> None:
+    claimed = claimed_of(WantedState.ACTIVE, ObservedState.UNKNOWN)
+    flipped = want(claimed, WantedState.SUSPENDED, START)
+    recorded = record(flipped, claimed, Answer(None, SECOND, REFUSED), TIMING, START)
+    assert (recorded.attempt_count, recorded.next_attempt_time) == (0, START)
+
+
 def test_what_twilio_did_not_process_leaves_what_was_known() -> None:
     claimed = claimed_of(WantedState.SUSPENDED, ObservedState.ACTIVE)
     refused = record(claimed, claimed, Answer(None, SECOND, REFUSED), TIMING, START)
