@@ -33,6 +33,7 @@ FAULTS: Sequence[Fault] = [Unavailable(), Hang(), Cut()]
 FOLLOW_ALL = (
     "UPDATE subaccounts SET aftermath_due_time = now() WHERE aftermath_due_time IS NOT NULL"
 )
+CLAIMED = "SELECT count(*) FROM subaccounts WHERE lease_end_time IS NOT NULL"
 INTEND = """
 INSERT INTO provisions (
     organization_id, reference_id, brand_id, friendly_name, tag, double_account_sids, last_error,
@@ -98,6 +99,8 @@ async def test_twilio_down_while_only_calls_are_ended_is_one_state_and_blames_no
         with changes_logged() as changes, steps.counting_calls() as calls:
             await connection.execute(FOLLOW_ALL)
             await steps.reach_state("UNAVAILABLE")
+            # Those that failed before that was known are written down by now.
+            await eventually(lambda: connection.fetchval(CLAIMED), lambda count: count == 0)
             blamed = await looks_in_vain(steps)
             await steps.reach_probes(4)
     assert changes == ["OK>UNAVAILABLE"]
