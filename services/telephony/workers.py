@@ -225,7 +225,7 @@ class Reconciler:
                 self._timing.claim_time(driven.lease_end_time),
                 answer.failure,
                 changed=answer.changed,
-                of_accounts=claim.work is not Work.AFTERMATH,
+                to_change=claim.work is not Work.AFTERMATH and driven.drifted,
             )
         )
 

@@ -4,17 +4,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from services.telephony.domain.failures import TOO_MANY_CALLS, Action, Failure
+from services.telephony.domain.failures import Action, Failure
 from services.telephony.domain.values import Blocker, ObservedState, Standing
 
-# So many calls in a row without an answer are a doubt; so many for different accounts are trouble,
-# whatever is told of the parent: accounts may be seen then, and not changed.
+# So many calls in a row without an answer are a doubt; so many accounts that were to be changed are
+# trouble, whatever is told of the parent: accounts may be seen then, and not changed.
 DOUBT_MIN = 3
 NAMES_MAX = 10
 
 NOT_ACTIVE_CODES = frozenset({10001, 20005, 21472})
 # Such a refusal may be the account's or the parent's; asking for the parent tells.
 DOUBTFUL_CODES = NOT_ACTIVE_CODES | {20003, 20008}
+# Where the parent itself is asked for; without a code of Twilio's it is HTTP's.
+CREDENTIALS_CODES = frozenset({20003, 20008, 20404, 401, 403, 404})
 PARENT_IS_SUSPENDED = "the parent account is suspended at Twilio (see its balance)"
 PARENT_IS_CLOSED = "the parent account is closed at Twilio"
 
@@ -58,8 +60,9 @@ class TwilioHealth:
     state: TwilioState
     since: datetime
     last_error: str
-    # Calls in a row that got no answer, and for whom.
+    # Calls in a row that got no answer.
     failure_count: int
+    # Who was to be changed and got no answer, neither for itself nor, since, for any other's change.
     failing_names: tuple[str, ...]
     # Probes in trouble since a change succeeded last; the pauses between them grow with it.
     probe_count: int
@@ -87,8 +90,8 @@ class Call:
     claim_time: datetime
     failure: Failure | None
     changed: bool
-    # Accounts were asked for. What goes on in them Twilio may fail to tell, and still tell of them.
-    of_accounts: bool = True
+    # An account was to be changed, or made. All else Twilio may fail to tell, and still do that.
+    to_change: bool = True
 
     @property
     def is_doubtful(self) -> bool:
@@ -117,8 +120,7 @@ def hear(health: TwilioHealth, call: Call, pause: timedelta, now: datetime) -> T
         return health
     failure = call.failure
     if failure is None:
-        probe_count = 0 if call.changed else health.probe_count
-        return replace(health, failure_count=0, failing_names=(), probe_count=probe_count)
+        return _with_answer(health, call)
     if failure.action is Action.PARENT:
         return _in_trouble(health, TwilioState.PARENT_SUSPENDED, failure.message, pause, now)
     if failure.unanswered:
@@ -126,16 +128,24 @@ def hear(health: TwilioHealth, call: Call, pause: timedelta, now: datetime) -> T
     return _in_doubt(health, now) if call.is_doubtful else health
 
 
+def _with_answer(health: TwilioHealth, call: Call) -> TwilioHealth:
+    """What can be seen may be what cannot be changed: only a change speaks for the others."""
+    if call.to_change and call.changed:
+        return replace(health, failure_count=0, failing_names=(), probe_count=0)
+    others = tuple(name for name in health.failing_names if name != call.name)
+    return replace(health, failure_count=0, failing_names=others)
+
+
 def _without_answer(
     health: TwilioHealth, call: Call, message: str, pause: timedelta, now: datetime
 ) -> TwilioHealth:
-    names = dict.fromkeys((*health.failing_names, *([call.name] if call.of_accounts else [])))
+    names = dict.fromkeys((*health.failing_names, *([call.name] if call.to_change else [])))
     counted = replace(
         health,
         failure_count=health.failure_count + 1,
         failing_names=tuple(names)[:NAMES_MAX],
     )
-    if call.of_accounts and len(names) >= NAMES_MAX:
+    if call.to_change and len(names) >= NAMES_MAX:
         return _in_trouble(counted, TwilioState.UNAVAILABLE, message, pause, now)
     return _in_doubt(counted, now) if counted.failure_count >= DOUBT_MIN else counted
 
@@ -181,11 +191,12 @@ def record_probe(
         return _with_parent(ended, found, pause, now)
     if found.unanswered:
         return _unprobed(ended, found.message, pause, now)
-    if found.code == TOO_MANY_CALLS:
-        return ended
-    suspended = found.action is Action.PARENT or found.code in NOT_ACTIVE_CODES
-    state = TwilioState.PARENT_SUSPENDED if suspended else TwilioState.CREDENTIALS_REFUSED
-    return _in_trouble(ended, state, found.message, pause, now)
+    if found.action is Action.PARENT or found.code in NOT_ACTIVE_CODES:
+        return _in_trouble(ended, TwilioState.PARENT_SUSPENDED, found.message, pause, now)
+    if found.code in CREDENTIALS_CODES:
+        return _in_trouble(ended, TwilioState.CREDENTIALS_REFUSED, found.message, pause, now)
+    # Too many calls, a defect of ours or a code that nobody knows tell nothing of the parent.
+    return ended
 
 
 def _unprobed(ended: TwilioHealth, message: str, pause: timedelta, now: datetime) -> TwilioHealth:

@@ -3,7 +3,7 @@
 --   OK -> UNAVAILABLE: calls in a row got no answer, for the parent or for many.
 --   OK -> PARENT_SUSPENDED: Twilio refused a change for the parent's sake.
 --   any -> OK, PARENT_SUSPENDED, CREDENTIALS_REFUSED: a probe said so.
---   failing_names: of subaccounts, or of intents to have one made, whose calls in a row got no answer.
+--   failing_names: of subaccounts that were to be changed, or of intents to have one made, that got no answer.
 -- A probe that is due while the state is OK is to say whether calls failed for some accounts or for all.
 CREATE TABLE twilio_trouble (
     state text NOT NULL,

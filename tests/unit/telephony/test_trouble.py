@@ -50,7 +50,10 @@ STATE_OF_PROBE: list[tuple[ObservedState | Failure, TwilioState | None]] = [
     (PARENT_REFUSAL, TwilioState.PARENT_SUSPENDED),
     *((refusal(code, "no"), TwilioState.PARENT_SUSPENDED) for code in (10001, 20005, 21472)),
     *((refusal(code, "no"), TwilioState.CREDENTIALS_REFUSED) for code in (20003, 20008, 20404)),
+    *((refusal(status, "no"), TwilioState.CREDENTIALS_REFUSED) for status in (401, 403, 404)),
     (BUSY, None),
+    (DEFECT, None),
+    (refusal(99999, "a code that nobody knows"), None),
     (NO_ANSWER, None),
 ]
 
@@ -62,9 +65,9 @@ class World:
     health: TwilioHealth = WELL
     now: datetime = START
     claimed: TwilioHealth | None = None
-    # Whose calls got no answer since the last that did.
+    # Who was to be changed and got no answer since, and nobody else was changed.
     unanswered: set[str] = field(default_factory=set)
-    # And how many did not, of which since the parent was found well.
+    # And how many calls in a row did not, since the parent was found well.
     unanswered_count: int = 0
     state: TwilioState = TwilioState.OK
     since: datetime = START
@@ -80,20 +83,22 @@ class World:
         *,
         changed: bool,
         seconds: int,
-        of_accounts: bool = True,
+        to_change: bool = True,
     ) -> None:
         """A call that began some time ago ends."""
-        call = Call(name, self.now - seconds * SECOND, failure, changed, of_accounts)
+        call = Call(name, self.now - seconds * SECOND, failure, changed, to_change)
         self.health = hear(self.health, call, PAUSE, self.now)
         if self.state is not TwilioState.OK or call.claim_time < self.since:
             return
         if failure is None:
-            self.unanswered.clear()
             self.unanswered_count = 0
-            self.probes_in_trouble = 0 if changed else self.probes_in_trouble
+            self.unanswered.discard(name)
+            if changed and to_change:
+                self.unanswered.clear()
+                self.probes_in_trouble = 0
         elif failure is NO_ANSWER:
             self.unanswered_count += 1
-            if of_accounts:
+            if to_change:
                 self.unanswered.add(name)
                 self._become_if(len(self.unanswered) >= 10)
         elif failure is PARENT_REFUSAL:
@@ -147,14 +152,14 @@ class World:
 
 
 calls = st.builds(
-    lambda name, failure, changed, seconds, of_accounts: (
+    lambda name, failure, changed, seconds, to_change: (
         "call",
         {
             "name": name,
             "failure": failure,
             "changed": changed,
             "seconds": seconds,
-            "of_accounts": of_accounts,
+            "to_change": to_change,
         },
     ),
     st.sampled_from(MANY),
@@ -246,10 +251,44 @@ def test_many_accounts_without_an_answer_are_trouble_however_well_the_parent_is(
     assert found.probe_due_time == START + PAUSE
 
 
+def look(health: TwilioHealth, name: str, failure: Failure | None) -> TwilioHealth:
+    """Hear of a look at one that stands as wanted."""
+    return hear(health, Call(name, START, failure, changed=False, to_change=False), PAUSE, START)
+
+
+def hear_with_looks_between(names: Iterable[str], of: str) -> TwilioHealth:
+    """Hear that none of these can be changed, while the look at another one goes well."""
+    health = WELL
+    for name in names:
+        health = look(hear_all(health, [(name, NO_ANSWER)]), of, None)
+        assert not health.in_doubt
+    return health
+
+
+def test_many_accounts_that_can_be_seen_and_not_changed_are_trouble() -> None:
+    assert hear_with_looks_between(MANY[:10], of="another").state is TwilioState.UNAVAILABLE
+
+
+def test_accounts_that_never_can_be_changed_and_looks_that_are_lost_are_no_trouble() -> None:
+    health = hear_with_looks_between(MANY[:9] * 20, of="another")
+    for name in ("another", "yet another"):
+        health = look(look(health, name, NO_ANSWER), "another", None)
+    assert not health.in_trouble
+    # Each that was answered since is none of them, and a change speaks for all.
+    assert look(health, MANY[0], None).failing_names == tuple(MANY[1:9])
+    assert hear_all(health, [("another", None)]).failing_names == ()
+
+
+def test_calls_that_were_ended_in_an_account_do_not_tell_that_accounts_can_be_changed() -> None:
+    failing = hear_with_looks_between(MANY[:9], of="another")
+    ended = Call("another", START, None, changed=True, to_change=False)
+    assert hear(failing, ended, PAUSE, START) == failing
+
+
 def hear_aside(health: TwilioHealth, count: int) -> TwilioHealth:
     """Hear of looks at what goes on in as many accounts, which got no answer."""
     for number in range(count):
-        call = Call(f"{number}", START, NO_ANSWER, changed=False, of_accounts=False)
+        call = Call(f"{number}", START, NO_ANSWER, changed=False, to_change=False)
         health = hear(health, call, PAUSE, START)
     return health
 
@@ -336,12 +375,12 @@ def test_a_call_that_began_before_it_was_over_tells_nothing() -> None:
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.message)
-@pytest.mark.parametrize("of_accounts", [True, False])
+@pytest.mark.parametrize("to_change", [True, False])
 def test_in_trouble_no_subaccount_is_blamed_for_what_is_all_of_twilios(
     failure: Failure,
-    of_accounts: bool,  # noqa: FBT001 - a parameter of the test
+    to_change: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
-    call = Call("one", START, failure, changed=False, of_accounts=of_accounts)
+    call = Call("one", START, failure, changed=False, to_change=to_change)
     trouble = replace(WELL, state=TwilioState.UNAVAILABLE, last_error="no answer")
     is_twilios = failure in (NO_ANSWER, PARENT_REFUSAL, DENIED)
     assert call.is_twilios_failure(trouble) is is_twilios

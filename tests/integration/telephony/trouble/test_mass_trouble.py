@@ -1,5 +1,6 @@
 """Trouble with all of Twilio is one state and one line, and costs no subaccount anything."""
 
+import asyncpg
 import pytest
 from pydantic import SecretStr
 
@@ -22,6 +23,7 @@ from tests.support.services import running
 from tests.support.stack import TWILIO_SID
 
 OTHER = "org-2"
+LOOK_NOW = "UPDATE subaccounts SET next_attempt_time = now() WHERE organization_id = $1"
 COUNT = 100
 SIDS = many_sids(2 * COUNT)
 TO_SUSPEND, TO_ACTIVATE = SIDS[:COUNT], SIDS[COUNT:]
@@ -209,3 +211,23 @@ async def test_some_subaccounts_that_fail_are_no_trouble_of_others(
     assert changes == []
     # It was asked whether others would fail as well.
     assert steps.probes
+
+
+async def test_nine_that_cannot_be_changed_and_some_that_cannot_be_seen_are_no_trouble_of_others(
+    steps: TroubleSteps, database: ServiceDatabase, twilio: TwilioSimulator
+) -> None:
+    not_changed, not_seen = SIDS[:9], SIDS[9:12]
+    await steps.make_good()
+    await steps.make_good(OTHER)
+    await settle(database, twilio, not_changed, ORGANIZATION, AccountStatus.ACTIVE)
+    await settle(database, twilio, not_seen, OTHER, AccountStatus.ACTIVE)
+    for account_sid in (*not_changed, *not_seen):
+        twilio.fail(Unavailable(), account_sid)
+    with changes_logged() as changes:
+        await steps.report_wallet(frozen=True)
+        connection = await asyncpg.connect(database.superuser_url)
+        await connection.execute(LOOK_NOW, OTHER)
+        await connection.close()
+        for account_sid in (*not_changed, *not_seen):
+            await steps.reach_attempts(account_sid, 3)
+    assert changes == []
