@@ -62,7 +62,7 @@ class TwilioHealth:
     last_error: str
     # Calls in a row that got no answer.
     failure_count: int
-    # Who was to be changed and got no answer, neither for itself nor, since, for any other's change.
+    # Who was to be changed and got no answer since, while nobody else was changed.
     failing_names: tuple[str, ...]
     # Probes in trouble since a change succeeded last; the pauses between them grow with it.
     probe_count: int
