@@ -15,6 +15,7 @@ from tollgate.wallet.v1.wallet_observer_service_pb2_grpc import WalletObserverSe
 
 ORGANIZATION = "org-1"
 FAR_FUTURE = datetime(2999, 1, 1, tzinfo=UTC)
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class LevelSteps:
@@ -48,7 +49,7 @@ class LevelSteps:
         *,
         frozen: bool = False,
         depleted: bool = False,
-        depleted_since: datetime | None = None,
+        depleted_since: datetime | None = LONG_AGO,
         owing_micros: int = 0,
         organization_id: str = ORGANIZATION,
         revision: int | None = None,
@@ -59,7 +60,7 @@ class LevelSteps:
             frozen=frozen,
             freeze_reasons=[wallet_pb2.FREEZE_REASON_OPERATOR] if frozen else [],
             depleted=depleted,
-            depleted_since=to_timestamp(depleted_since),
+            depleted_since=to_timestamp(depleted_since) if depleted else None,
             owing_micros=owing_micros,
             ledger_currency_code="USD",
         )

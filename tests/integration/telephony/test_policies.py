@@ -3,10 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 from dev.simulators.twilio import TwilioSimulator
+from libs.config import SECONDS_MAX
 from services.telephony.app import build
 from tests.integration.telephony.conftest import telephony_settings
 from tests.integration.telephony.steps import ACTIVE, ONE, SUSPENDED, TelephonySteps
 from tests.support.databases import ServiceDatabase
+from tests.support.errors import refusal
 from tests.support.services import running
 from tests.support.waiting import eventually
 
@@ -34,6 +36,21 @@ async def test_a_depletion_suspends_when_it_has_lasted_and_a_top_up_ends_that(
 
         await steps.report_wallet()
         await steps.reach(ACTIVE)
+
+
+async def test_a_depletion_must_say_since_when_within_the_times_that_policies_can_count(
+    database: ServiceDatabase, twilio: TwilioSimulator
+) -> None:
+    settings = telephony_settings(database, twilio, suspend_depleted_after_seconds=SECONDS_MAX)
+    async with running(await build(settings)) as channel:
+        steps = TelephonySteps(channel, twilio)
+        refused = await refusal(steps.report_wallet(depleted=True, depleted_since=None))
+        assert (refused.reason, refused.fields) == ("INVALID_ARGUMENT", ["depleted_since"])
+        latest = datetime(9998, 12, 31, 23, 59, 59, tzinfo=UTC)
+        assert await steps.report_wallet(depleted=True, depleted_since=latest)
+        too_late = latest + timedelta(seconds=1)
+        refused = await refusal(steps.report_wallet(depleted=True, depleted_since=too_late))
+        assert (refused.reason, refused.fields) == ("INVALID_ARGUMENT", ["depleted_since"])
 
 
 async def test_a_debt_that_is_tolerated_forbids_to_send_and_suspends_nobody(
