@@ -1,8 +1,8 @@
 """What is told and commanded of an organization. None of it waits for Twilio."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from libs.database import Database
+from libs.database import Connection, Database
 from libs.levels import SubscriptionLevel, WalletLevel
 from libs.logs import get_logger
 from libs.workers import for_each_organization
@@ -21,8 +21,9 @@ from services.telephony.domain.values import (
     SubaccountFilter,
     SuspensionPolicy,
 )
-from services.telephony.operations.settling import settle
+from services.telephony.operations.settling import settle, settle_locked
 from services.telephony.storage import organizations, subaccounts
+from services.telephony.storage.organizations import Lapsed
 
 REEVALUATE_BATCH = 100
 # As many as a page may have.
@@ -87,14 +88,47 @@ class OrganizationOperations:
         return await self._list_of_organization(organization_id)
 
     async def reevaluate_due(self) -> bool:
-        """Suspend where good news has expired; answer whether there may be more."""
-        organization_ids = await self._database.run(organizations.list_lapsed, REEVALUATE_BATCH)
-        await for_each_organization(organization_ids, self._reevaluate)
-        return len(organization_ids) == REEVALUATE_BATCH
+        """Suspend where time alone blocks; answer whether there may be more.
 
-    async def _reevaluate(self, organization_id: str) -> None:
-        await self.change(organization_id, Reevaluate())
+        The walk goes on behind whom it has tried: one that always fails, or whose row somebody
+        holds, is left to the next walk and keeps nobody waiting.
+        """
+        after = Lapsed()
+        while page := await self._database.run(organizations.list_lapsed, after, REEVALUATE_BATCH):
+            await self._reevaluate([each.organization_id for each in page])
+            after = page[-1]
+        return False
+
+    async def _reevaluate(self, organization_ids: Sequence[str]) -> None:
+        try:
+            await self._reevaluate_free(organization_ids)
+        except Exception:  # noqa: BLE001 - whatever it is, it may be one organization's only
+            get_logger().exception("lapses_failed", first_organization_id=organization_ids[0])
+            await for_each_organization(organization_ids, self._reevaluate_alone)
+
+    async def _reevaluate_alone(self, organization_id: str) -> None:
+        await self._reevaluate_free([organization_id])
+
+    async def _reevaluate_free(self, organization_ids: Sequence[str]) -> None:
+        changed_count = await self._database.transact(_settle_free, organization_ids, self._policy)
+        if changed_count:
+            get_logger().info(
+                "subaccounts_lapsed",
+                first_organization_id=organization_ids[0],
+                organization_count=len(organization_ids),
+                changed_count=changed_count,
+            )
+            self._wake_reconciler()
 
     async def _list_of_organization(self, organization_id: str) -> list[Standing]:
         which = SubaccountFilter(organization_id=organization_id)
         return await self._database.run(subaccounts.list_standings, which, "", LISTED_MAX)
+
+
+async def _settle_free(
+    connection: Connection, organization_ids: Sequence[str], policy: SuspensionPolicy
+) -> int:
+    """Settle those that nobody has locked; return how many subaccounts are wanted otherwise."""
+    rows = await organizations.lock_free(connection, organization_ids)
+    _, changed_count = await settle_locked(connection, rows, Reevaluate(), policy)
+    return changed_count

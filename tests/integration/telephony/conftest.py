@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
 import grpc
 import pytest
 from prometheus_client import CollectorRegistry
@@ -189,6 +190,18 @@ async def open_parts(settings: TelephonySettings) -> AsyncIterator[Parts]:
     )
     await accounts.close()
     await database.close()
+
+
+@asynccontextmanager
+async def holding(database: ServiceDatabase, organization_id: str) -> AsyncIterator[None]:
+    """Hold an organization's row as a transaction that hangs does."""
+    connection = await asyncpg.connect(database.superuser_url)
+    async with connection.transaction():
+        await connection.execute(
+            "SELECT FROM organizations WHERE organization_id = $1 FOR UPDATE", organization_id
+        )
+        yield
+    await connection.close()
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Many subaccounts in one transaction: none waits for another's organization, or for its defect."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import asyncpg
@@ -14,7 +12,7 @@ from dev.simulators.twilio import TwilioSimulator
 from services.telephony.app import build
 from services.telephony.domain.values import DueSearch, Subaccount, Work
 from services.telephony.operations.recording import Outcome
-from tests.integration.telephony.conftest import Parts, telephony_settings
+from tests.integration.telephony.conftest import Parts, holding, telephony_settings
 from tests.integration.telephony.steps import ONE, THREE, TWO, TelephonySteps, many_sids
 from tests.support.databases import ServiceDatabase
 from tests.support.services import running
@@ -29,18 +27,6 @@ async def due_parts(parts: Parts) -> Parts:
         await parts.subaccounts.register(organization_id, "", account_sid)
         await parts.organizations.block(organization_id, "", "")
     return parts
-
-
-@asynccontextmanager
-async def holding(database: ServiceDatabase, organization_id: str) -> AsyncIterator[None]:
-    """Hold an organization's row as a transaction that hangs does."""
-    connection = await asyncpg.connect(database.superuser_url)
-    async with connection.transaction():
-        await connection.execute(
-            "SELECT FROM organizations WHERE organization_id = $1 FOR UPDATE", organization_id
-        )
-        yield
-    await connection.close()
 
 
 async def find(parts: Parts, account_sid: str) -> Subaccount:
