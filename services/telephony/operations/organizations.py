@@ -130,5 +130,5 @@ async def _settle_free(
 ) -> int:
     """Settle those that nobody has locked; return how many subaccounts are wanted otherwise."""
     rows = await organizations.lock_free(connection, organization_ids)
-    _, changed_count = await settle_locked(connection, rows, Reevaluate(), policy)
-    return changed_count
+    _, steps = await settle_locked(connection, rows, Reevaluate(), policy)
+    return len(steps)
