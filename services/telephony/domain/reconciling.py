@@ -14,7 +14,7 @@ from services.telephony.domain.values import ObservedState, Subaccount, WantedSt
 
 
 def needs_driving(wanted: WantedState | None, observed: ObservedState) -> bool:
-    """Tell whether Twilio is to be called. A closed account never is: it stays closed for ever."""
+    """Tell whether Twilio is to be called. Of a closed account nothing is asked any more."""
     if observed is ObservedState.CLOSED:
         return False
     return observed is ObservedState.UNKNOWN or (
@@ -29,7 +29,9 @@ def want(subaccount: Subaccount, wanted: WantedState | None, now: datetime) -> S
     moment keeps the right to until the lease ends.
     """
     closed = subaccount.observed is ObservedState.CLOSED
-    changed = replace(subaccount, wanted=wanted, next_attempt_time=None if closed else now)
+    # A person may have asked for a look at it.
+    next_attempt_time = subaccount.next_attempt_time if closed else now
+    changed = replace(subaccount, wanted=wanted, next_attempt_time=next_attempt_time)
     return _with_what_follows(_without_failure(changed), now)
 
 
@@ -171,13 +173,20 @@ def record(
     wanted_still = recorded.wanted is claimed.wanted
     if not answer.counts:
         recorded = replace(recorded, attempt_count=_attempt_count_before(recorded))
-    elif answer.failure and (wanted_still or needs_driving(recorded.wanted, told)):
+    elif answer.failure and _is_ours(recorded, wanted_still=wanted_still):
         recorded = _with_failure(recorded, answer.failure, now)
     else:
-        # It was no failure, or one with what is not wanted any more.
+        # It was no failure, or one with what is closed or not wanted any more.
         recorded = _without_failure(recorded)
     next_attempt_time = _next_attempt_time(recorded, answer, now, wanted_still=wanted_still)
     return _with_what_follows(replace(recorded, next_attempt_time=next_attempt_time), now)
+
+
+def _is_ours(subaccount: Subaccount, *, wanted_still: bool) -> bool:
+    """Tell whether a failure matters to what is wanted of it now."""
+    if subaccount.told is ObservedState.CLOSED:
+        return False
+    return wanted_still or needs_driving(subaccount.wanted, subaccount.told)
 
 
 def _with_failure(subaccount: Subaccount, failure: Failure, now: datetime) -> Subaccount:

@@ -18,7 +18,6 @@ from services.telephony.domain.decision import wanted_state
 from services.telephony.domain.values import (
     Organization,
     Standing,
-    SubaccountFilter,
     SuspensionPolicy,
 )
 from services.telephony.operations.settling import settle, settle_locked
@@ -26,8 +25,6 @@ from services.telephony.storage import organizations, subaccounts
 from services.telephony.storage.organizations import Lapsed
 
 REEVALUATE_BATCH = 100
-# As many as a page may have.
-LISTED_MAX = 500
 
 
 class OrganizationOperations:
@@ -80,12 +77,12 @@ class OrganizationOperations:
     async def block(self, organization_id: str, note: str, actor: str) -> list[Standing]:
         """Set the operator's block; return the organization's subaccounts as they stand then."""
         await self.change(organization_id, SetOperatorBlock(note, actor))
-        return await self._list_of_organization(organization_id)
+        return await self._database.run(subaccounts.list_first, organization_id)
 
     async def unblock(self, organization_id: str, note: str, actor: str) -> list[Standing]:
         """Lift the operator's block; return the organization's subaccounts as they stand then."""
         await self.change(organization_id, LiftOperatorBlock(note, actor))
-        return await self._list_of_organization(organization_id)
+        return await self._database.run(subaccounts.list_first, organization_id)
 
     async def reevaluate_due(self) -> bool:
         """Suspend where time alone blocks; answer whether there may be more.
@@ -119,10 +116,6 @@ class OrganizationOperations:
                 changed_count=changed_count,
             )
             self._wake_reconciler()
-
-    async def _list_of_organization(self, organization_id: str) -> list[Standing]:
-        which = SubaccountFilter(organization_id=organization_id)
-        return await self._database.run(subaccounts.list_standings, which, "", LISTED_MAX)
 
 
 async def _settle_free(

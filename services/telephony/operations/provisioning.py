@@ -23,10 +23,9 @@ from services.telephony.domain.provisioning import (
 from services.telephony.domain.standing import standing_at
 from services.telephony.domain.trouble import TwilioState, standing_with, trouble_blockers
 from services.telephony.domain.values import Standing, SuspensionPolicy
+from services.telephony.operations.polling import look_until
 from services.telephony.operations.settling import Settlement, settle
 from services.telephony.storage import provisions, subaccounts, trouble
-
-LOOK_SECONDS, LOOK_SECONDS_MAX = 0.02, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +92,15 @@ class ProvisionOperations:
         """Return the intent once something has come of an attempt; None if it was withdrawn."""
         under_way = written.lease_end_time is not None
         claim_number = written.claim_number + (0 if under_way else 1)
-        wait_seconds = LOOK_SECONDS
-        while True:
-            seen = await self._database.run(provisions.find_by_tag, written.tag)
+
+        def is_over(seen: Provision | None) -> bool:
             if seen is None or seen.account_sid is not None:
-                return seen
-            if seen.claim_number >= claim_number and seen.lease_end_time is None:
-                return seen
-            await asyncio.sleep(wait_seconds)
-            wait_seconds = min(LOOK_SECONDS_MAX, 2 * wait_seconds)
+                return True
+            return seen.claim_number >= claim_number and seen.lease_end_time is None
+
+        return await look_until(
+            is_over, lambda: self._database.run(provisions.find_by_tag, written.tag)
+        )
 
 
 async def _write(

@@ -3,20 +3,14 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from libs.database import Connection, Database
 from services.telephony.domain.commands import Reevaluate
-from services.telephony.domain.values import (
-    ObservedState,
-    Standing,
-    SubaccountFilter,
-    SuspensionPolicy,
-)
-from services.telephony.operations.organizations import LISTED_MAX
+from services.telephony.domain.values import Standing, SuspensionPolicy
+from services.telephony.operations.polling import look_until
 from services.telephony.operations.settling import settle
 from services.telephony.storage import due, subaccounts
-
-LOOK_SECONDS, LOOK_SECONDS_MAX = 0.02, 0.5
 
 
 class ReconcileOperations:
@@ -36,33 +30,23 @@ class ReconcileOperations:
 
     async def reconcile(self, organization_id: str) -> list[Standing]:
         """Have all of an organization's subaccounts looked at; return how they stand then."""
-        standings = await self._list(organization_id)
-        asked = {
-            each.subaccount.account_sid: each.subaccount.driving_claim_number
-            for each in standings
-            if each.subaccount.observed is not ObservedState.CLOSED
-        }
+        asked = await self._database.run(due.list_asked, organization_id)
         try:
             async with asyncio.timeout(self._wait_seconds):
-                await self._have_looked(organization_id, asked)
+                await look_until(bool, partial(self._have_looked, organization_id, asked))
         except TimeoutError:
             # What has not been looked at in time says so by its times.
             pass
-        return await self._list(organization_id)
+        return await self._database.run(subaccounts.list_first, organization_id)
 
-    async def _have_looked(self, organization_id: str, asked: Mapping[str, int]) -> None:
-        wait_seconds = LOOK_SECONDS
-        while waiting := await self._database.run(due.list_waiting, asked):
-            idle = [account_sid for account_sid, is_idle in waiting.items() if is_idle]
-            if idle:
-                await self._database.transact(_make_due, organization_id, idle, self._policy)
-                self._wake_reconciler()
-            await asyncio.sleep(wait_seconds)
-            wait_seconds = min(LOOK_SECONDS_MAX, 2 * wait_seconds)
-
-    async def _list(self, organization_id: str) -> list[Standing]:
-        which = SubaccountFilter(organization_id=organization_id)
-        return await self._database.run(subaccounts.list_standings, which, "", LISTED_MAX)
+    async def _have_looked(self, organization_id: str, asked: Mapping[str, int]) -> bool:
+        """Make due what nobody has looked at since, and tell whether that is nothing any more."""
+        waiting = await self._database.run(due.list_waiting, asked)
+        idle = [account_sid for account_sid, is_idle in waiting.items() if is_idle]
+        if idle:
+            await self._database.transact(_make_due, organization_id, idle, self._policy)
+            self._wake_reconciler()
+        return not waiting
 
 
 async def _make_due(
@@ -74,7 +58,7 @@ async def _make_due(
     idle = [
         replace(each, next_attempt_time=settlement.now)
         for each in found.values()
-        if each.observed is not ObservedState.CLOSED and not each.is_driven
+        if not each.is_driven
     ]
     if idle:
         await subaccounts.save(connection, idle)

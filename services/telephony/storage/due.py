@@ -55,17 +55,25 @@ async def list_due(connection: Connection, search: DueSearch) -> dict[str, str]:
     return {row["account_sid"]: row["organization_id"] for row in rows}
 
 
+LIST_ASKED = "SELECT account_sid, driving_claim_number FROM subaccounts WHERE organization_id = $1"
+
+
+async def list_asked(connection: Connection, organization_id: str) -> dict[str, int]:
+    """Return the last claim of each of an organization's subaccounts that was to drive it."""
+    rows = await connection.fetch(LIST_ASKED, organization_id)
+    return {row["account_sid"]: row["driving_claim_number"] for row in rows}
+
+
 # Whoever drove one when it was asked for had begun before.
 LIST_WAITING = """
-SELECT account_sid, NOT is_driven AND next_attempt_time > now() AS is_idle
+SELECT account_sid, NOT is_driven AND coalesce(next_attempt_time > now(), true) AS is_idle
 FROM subaccounts
     JOIN unnest($1::text[], $2::bigint[]) AS asked (account_sid, last_claim_number)
     USING (account_sid),
     LATERAL (
         SELECT lease_end_time IS NOT NULL AND claim_number = driving_claim_number AS is_driven
     ) AS standing
-WHERE observed <> 'CLOSED'
-  AND (driving_claim_number <= last_claim_number OR is_driven OR next_attempt_time <= now())
+WHERE driving_claim_number <= last_claim_number OR is_driven OR next_attempt_time <= now()
 """
 
 

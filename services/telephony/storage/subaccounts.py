@@ -15,6 +15,9 @@ from services.telephony.domain.values import (
 )
 from services.telephony.storage.organizations import to_organization
 
+# As many as a page may have.
+ANSWERED_MAX = 500
+
 LIST_WANTED_OTHERWISE = """
 SELECT subaccounts.*
 FROM unnest($1::text[], $2::text[]) AS wishes (organization_id, wanted_now)
@@ -153,9 +156,9 @@ LIMIT $9
 
 
 async def list_standings(
-    connection: Connection, which: SubaccountFilter, after: str, limit: int | None
+    connection: Connection, which: SubaccountFilter, after: str, limit: int
 ) -> list[Standing]:
-    """Return subaccounts as they stand now, after the given one; all of them without a limit."""
+    """Return subaccounts as they stand now, after the given one."""
     rows = await connection.fetch(
         LIST_SUBACCOUNTS,
         after,
@@ -169,6 +172,12 @@ async def list_standings(
         limit,
     )
     return [_to_standing(row) for row in rows]
+
+
+async def list_first(connection: Connection, organization_id: str) -> list[Standing]:
+    """Return an organization's subaccounts as they stand now, as many as one answer may have."""
+    which = SubaccountFilter(organization_id=organization_id)
+    return await list_standings(connection, which, "", ANSWERED_MAX)
 
 
 def _state_columns(subaccount: Subaccount) -> tuple[object, ...]:

@@ -287,6 +287,40 @@ def test_a_failure_waits_and_counts_and_a_success_forgets_it() -> None:
     assert reached.next_attempt_time == START + SWEEP
 
 
+def closed_and_claimed() -> Subaccount:
+    """A closed one that a person wants to be looked at."""
+    closed = replace(
+        claimed_of(WantedState.ACTIVE, ObservedState.CLOSED),
+        lease_end_time=None,
+        next_attempt_time=START,
+        attempt_count=0,
+    )
+    assert closed.is_claimable_at(START)
+    assert want(closed, WantedState.SUSPENDED, START).next_attempt_time == START
+    return claim(closed, TIMING, START)
+
+
+def test_a_closed_one_is_believed_to_be_closed_while_it_is_looked_at() -> None:
+    claimed = closed_and_claimed()
+    assert (claimed.observed, claimed.told) == (ObservedState.CLOSED, ObservedState.CLOSED)
+    for answer in (
+        Answer(ObservedState.CLOSED, SWEEP, looked=True),
+        Answer(None, SECOND, REFUSED),
+        Answer(None, SECOND, NO_ANSWER, counts=False),
+    ):
+        left = record(claimed, claimed, answer, TIMING, START)
+        assert (left.observed, left.next_attempt_time) == (ObservedState.CLOSED, None)
+        assert (left.last_error, left.failing_time, left.attempt_count) == ("", None, 0)
+
+
+def test_one_that_was_not_closed_is_drift_and_driven_at_once() -> None:
+    claimed = closed_and_claimed()
+    answer = Answer(ObservedState.SUSPENDED, SWEEP, looked=True)
+    found = record(claimed, claimed, answer, TIMING, START)
+    assert answer.reason(claimed).cause is ChangeCause.DRIFT
+    assert (found.drifted, found.next_attempt_time) == (True, START)
+
+
 def test_closed_is_for_ever() -> None:
     claimed = claimed_of(WantedState.SUSPENDED, ObservedState.ACTIVE)
     closed = record(claimed, claimed, Answer(ObservedState.CLOSED, SWEEP), TIMING, START)

@@ -59,7 +59,7 @@ class _ObservedStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Observe
     OBSERVED_STATE_SUSPENDED: _ObservedState.ValueType  # 3
     """OBSERVED_STATE_SUSPENDED: it cannot send."""
     OBSERVED_STATE_CLOSED: _ObservedState.ValueType  # 4
-    """OBSERVED_STATE_CLOSED: gone for ever."""
+    """OBSERVED_STATE_CLOSED: gone for ever at Twilio, as it says; left alone until ReconcileSubaccounts asks for a look."""
 
 class ObservedState(_ObservedState, metaclass=_ObservedStateEnumTypeWrapper):
     """ObservedState is how a subaccount stands at Twilio."""
@@ -73,7 +73,7 @@ OBSERVED_STATE_ACTIVE: ObservedState.ValueType  # 2
 OBSERVED_STATE_SUSPENDED: ObservedState.ValueType  # 3
 """OBSERVED_STATE_SUSPENDED: it cannot send."""
 OBSERVED_STATE_CLOSED: ObservedState.ValueType  # 4
-"""OBSERVED_STATE_CLOSED: gone for ever."""
+"""OBSERVED_STATE_CLOSED: gone for ever at Twilio, as it says; left alone until ReconcileSubaccounts asks for a look."""
 Global___ObservedState: _TypeAlias = ObservedState  # noqa: Y015
 
 class _Blocker:
@@ -257,7 +257,8 @@ class Subaccount(_message.Message):
     @_builtins.property
     def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
         """next_attempt_time: when Twilio is called next, to bring the subaccount to where it is wanted, or only to
-        look whether it still stands there; not before Twilio is out of trouble; unset once it is CLOSED.
+        look whether it still stands there; not before Twilio is out of trouble; unset while it is CLOSED, unless
+        ReconcileSubaccounts has just asked for a look.
         """
 
     @_builtins.property

@@ -209,7 +209,8 @@ class TelephonyServiceServicer:
         """ReconcileSubaccounts has all subaccounts of the organization looked at now, brought to how they should
         stand, and answers how they stand then. It waits for as long as four calls to Twilio may take
         (TELEPHONY_TWILIO_TIMEOUT_SECONDS each) at most; what was not reached by then, or in vain, shows by its
-        observe_time and last_error. None registered: an empty list.
+        observe_time and last_error. CLOSED ones are looked at, too, in case that was wrong; a look in vain leaves
+        them CLOSED, with their old observe_time. None registered: an empty list.
         Errors: INVALID_ARGUMENT.
         Example: {"organizationId": "org-1"}
         """
