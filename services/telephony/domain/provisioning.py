@@ -56,6 +56,8 @@ class Provision:
     # Made under this intent as well, and not registered.
     double_account_sids: tuple[str, ...] = ()
     last_error: str = ""
+    # Since when attempts have failed.
+    failing_time: datetime | None = None
     # Twilio's, if the last attempt was refused.
     refusal_code: int | None = None
     attempt_count: int = 0
@@ -182,6 +184,7 @@ def fail(provision: Provision, claimed: Provision, vain: Vain, now: datetime) ->
     return replace(
         _released(tried, now + vain.retry_delay),
         last_error=vain.failure.message,
+        failing_time=provision.failing_time or now,
         refusal_code=vain.failure.code if is_refused else None,
     )
 
@@ -212,12 +215,9 @@ def register_account(
 ) -> Provision:
     """Return the intent that ends with an account, to be looked at for others later."""
     return replace(
-        _released(provision, now + timing.recheck_delay),
+        _succeeded(provision, now + timing.recheck_delay),
         account_sid=account_sid,
         register_time=now,
-        last_error="",
-        refusal_code=None,
-        attempt_count=0,
     )
 
 
@@ -232,9 +232,14 @@ def swept(provision: Provision, timing: ReconcileTiming, now: datetime) -> Provi
     """Return an intent that has been looked at and of which no other account is active."""
     assert provision.register_time is not None
     delay = _look_delay(provision.register_time, timing, now)
+    return _succeeded(provision, None if delay is None else now + delay)
+
+
+def _succeeded(provision: Provision, due_time: datetime | None) -> Provision:
     return replace(
-        _released(provision, None if delay is None else now + delay),
+        _released(provision, due_time),
         last_error="",
+        failing_time=None,
         refusal_code=None,
         attempt_count=0,
     )

@@ -164,6 +164,7 @@ def provision_message(provision: Provision) -> provision_pb2.Provision:
         next_attempt_time=to_timestamp(provision.due_time),
         create_time=to_timestamp(provision.create_time),
         register_time=to_timestamp(provision.register_time),
+        failing_time=to_timestamp(provision.failing_time),
     )
 
 

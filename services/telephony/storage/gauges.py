@@ -24,8 +24,8 @@ FROM (
     SELECT 'open' AS standing, count(*), min(create_time) AS since
     FROM provisions WHERE account_sid IS NULL
     UNION ALL
-    SELECT 'failing', count(*), min(create_time)
-    FROM provisions WHERE last_error <> ''
+    SELECT 'failing', count(*), min(failing_time)
+    FROM provisions WHERE failing_time IS NOT NULL
 ) AS counts
 """
 

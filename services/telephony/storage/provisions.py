@@ -9,8 +9,8 @@ INSERT_PROVISION = """
 INSERT INTO provisions (
     organization_id, reference_id, brand_id, friendly_name, tag, create_time, account_sid,
     double_account_sids, last_error, refusal_code, attempt_count, due_time, claim_number,
-    lease_end_time, next_create_time, register_time
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+    lease_end_time, next_create_time, register_time, failing_time
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 """
 
 
@@ -50,7 +50,7 @@ SAVE_PROVISION = """
 UPDATE provisions
 SET account_sid = $2, double_account_sids = $3, last_error = $4, refusal_code = $5,
     attempt_count = $6, due_time = $7, claim_number = $8, lease_end_time = $9,
-    next_create_time = $10, register_time = $11
+    next_create_time = $10, register_time = $11, failing_time = $12
 WHERE tag = $1
 """
 
@@ -124,6 +124,7 @@ def _state_columns(provision: Provision) -> tuple[object, ...]:
         provision.lease_end_time,
         provision.next_create_time,
         provision.register_time,
+        provision.failing_time,
     )
 
 
@@ -140,6 +141,7 @@ def _to_provision(row: Record) -> Provision:
         register_time=row["register_time"],
         double_account_sids=tuple(row["double_account_sids"]),
         last_error=row["last_error"],
+        failing_time=row["failing_time"],
         refusal_code=row["refusal_code"],
         attempt_count=row["attempt_count"],
         claim_number=row["claim_number"],

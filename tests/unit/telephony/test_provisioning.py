@@ -189,6 +189,32 @@ def test_what_fails_for_all_of_twilio_counts_against_no_intent(failure: Failure)
         assert lost.next_create_time == sent.next_create_time
 
 
+@pytest.mark.parametrize(
+    "succeed",
+    [
+        lambda provision, now: swept(provision, TIMING, now),
+        lambda provision, now: register_account(provision, sid(4), TIMING, now),
+    ],
+    ids=["looked at", "made"],
+)
+def test_since_when_it_fails_is_kept_until_it_does_not(
+    succeed: Callable[[Provision, datetime], Provision],
+) -> None:
+    made = register_account(INTENT, sid(4), TIMING, START)
+    assert made.failing_time is None
+    provision = made
+    for minutes in (1, 2):
+        now = START + timedelta(minutes=minutes)
+        claimed = claim(provision, TIMING, now)
+        provision = fail(claimed, claimed, vain(LIMIT_REACHED), now)
+        assert provision.failing_time == START + timedelta(minutes=1)
+    well = succeed(provision, START + timedelta(minutes=3))
+    assert (well.failing_time, well.last_error) == (None, "")
+    claimed = claim(well, TIMING, START + timedelta(hours=1))
+    again = fail(claimed, claimed, vain(NO_ANSWER), START + timedelta(hours=1))
+    assert again.failing_time == START + timedelta(hours=1)
+
+
 def test_a_refusal_closes_no_create_that_was_open_before() -> None:
     first = begun(claim(INTENT, TIMING, START), START)
     assert first is not None

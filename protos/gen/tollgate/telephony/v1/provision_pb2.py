@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%tollgate/telephony/v1/provision.proto\x12\x15tollgate.telephony.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x02\n\tProvision\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x14\n\x0creference_id\x18\x02 \x01(\t\x12\x10\n\x08\x62rand_id\x18\x03 \x01(\t\x12\x15\n\rfriendly_name\x18\x04 \x01(\t\x12\x13\n\x0b\x61\x63\x63ount_sid\x18\x05 \x01(\t\x12\x1b\n\x13\x64ouble_account_sids\x18\x06 \x03(\t\x12\x12\n\nlast_error\x18\x07 \x01(\t\x12\x15\n\rattempt_count\x18\x08 \x01(\x05\x12\x35\n\x11next_attempt_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rregister_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%tollgate/telephony/v1/provision.proto\x12\x15tollgate.telephony.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x03\n\tProvision\x12\x17\n\x0forganization_id\x18\x01 \x01(\t\x12\x14\n\x0creference_id\x18\x02 \x01(\t\x12\x10\n\x08\x62rand_id\x18\x03 \x01(\t\x12\x15\n\rfriendly_name\x18\x04 \x01(\t\x12\x13\n\x0b\x61\x63\x63ount_sid\x18\x05 \x01(\t\x12\x1b\n\x13\x64ouble_account_sids\x18\x06 \x03(\t\x12\x12\n\nlast_error\x18\x07 \x01(\t\x12\x15\n\rattempt_count\x18\x08 \x01(\x05\x12\x35\n\x11next_attempt_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rregister_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x66\x61iling_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tollgate.telephony.v1.provi
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PROVISION']._serialized_start=98
-  _globals['_PROVISION']._serialized_end=445
+  _globals['_PROVISION']._serialized_end=495
 # @@protoc_insertion_point(module_scope)

@@ -39,6 +39,7 @@ class Provision(_message.Message):
     NEXT_ATTEMPT_TIME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     REGISTER_TIME_FIELD_NUMBER: _builtins.int
+    FAILING_TIME_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """organization_id that the subaccount is made for."""
     reference_id: _builtins.str
@@ -73,6 +74,10 @@ class Provision(_message.Message):
     def register_time(self) -> _timestamp_pb2.Timestamp:
         """register_time since which it has its subaccount; unset while it is open."""
 
+    @_builtins.property
+    def failing_time(self) -> _timestamp_pb2.Timestamp:
+        """failing_time since which attempts have failed; unset if the last one did not."""
+
     def __init__(
         self,
         *,
@@ -87,10 +92,11 @@ class Provision(_message.Message):
         next_attempt_time: _timestamp_pb2.Timestamp | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         register_time: _timestamp_pb2.Timestamp | None = ...,
+        failing_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "next_attempt_time", b"next_attempt_time", "register_time", b"register_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failing_time", b"failing_time", "next_attempt_time", b"next_attempt_time", "register_time", b"register_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_sid", b"account_sid", "attempt_count", b"attempt_count", "brand_id", b"brand_id", "create_time", b"create_time", "double_account_sids", b"double_account_sids", "friendly_name", b"friendly_name", "last_error", b"last_error", "next_attempt_time", b"next_attempt_time", "organization_id", b"organization_id", "reference_id", b"reference_id", "register_time", b"register_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_sid", b"account_sid", "attempt_count", b"attempt_count", "brand_id", b"brand_id", "create_time", b"create_time", "double_account_sids", b"double_account_sids", "failing_time", b"failing_time", "friendly_name", b"friendly_name", "last_error", b"last_error", "next_attempt_time", b"next_attempt_time", "organization_id", b"organization_id", "reference_id", b"reference_id", "register_time", b"register_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
