@@ -54,9 +54,10 @@ async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Em
 
 
 @pytest.fixture(scope="session")
-async def databases(postgres: EmbeddedPostgres) -> ServiceDatabases:
+async def databases(postgres: EmbeddedPostgres) -> AsyncIterator[ServiceDatabases]:
     """Migrated templates of every service's database."""
-    return await ServiceDatabases.prepare(postgres)
+    async with ServiceDatabases.prepared(postgres) as databases:
+        yield databases
 
 
 MakeDatabase = Callable[[str], Awaitable[ServiceDatabase]]
@@ -65,15 +66,15 @@ MakeDatabase = Callable[[str], Awaitable[ServiceDatabase]]
 @pytest.fixture
 async def make_database(databases: ServiceDatabases) -> AsyncIterator[MakeDatabase]:
     """Databases for one test, of any service."""
-    made: list[ServiceDatabase] = []
+    made: list[tuple[str, ServiceDatabase]] = []
 
     async def make(service: str) -> ServiceDatabase:
-        made.append(await databases.clone(service))
-        return made[-1]
+        made.append((service, await databases.take(service)))
+        return made[-1][1]
 
     yield make
-    for database in made:
-        await databases.drop(database)
+    for service, database in made:
+        await databases.give_back(service, database)
 
 
 @pytest.fixture

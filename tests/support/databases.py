@@ -1,6 +1,14 @@
-"""Databases for tests: every service's schema is migrated once and cloned for each test."""
+"""Databases for tests: every service's schema is migrated once and cloned.
 
+A clone costs more than most tests do, so that it is restored after a test for another one, under a
+new name: who is left over from the first finds nothing.
+"""
+
+import asyncio
 import secrets
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +17,7 @@ import asyncpg
 from dev.postgres import EmbeddedPostgres
 from dev.service_databases import SERVICES, ServicePasswords, create_service_databases
 from libs.migrations import migrate
+from tests.support.restoring import Connection, Original
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -19,6 +28,8 @@ FAST_SETTINGS = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "deadlock_timeout": "50ms",
+    # Every connection proves that it knows a password that was made up for this run.
+    "scram_iterations": "1",
 }
 
 
@@ -34,13 +45,23 @@ class ServiceDatabase:
 class ServiceDatabases:
     """Makes databases that are migrated already."""
 
-    def __init__(self, postgres: EmbeddedPostgres, passwords: dict[str, ServicePasswords]) -> None:
+    def __init__(
+        self,
+        postgres: EmbeddedPostgres,
+        passwords: dict[str, ServicePasswords],
+        connection: Connection,
+    ) -> None:
         self._postgres = postgres
         self._passwords = passwords
+        self._connection = connection
+        self._is_free = asyncio.Lock()
+        self._originals: dict[str, Original] = {}
+        self._restored: dict[str, list[ServiceDatabase]] = defaultdict(list)
         self._count = 0
 
     @classmethod
-    async def prepare(cls, postgres: EmbeddedPostgres) -> "ServiceDatabases":
+    @asynccontextmanager
+    async def prepared(cls, postgres: EmbeddedPostgres) -> AsyncIterator["ServiceDatabases"]:
         """Migrate a template for every service."""
         passwords = {
             service: ServicePasswords(secrets.token_hex(8), secrets.token_hex(8))
@@ -49,19 +70,42 @@ class ServiceDatabases:
         urls = await create_service_databases(postgres.superuser_url(), passwords)
         for service in SERVICES:
             await migrate(urls[service].owner, REPOSITORY / "services" / service / "migrations")
-        return cls(postgres, passwords)
+        async with _connected(postgres.superuser_url()) as connection:
+            yield cls(postgres, passwords, connection)
+
+    async def take(self, service: str) -> ServiceDatabase:
+        """Return a database like the service's template, to be given back."""
+        if self._restored[service]:
+            return self._restored[service].pop()
+        database = await self.clone(service)
+        if service not in self._originals:
+            async with _connected(database.superuser_url) as connection:
+                self._originals[service] = await Original.read(connection)
+        return database
+
+    async def give_back(self, service: str, database: ServiceDatabase) -> None:
+        """Restore it for whoever takes one next; drop it if it cannot be restored."""
+        renamed = self._named(service)
+        try:
+            await self.kill_connections(database)
+            await self._execute(f"ALTER DATABASE {database.name} RENAME TO {renamed.name}")
+            async with _connected(renamed.superuser_url) as connection:
+                is_restored = await self._originals[service].restore(connection)
+        except asyncpg.PostgresError:
+            is_restored = False
+        if is_restored:
+            self._restored[service].append(renamed)
+        else:
+            await self.drop(database)
+            await self.drop(renamed)
 
     async def clone(self, service: str, template: str = "") -> ServiceDatabase:
         """Make a database like the service's template, or like another that nobody is using."""
-        self._count += 1
-        name = f"test_{self._count}_{service}"
+        database = self._named(service)
         await self._execute(
-            f"CREATE DATABASE {name} TEMPLATE {template or service} STRATEGY FILE_COPY"
+            f"CREATE DATABASE {database.name} TEMPLATE {template or service} STRATEGY FILE_COPY"
         )
-        superuser_url = self._postgres.superuser_url(name)
-        server = superuser_url.rpartition("@")[2]
-        password = self._passwords[service].service
-        return ServiceDatabase(name, f"postgresql://{service}:{password}@{server}", superuser_url)
+        return database
 
     async def drop(self, database: ServiceDatabase) -> None:
         """Drop it, whoever is still connected."""
@@ -70,13 +114,27 @@ class ServiceDatabases:
     async def kill_connections(self, database: ServiceDatabase) -> None:
         """Cut every connection to it, as a crash of the server would."""
         await self._execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "  # noqa: S608 - our own name
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "  # noqa: S608 - our own name
             f"WHERE datname = '{database.name}'"
         )
 
+    def _named(self, service: str) -> ServiceDatabase:
+        self._count += 1
+        name = f"test_{self._count}_{service}"
+        superuser_url = self._postgres.superuser_url(name)
+        server = superuser_url.rpartition("@")[2]
+        password = self._passwords[service].service
+        return ServiceDatabase(name, f"postgresql://{service}:{password}@{server}", superuser_url)
+
     async def _execute(self, statement: str) -> None:
-        connection = await asyncpg.connect(self._postgres.superuser_url())
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
+        async with self._is_free:
+            await self._connection.execute(statement)
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[Connection]:
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()

@@ -175,8 +175,9 @@ async def own_postgres(tmp_path: Path) -> AsyncIterator[EmbeddedPostgres]:
 async def test_a_database_that_restarts_ends_streams_and_the_next_go_on(
     own_postgres: EmbeddedPostgres,
 ) -> None:
-    own = await (await ServiceDatabases.prepare(own_postgres)).clone("campaign")
-    async with running(await build(watched_settings(own))) as channel:
+    async with ServiceDatabases.prepared(own_postgres) as own:
+        database = await own.clone("campaign")
+    async with running(await build(watched_settings(database))) as channel:
         steps = CampaignSteps(channel)
         await steps.make_eligible()
         await steps.create_running("spring")

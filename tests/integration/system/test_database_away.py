@@ -46,8 +46,8 @@ async def readiness_of(stack: Stack) -> int:
 async def test_the_database_goes_away_and_comes_back(
     own_postgres: EmbeddedPostgres, twilio: TwilioSimulator
 ) -> None:
-    own = await ServiceDatabases.prepare(own_postgres)
-    databases = {name: await own.clone(name) for name in SERVICES}
+    async with ServiceDatabases.prepared(own_postgres) as own:
+        databases = {name: await own.clone(name) for name in SERVICES}
     customer = Customer("org-1")
     first, second = (top_up_event(customer, 2_500, now()) for _ in range(2))
     async with aiohttp.ClientSession() as http:
