@@ -11,10 +11,11 @@ from services.campaign.app import build
 from tests.integration.campaign.conftest import campaign_settings
 from tests.integration.campaign.steps import CampaignSteps, state_of
 from tests.support.databases import ServiceDatabase
+from tests.support.searching import times
 from tests.support.services import running
 from tests.support.waiting import eventually
 
-ROUNDS = 1000
+ROUNDS = times(1000)
 
 MAKE_ELIGIBLE_ORGANIZATIONS = """
 INSERT INTO organizations (
@@ -36,7 +37,7 @@ FROM generate_series(1, $1::int) AS number
 """
 
 
-STARTED_AT_STOPS, STARTED_AT_ONCE = 300, 15
+STARTED_AT_STOPS, STARTED_AT_ONCE = times(300), 15
 STORED_COUNTS = """
 SELECT concat_ws(' ', state, pause_reason) AS told, count(*) FROM campaigns GROUP BY told
 """
@@ -176,7 +177,7 @@ async def test_good_news_at_the_moment_of_the_stop_never_runs_anything(
 ) -> None:
     await steps.make_eligible()
     await steps.create_running("spring")
-    for _ in range(50):
+    for _ in range(times(50)):
         await steps.report_wallet(frozen=True)
         await asyncio.gather(steps.report_wallet(), steps.stop_all())
 
@@ -195,7 +196,7 @@ async def stored_counts(connection: "Connection[Record]") -> dict[str, int]:
 async def test_an_organization_made_at_the_moment_of_its_first_levels_misses_none(
     steps: CampaignSteps,
 ) -> None:
-    for number in range(100):
+    for number in range(times(100)):
         organization_id = f"org-{number}"
         await asyncio.gather(
             steps.create(f"c-{number}", organization_id),
@@ -217,7 +218,7 @@ async def test_whatever_happens_the_stored_state_is_the_one_that_follows_from_th
     for campaign_id in campaign_ids:
         await steps.create(campaign_id)
 
-    for _ in range(150):
+    for _ in range(times(150)):
         await asyncio.gather(
             do_anything(steps, chance, campaign_ids), do_anything(steps, chance, campaign_ids)
         )

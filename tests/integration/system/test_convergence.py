@@ -10,6 +10,7 @@ import pytest
 
 from dev.stripe_simulator import Customer, JsonObject, invoice_paid_event, subscription_event
 from tests.support.databases import ServiceDatabases
+from tests.support.searching import times
 from tests.support.sights import (
     CUT_OFF,
     ORGANIZATION,
@@ -31,7 +32,7 @@ from tollgate.billing_gateway.v1 import (
 )
 
 CUSTOMER = Customer(ORGANIZATION)
-STORIES = 50
+STORIES = times(50)
 
 
 async def pending_announcements(stack: Stack, service: str) -> int:

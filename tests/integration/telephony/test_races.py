@@ -7,8 +7,9 @@ from services.telephony.domain.values import SubaccountFilter, WantedState
 from tests.integration.telephony.conftest import Parts
 from tests.integration.telephony.levels import make_good, wallet_level
 from tests.integration.telephony.steps import many_sids
+from tests.support.searching import times
 
-ROUNDS = 200
+ROUNDS = times(200)
 SIDS_IN_ROUND = 4
 
 
@@ -55,7 +56,7 @@ async def test_of_two_levels_at_the_same_moment_the_newer_one_stays(
 async def test_an_account_is_registered_once_however_many_ask(
     parts: Parts,
 ) -> None:
-    for account_sid in many_sids(50):
+    for account_sid in many_sids(times(50)):
         answers = await asyncio.gather(
             *(
                 parts.subaccounts.register(f"org-{number}", "", account_sid)

@@ -25,6 +25,7 @@ from tests.integration.wallet.requests import (
 from tests.support.databases import ServiceDatabase, ServiceDatabases
 from tests.support.errors import read_refusal, read_status, refusal
 from tests.support.locks import lock_waits, rows_locked
+from tests.support.searching import times
 from tests.support.services import running
 from tests.support.waiting import eventually
 from tests.support.wallet_load.doors import door_of, wallet_process
@@ -44,7 +45,7 @@ from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 REFERENCE_COUNT = 60
 ROUNDS = 40
 ROUND_SIZE = 50
-CUT_COUNT = 20
+CUT_COUNT = times(20)
 FLOOD_COUNT = max(BATCHES_AT_ONCE, SINGLE_WALLET_BATCHES_AT_ONCE)
 OTHER = "org-2"
 
@@ -215,7 +216,7 @@ async def test_a_database_in_trouble_is_never_told_as_a_refusal(
     async with process.running(), door_of(process) as door:
         load = RandomLoad(history, [door], seed=7)
         await load.open_wallets()
-        calling = asyncio.create_task(load.run(6_000))
+        calling = asyncio.create_task(load.run(CUT_COUNT * 300))
         for number in range(1, CUT_COUNT + 1):
             await load.reach(number * 200)
             await databases.kill_connections(database)

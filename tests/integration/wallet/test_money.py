@@ -18,6 +18,7 @@ from tests.integration.wallet.requests import (
     wallet_now,
 )
 from tests.support.errors import refusal
+from tests.support.searching import times
 from tests.support.waiting import eventually
 from tollgate.billing_gateway.v1.subscription_observer_service_pb2_grpc import (
     SubscriptionObserverServiceStub,
@@ -25,9 +26,9 @@ from tollgate.billing_gateway.v1.subscription_observer_service_pb2_grpc import (
 from tollgate.wallet.v1 import wallet_pb2, wallet_service_pb2
 from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
-ROUNDS = 1000
+ROUNDS = times(1000)
 LANES = 4
-OPENING_ROUNDS = 200
+OPENING_ROUNDS = times(200)
 
 
 async def test_two_debits_of_the_whole_balance_never_both_succeed(

@@ -30,6 +30,7 @@ class Death:
 class Wires:
     """All ways out of one gateway. They outlive it."""
 
+    # Since the last death was set, until there was none any more.
     step_count: int = 0
     # From then on nothing passes; and later the gateway may be killed.
     is_cut: bool = False
@@ -62,8 +63,10 @@ class Wires:
 
     async def step(self, link: "Link", data: bytes) -> None:
         """Count a step; at the last one, let nothing pass any more but perhaps that."""
+        if self._death is None or self.is_cut:
+            return
         self.step_count += 1
-        if self._death is None or self.is_cut or self.step_count != self._death.step:
+        if self.step_count != self._death.step:
             return
         self.is_cut = True
         if self._death.is_step_taken:

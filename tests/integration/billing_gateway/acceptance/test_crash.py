@@ -22,7 +22,7 @@ from tests.integration.billing_gateway.acceptance.organization import Organizati
 from tests.integration.billing_gateway.acceptance.stories import play
 from tests.integration.billing_gateway.checkouts_asked import create_top_up
 from tests.integration.billing_gateway.subscriptions_told import history_of
-from tests.support.crashing.deaths import deaths
+from tests.support.crashing.deaths import try_deaths
 from tests.support.crashing.gateway import GatewayProcess, settings_for
 from tests.support.crashing.nursery import Nursery, open_nursery
 from tests.support.crashing.wires import Death, Wires
@@ -257,6 +257,4 @@ async def test_an_event_ends_once_whenever_the_gateway_is_killed(
     gateway: GatewayProcess, providers: TwoProviders, name: str
 ) -> None:
     trial = Trial(KINDS[name], gateway, providers)
-    for death in deaths():
-        if not await trial.is_reached(death):
-            break
+    await try_deaths(gateway.wires, trial.is_reached)

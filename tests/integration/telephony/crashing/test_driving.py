@@ -12,7 +12,7 @@ import pytest
 from dev.simulators.faults import Latency
 from dev.simulators.twilio import TwilioSimulator
 from dev.simulators.twilio.accounts import AccountStatus
-from tests.integration.telephony.crashing.trial import Story, Subject, Told, try_deaths
+from tests.integration.telephony.crashing.trial import Story, Subject, Told, try_story
 from tests.integration.telephony.steps import ACTIVE, SUSPENDED, Change
 from tests.support.crashing.telephony import READY_SECONDS, TelephonyProcess
 from tests.support.searching import SEARCH_TIMES
@@ -191,4 +191,4 @@ STORIES = {
 async def test_a_subaccount_ends_as_wanted_whenever_the_service_is_killed(
     service: TelephonyProcess, twilio: TwilioSimulator, name: str
 ) -> None:
-    await try_deaths(service, twilio, STORIES[name])
+    await try_story(service, twilio, STORIES[name])

@@ -8,7 +8,7 @@ import pytest
 
 from dev.simulators.twilio import TwilioSimulator
 from dev.simulators.twilio.messages import MessageStatus
-from tests.integration.telephony.crashing.trial import Story, Subject, Told, try_deaths
+from tests.integration.telephony.crashing.trial import Story, Subject, Told, try_story
 from tests.integration.telephony.steps import ACTIVE
 from tests.integration.telephony.traffic import call, open_calls, schedule
 from tests.support.crashing.telephony import READY_SECONDS, TelephonyProcess
@@ -92,4 +92,4 @@ STORY = Story(talk, freeze_and_look_again, freeze, IS_OVER, check)
 async def test_nothing_is_left_of_a_suspension_whenever_the_service_is_killed(
     service: TelephonyProcess, twilio: TwilioSimulator
 ) -> None:
-    await try_deaths(service, twilio, STORY)
+    await try_story(service, twilio, STORY)

@@ -8,6 +8,7 @@ import asyncio
 import itertools
 from collections.abc import Awaitable
 from contextlib import suppress
+from functools import partial
 
 import grpc
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from dev.simulators.twilio import TwilioSimulator
 from tests.integration.telephony.provisioning.steps import ProvisionSteps
 from tests.integration.telephony.steps import ACTIVE
-from tests.support.crashing.deaths import deaths
+from tests.support.crashing.deaths import try_deaths
 from tests.support.crashing.telephony import READY_SECONDS, TelephonyProcess
 from tests.support.crashing.wires import Death
 from tests.support.searching import SEARCH_TIMES
@@ -31,9 +32,7 @@ NOT_LOOKED_AT = "SELECT FROM provisions WHERE due_time <= now() OR lease_end_tim
 async def test_one_account_is_made_whenever_the_service_is_killed(
     service: TelephonyProcess, twilio: TwilioSimulator
 ) -> None:
-    for death in deaths():
-        if not await is_reached(service, twilio, death):
-            break
+    await try_deaths(service.wires, partial(is_reached, service, twilio))
 
 
 async def is_reached(service: TelephonyProcess, twilio: TwilioSimulator, death: Death) -> bool:

@@ -5,12 +5,13 @@ import itertools
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import grpc
 
 from dev.simulators.twilio import TwilioSimulator
 from tests.integration.telephony.steps import TelephonySteps
-from tests.support.crashing.deaths import deaths
+from tests.support.crashing.deaths import try_deaths
 from tests.support.crashing.telephony import READY_SECONDS, TelephonyProcess
 from tests.support.crashing.wires import Death
 from tests.support.waiting import eventually
@@ -69,11 +70,9 @@ class Told:
     is_killed: bool
 
 
-async def try_deaths(service: TelephonyProcess, twilio: TwilioSimulator, story: Story) -> None:
+async def try_story(service: TelephonyProcess, twilio: TwilioSimulator, story: Story) -> None:
     """Kill the service at one step after the other, each with a subaccount of its own."""
-    for death in deaths():
-        if not await _is_reached(service, twilio, story, death):
-            break
+    await try_deaths(service.wires, partial(_is_reached, service, twilio, story))
 
 
 async def _is_reached(
