@@ -1,5 +1,6 @@
 """Fixtures that every test may use: real PostgreSQL, real services, real channels."""
 
+import gc
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -42,6 +43,17 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         if name.startswith(SETTINGS_PREFIXES):
             del os.environ[name]
+
+
+def pytest_collection() -> None:
+    """Modules and tests are kept to the end: to look for garbage among them is in vain."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What is there now is looked through no more."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
