@@ -1,7 +1,9 @@
 """After a suspension what goes on is ended, told, and looked at until nothing is left."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -288,6 +290,20 @@ async def stop_with_calls(parts: Parts, twilio: TwilioSimulator, count: int) -> 
     await make_good(parts.organizations, ORGANIZATION)
     await parts.organizations.observe_wallet(ORGANIZATION, wallet_level(revision=2, frozen=True))
     await parts.reconcile()
+
+
+async def test_no_call_is_ended_when_the_lease_leaves_no_time_for_it(
+    parts: Parts, settings: TelephonySettings, twilio: TwilioSimulator
+) -> None:
+    await stop_with_calls(parts, twilio, 3)
+    [claim] = (await parts.claiming.claim_due(DueSearch(Work.AFTERMATH, [], limit=10))).claims
+    now = asyncio.get_running_loop().time()
+    late = replace(claim, deadline=now + settings.twilio_timeout_seconds)
+    async with make_ending(settings) as ending:
+        answer = await ending.drive(late)
+    assert (answer.failure, answer.clear, answer.found_call_count) == (None, False, 3)
+    assert asked(twilio, "update_call") == 0
+    assert open_calls(twilio) == 3
 
 
 async def test_who_dies_before_it_is_written_down_is_followed_by_one_who_finds_the_rest(

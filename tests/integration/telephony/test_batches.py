@@ -5,18 +5,37 @@ from dataclasses import replace
 
 import asyncpg
 import pytest
+from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from dev.simulators.faults import Latency
 from dev.simulators.twilio import TwilioSimulator
+from libs.database import Database
 from services.telephony.app import build
+from services.telephony.config import TelephonySettings
 from services.telephony.domain.values import DueSearch, Subaccount, Work
+from services.telephony.operations.claiming import Claiming, Claims
 from services.telephony.operations.recording import Outcome
-from tests.integration.telephony.conftest import Parts, holding, telephony_settings
+from services.telephony.workers import Reconciler
+from tests.integration.telephony.conftest import (
+    Parts,
+    holding,
+    make_accounts,
+    make_trouble,
+    telephony_settings,
+)
 from tests.integration.telephony.steps import ONE, THREE, TWO, TelephonySteps, many_sids
 from tests.support.databases import ServiceDatabase
 from tests.support.services import running
+from tests.support.waiting import eventually
 
+# In this order, and due before all that was never tried.
+TRIED_LONG_AGO = """
+UPDATE subaccounts
+SET attempt_count = 5, next_attempt_time = '2026-01-01Z'::timestamptz + place * interval '1 second'
+FROM unnest($1::text[]) WITH ORDINALITY AS tried (account_sid, place)
+WHERE subaccounts.account_sid = tried.account_sid
+"""
 ORGANIZATION_OF = {ONE: "org-1", TWO: "org-2", THREE: "org-3"}
 
 
@@ -45,6 +64,19 @@ async def test_one_that_is_held_up_keeps_no_other_from_being_claimed(
     later = await due_parts.claiming.claim_due(search)
     assert [claim.subaccount.account_sid for claim in later.claims] == [TWO]
     assert not later.may_be_more
+
+
+async def test_what_was_never_tried_comes_before_what_was_tried_in_vain(
+    due_parts: Parts, database: ServiceDatabase
+) -> None:
+    connection = await asyncpg.connect(database.superuser_url)
+    await connection.execute(TRIED_LONG_AGO, [ONE, TWO])
+    await connection.close()
+    found: list[str] = []
+    for _ in ORGANIZATION_OF:
+        claims = await due_parts.claiming.claim_due(DueSearch(Work.SUSPENSION, [], limit=1))
+        found.extend(claim.subaccount.account_sid for claim in claims.claims)
+    assert found == [THREE, ONE, TWO]
 
 
 async def test_one_that_is_held_up_keeps_no_other_from_being_recorded(
@@ -105,6 +137,54 @@ async def test_what_is_given_back_is_as_it_was(due_parts: Parts, twilio: TwilioS
         observed=before.told,
     )
     assert twilio.requests == []
+
+
+class SlowClaiming(Claiming):
+    """Claims for which no slot was free for a part of their lease."""
+
+    lease_left = 1.0
+
+    async def claim_due(self, search: DueSearch) -> Claims:
+        """Claim what is due now, as if that were a while ago."""
+        found = await super().claim_due(search)
+        now = asyncio.get_running_loop().time()
+        late = [
+            replace(claim, deadline=now + self.lease_left * (claim.deadline - now))
+            for claim in found.claims
+        ]
+        return replace(found, claims=late)
+
+
+async def test_what_has_waited_for_half_its_lease_is_given_back_and_not_called_for(
+    due_parts: Parts, settings: TelephonySettings, twilio: TwilioSimulator
+) -> None:
+    database = await Database.connect(settings.database_url, 2, "telephony")
+    claiming = SlowClaiming(database, settings.suspension_policy, settings.reconcile_timing)
+    claiming.lease_left = 0.45
+    accounts = make_accounts(settings, CollectorRegistry())
+    trouble = make_trouble(database, accounts, settings, CollectorRegistry())
+    reconciler = Reconciler(
+        claiming,
+        due_parts.driving,
+        None,
+        recording=due_parts.recording,
+        trouble=trouble,
+        settings=settings,
+    )
+
+    async def all_found() -> list[Subaccount]:
+        return [await find(due_parts, account_sid) for account_sid in ORGANIZATION_OF]
+
+    stop = asyncio.Event()
+    running_until_stopped = asyncio.create_task(reconciler.run(stop))
+    await eventually(all_found, lambda found: all(each.claim_number > 1 for each in found))
+    assert twilio.requests == []
+    claiming.lease_left = 0.6
+    await eventually(all_found, lambda found: all(each.told == "SUSPENDED" for each in found))
+    stop.set()
+    await running_until_stopped
+    await accounts.close()
+    await database.close()
 
 
 async def test_a_service_that_stops_gives_back_what_it_has_not_begun(

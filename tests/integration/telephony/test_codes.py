@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from dev.simulators.faults import Fault, Hang, LostAnswer, Refusal, TooManyRequests, Unavailable
 from dev.simulators.twilio import TwilioSimulator
@@ -104,3 +105,23 @@ async def test_a_refusal_is_told_and_tried_again_as_its_code_says(
     looked = ["GET"] if code != "21476" else []
     assert [request.method for request in twilio.requests][1:] == ["POST", *looked]
     assert failed.observed == "ACTIVE"
+
+
+@pytest.mark.parametrize(
+    ("fault", "level"),
+    [
+        (Refusal("20003", 401), "error"),
+        (Refusal("20404", 404), "error"),
+        (Refusal("21476", 400), "error"),
+        (TooManyRequests(), "warning"),
+        (Unavailable(503), "warning"),
+    ],
+    ids=repr,
+)
+async def test_what_people_must_see_to_is_logged_as_an_error_and_what_passes_is_not(
+    parts: Parts, twilio: TwilioSimulator, fault: Fault, level: str
+) -> None:
+    with capture_logs() as lines:
+        await suspend_in_vain(parts, twilio, fault)
+    failed = [line for line in lines if line["event"] == "twilio_call_failed"]
+    assert [line["log_level"] for line in failed] == [level]

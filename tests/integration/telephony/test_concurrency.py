@@ -127,6 +127,26 @@ async def test_what_follows_suspensions_has_no_more_than_half_of_the_slots(
         assert steps.count_asked("update_call") == 2
 
 
+async def test_looks_and_what_follows_suspensions_share_the_one_slot_that_suspensions_leave(
+    database: ServiceDatabase, twilio: TwilioSimulator
+) -> None:
+    """Both are always due."""
+    always = {"twilio_sweep_seconds": 0.01, "twilio_recheck_seconds": 0.01}
+    async with served(database, twilio, twilio_concurrency=2, end_calls=True, **always) as steps:
+        await steps.make_good()
+        await steps.report_wallet(frozen=True)
+        twilio.set_load(Load(milliseconds=20))
+        for account_sid in TO_SUSPEND:
+            await steps.register(account_sid)
+        for operation in ("list_call", "fetch_account", "list_call", "fetch_account"):
+            so_far = steps.count_asked(operation)
+            await eventually(
+                lambda asked=operation: count_asked(steps, asked),  # type: ignore[misc]
+                lambda count, before=so_far: count >= before + 10,  # type: ignore[misc]
+                PATIENCE_SECONDS / 4,
+            )
+
+
 async def test_suspensions_have_only_the_slots_that_are_free(
     database: ServiceDatabase, twilio: TwilioSimulator
 ) -> None:
