@@ -2,7 +2,6 @@
 
 from typing import Any, Protocol
 
-from libs.errors import invalid_field
 from libs.levels import SubscriptionLevel, SubscriptionState, WalletLevel
 from libs.rpc.times import optional_time
 from libs.service import RpcService
@@ -71,9 +70,6 @@ class WalletObserverServicer(wallet_observer_service_pb2_grpc.WalletObserverServ
         context: Any,  # noqa: ARG002 - gRPC's signature
     ) -> wallet_observer_service_pb2.ReportWalletResponse:
         """Take a level."""
-        if request.depleted and not request.HasField("depleted_since"):
-            # Policies count from then on: without it they would never begin to.
-            raise invalid_field("depleted_since", "is required where depleted is set")
         level = WalletLevel(
             revision=request.revision,
             frozen=request.frozen,

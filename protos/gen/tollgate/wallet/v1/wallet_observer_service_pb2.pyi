@@ -54,7 +54,7 @@ class ReportWalletRequest(_message.Message):
 
     @_builtins.property
     def depleted_since(self) -> _timestamp_pb2.Timestamp:
-        """depleted_since is the time at which it became depleted; required if it is, unset if it is not."""
+        """depleted_since is the time at which it became depleted; unset if it is not, or if that is not known."""
 
     def __init__(
         self,
