@@ -117,9 +117,7 @@ def goals_for(wallets: int, entries: int, canceled: int) -> tuple[Goal, ...]:
         ),
         *_ingest_goals("Stripe", least=0.5, aim=0.8),
         *_ingest_goals("PayPal", least=0.4, aim=0.6),
-        *_times("Wallet depleted → last campaign PAUSED", "paused"),
-        *_times("Campaign paused → told to all watchers of two processes", "watched"),
-        *_times("Subscription canceled → Twilio told", "twilio_told"),
+        *_reaction_goals(),
         *_mass_goals(canceled),
     )
 
@@ -168,6 +166,14 @@ def _times(what: str, figure: str) -> Sequence[Goal]:
         Goal(what=f"{what}, {part}", unit="ms", ours=f"{figure}_{part}_milliseconds", at_most=True)
         for part in ("median", "p99")
     ]
+
+
+def _reaction_goals() -> tuple[Goal, ...]:
+    return (
+        *_times("Wallet depleted → last campaign PAUSED", "paused"),
+        *_times("Campaign paused → told to all watchers of two processes", "watched"),
+        *_times("Subscription canceled → Twilio told", "twilio_told"),
+    )
 
 
 def _mass_goals(canceled: int) -> tuple[Goal, ...]:
