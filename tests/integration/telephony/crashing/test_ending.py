@@ -4,6 +4,8 @@ A step is one write to the database or to Twilio. SEARCH_TIMES=20 tries every st
 it is taken and before its answer arrives.
 """
 
+from datetime import UTC, datetime
+
 import pytest
 
 from dev.simulators.twilio import TwilioSimulator
@@ -21,10 +23,6 @@ CALL_COUNT, MESSAGE_COUNT = 2, 2
 IS_OVER = """
 SELECT FROM subaccounts
 WHERE account_sid = $1 AND aftermath_clear_time IS NOT NULL AND lease_end_time IS NULL
-"""
-IS_DUE_AGAIN = """
-SELECT FROM subaccounts
-WHERE account_sid = $1 AND aftermath_ended_call_count > 0 AND aftermath_due_time <= now()
 """
 
 
@@ -49,14 +47,18 @@ async def freeze(it: Subject) -> None:
 
 
 async def freeze_and_look_again(it: Subject) -> None:
-    """Wake the service for its second look, which comes a moment after it has ended something."""
+    """Wake the service for its second look, which comes a moment after it has ended something.
+
+    It is asked itself: whoever kills it reads the database meanwhile.
+    """
     await freeze(it)
 
-    async def is_due_or_dead() -> bool:
-        is_due = await it.service.connection.fetch(IS_DUE_AGAIN, it.account_sid)
-        return bool(is_due) or it.service.wires.is_cut
+    async def is_due_again() -> bool:
+        aftermath = (await it.steps.get(it.account_sid)).aftermath
+        is_due = aftermath.next_look_time.ToDatetime(UTC) <= datetime.now(UTC)
+        return aftermath.ended_call_count > 0 and is_due
 
-    await eventually(is_due_or_dead, lambda over: over, READY_SECONDS)
+    await eventually(is_due_again, lambda over: over, READY_SECONDS)
     await it.steps.register(it.account_sid, it.organization_id)
 
 
