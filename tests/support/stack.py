@@ -41,8 +41,8 @@ TWILIO_SID = "AC" + "0" * 32
 TWILIO_TOKEN = "token-of-a-test"
 SERVICES = ("wallet", "campaign", "telephony", "billing_gateway")
 
-# What a test waits for should not wait for a slow clock; but the looks of four services' workers for
-# what is due cost more than what they find.
+# What a test waits for should not wait for a slow clock; but all the workers' looks for what is due
+# cost more than what they find.
 FAST = {
     "listen_address": "",
     "metrics_address": ANY_PORT,
