@@ -1,6 +1,7 @@
 """Many callers at once, in wallets of which some are hot."""
 
 import asyncio
+import math
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +27,7 @@ PATIENCE_SECONDS = 600.0
 
 
 class RandomLoad:
-    """Does random acts until so many commands have been answered."""
+    """Does random acts until so many commands have been answered, or until it is to end."""
 
     def __init__(self, history: History, doors: Sequence[Door], seed: int) -> None:
         self.wallets = [
@@ -39,6 +40,7 @@ class RandomLoad:
         ]
         self.weights = (30.0, 20.0, 8.0, 8.0, 8.0, 4.0)
         self.answered_count = 0
+        self._wanted_count = 0.0
         self._history = history
         self._doors = doors
         self._seed = seed
@@ -55,12 +57,17 @@ class RandomLoad:
             credit.amount_micros = PLENTY_MICROS if wallet.bottomless else 100_000
             await self._history.ask(self._doors[0], credit)
 
-    async def run(self, command_count: int) -> None:
+    async def run(self, command_count: float = math.inf) -> None:
         """Let the callers loose."""
+        self._wanted_count = command_count
         async with asyncio.TaskGroup() as callers:
             for number in range(CALLER_COUNT):
                 chance = random.Random(f"{self._seed}-{number}")
-                callers.create_task(self._call(chance, command_count))
+                callers.create_task(self._call(chance))
+
+    def end(self) -> None:
+        """Let each caller end what it has begun, and no more."""
+        self._wanted_count = 0.0
 
     async def reach(self, command_count: int) -> None:
         """Wait until so many commands have been answered."""
@@ -70,8 +77,8 @@ class RandomLoad:
 
         await eventually(count, lambda answered: answered >= command_count, PATIENCE_SECONDS)
 
-    async def _call(self, chance: random.Random, command_count: int) -> None:
-        while self.answered_count < command_count:
+    async def _call(self, chance: random.Random) -> None:
+        while self.answered_count < self._wanted_count:
             [wallet] = chance.choices(self.wallets, self.weights)
             acts = RandomActs(chance, wallet, self.wallets)
             act = acts.choose()
