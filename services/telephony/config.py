@@ -11,10 +11,8 @@ from services.telephony.domain.aftermath import Endings
 from services.telephony.domain.reconciling import ReconcileTiming
 from services.telephony.domain.values import SuspensionPolicy
 
-# A look is three calls, for it asks for the parent where the account is found suspended.
-LOOK_CALLS = 3
-# Look, change, look again after a refusal; and as much time as for a call for the claim itself.
-CALL_TIMES_IN_LEASE = LOOK_CALLS + 1 + LOOK_CALLS + 1
+# Look, change, look again after a refusal; and as much time for the claim itself.
+CALL_TIMES_IN_LEASE = 4
 
 
 class TelephonySettings(ServiceSettings):

@@ -88,7 +88,7 @@ class Reconciler:
         if ending:
             half = max(1, calls_max // 2)
             self._others.append(Lane(Work.AFTERMATH, calls_max=half, ahead_max=0))
-        # A suspension that has waited longer might end before its calls do: change, and look.
+        # A claim that has waited longer might end before its calls do.
         self._timing = settings.reconcile_timing
         self._time_for_calls = self._timing.lease.total_seconds() / 2
         self._left_aside: dict[str, float] = {}

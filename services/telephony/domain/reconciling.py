@@ -49,8 +49,8 @@ class ReconcileTiming:
 
     @property
     def probe_lease(self) -> timedelta:
-        """A quarter of it, since a probe is one call and never more."""
-        return self.lease / 4
+        """Half of it, since a probe is one call and never two."""
+        return self.lease / 2
 
 
 def claim(subaccount: Subaccount, timing: ReconcileTiming, now: datetime) -> Subaccount:

@@ -34,12 +34,7 @@ def test_the_least_that_is_needed(environment: pytest.MonkeyPatch) -> None:
 
 def test_a_lease_outlasts_every_call_that_is_made_under_it(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TELEPHONY_TWILIO_TIMEOUT_SECONDS", "7")
-    timing = load_settings(TelephonySettings).reconcile_timing
-    # Of the account, of the parent, of the account; the change, refused; and the same three again.
-    assert timing.lease > timedelta(seconds=7 * 7)
-    # A suspension that has waited for its turn: the change, refused, and the three.
-    assert timing.lease / 2 >= timedelta(seconds=4 * 7)
-    assert timing.probe_lease > timedelta(seconds=7)
+    assert load_settings(TelephonySettings).reconcile_timing.lease > timedelta(seconds=3 * 7)
 
 
 def test_the_token_does_not_show(environment: pytest.MonkeyPatch) -> None:

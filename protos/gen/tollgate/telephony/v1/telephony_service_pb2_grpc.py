@@ -136,7 +136,7 @@ class TelephonyServiceServicer:
         """ProvisionSubaccount has Twilio make a subaccount, once for each reference_id of the organization, and
         registers it. The same reference with the same content answers with that subaccount for ever, whatever
         blocks the organization by then. The intent is written before Twilio is asked and is carried out even if
-        the caller is gone; the call waits for Twilio for as long as eight calls may take
+        the caller is gone; the call waits for Twilio for as long as four calls may take
         (TELEPHONY_TWILIO_TIMEOUT_SECONDS each) at most.
         Errors: NOT_ELIGIBLE (with metadata blockers, if the organization may not send; nothing is made while that
         lasts); PROVIDER_UNAVAILABLE (Twilio did not answer, or not yet) and INVALID_STATE (Twilio refuses, at its
@@ -207,7 +207,7 @@ class TelephonyServiceServicer:
 
     def ReconcileSubaccounts(self, request, context):
         """ReconcileSubaccounts has all subaccounts of the organization looked at now, brought to how they should
-        stand, and answers how they stand then. It waits for as long as eight calls to Twilio may take
+        stand, and answers how they stand then. It waits for as long as four calls to Twilio may take
         (TELEPHONY_TWILIO_TIMEOUT_SECONDS each) at most; what was not reached by then, or in vain, shows by its
         observe_time and last_error. CLOSED ones are looked at, too, in case that was wrong; a look in vain leaves
         them CLOSED, with their old observe_time. None registered: an empty list.
