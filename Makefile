@@ -23,12 +23,12 @@ bench: setup ## Measure the services beside what bounds them (OPTIONS=--quick: i
 	@$(BIN)/python -m dev.bench $(OPTIONS)
 
 test: setup ## Run all tests (SEARCH_TIMES=20: with so many times the examples; SINGLE_WALLET_BATCHES=true: as on Citus)
-	SEARCH_TIMES=$${SEARCH_TIMES:-0.1} $(PYTEST)
+	SEARCH_TIMES=$${SEARCH_TIMES:-0.3} $(PYTEST)
 
 unit: setup ## Run the tests that need no database
 	SEARCH_TIMES=$${SEARCH_TIMES:-0.1} $(PYTEST) tests/unit
 
-check: lint ## Everything a change must pass: `make test` with ten times the examples, and all else
+check: lint ## Everything a change must pass: `make test` with three times the examples, and all else
 	SEARCH_TIMES=$${SEARCH_TIMES:-1} $(PYTEST)
 
 lint: setup ## Everything a change must pass but the tests

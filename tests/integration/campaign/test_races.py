@@ -37,7 +37,7 @@ FROM generate_series(1, $1::int) AS number
 """
 
 
-STARTED_AT_STOPS, STARTED_AT_ONCE = times(300), 15
+STARTED_AT_STOPS, STARTED_AT_ONCE = 300, 15
 STORED_COUNTS = """
 SELECT concat_ws(' ', state, pause_reason) AS told, count(*) FROM campaigns GROUP BY told
 """
