@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import grpc
@@ -49,6 +49,12 @@ class Clients:
     chance: random.Random
     processes: list[CampaignSteps]
     connection: "Connection[Record]"
+    is_free: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def end_listening(self) -> None:
+        # One statement at a time: the connection is everybody's.
+        async with self.is_free:
+            await self.connection.execute(END_LISTENING)
 
     async def act_at_once(self) -> None:
         await asyncio.gather(*(self.act_in_turn() for _ in range(CLIENTS)))
@@ -93,7 +99,7 @@ class Clients:
             ),
             (1, lambda: steps.stop_all(note=f"note {chance.random()}")),
             (2, steps.resume_all),
-            (1, lambda: self.connection.execute(END_LISTENING)),
+            (1, self.end_listening),
         ]
         [act] = chance.choices([act for _, act in acts], [weight for weight, _ in acts])
         return act
