@@ -35,7 +35,7 @@ async def build(settings: TelephonySettings) -> Service:
         settings.database_url, settings.database_pool_size, "telephony"
     )
     metrics = ServiceMetrics()
-    twilio = _connect_twilio(settings, metrics.registry)
+    twilio = connect_twilio(settings, metrics.registry)
     policy, timing = settings.suspension_policy, settings.reconcile_timing
     back_off = BackOff(
         settings.twilio_back_off_max_seconds, settings.twilio_refused_back_off_max_seconds
@@ -130,7 +130,8 @@ def _build_reconciler(
     )
 
 
-def _connect_twilio(settings: TelephonySettings, registry: CollectorRegistry) -> TwilioRestAccounts:
+def connect_twilio(settings: TelephonySettings, registry: CollectorRegistry) -> TwilioRestAccounts:
+    """Return the way to Twilio."""
     return TwilioRestAccounts(
         parent_account_sid=settings.twilio_account_sid,
         auth_token=settings.twilio_auth_token.get_secret_value(),

@@ -7,12 +7,13 @@ from typing import TypeAlias, TypeVar
 from prometheus_client import CollectorRegistry, Gauge
 
 from libs.database import Connection, Database
+from libs.lapses import Lapsed, list_lapsed
 from libs.logs import get_logger
 from libs.workers import for_each_organization
 from services.campaign.domain.settling import Step, steps_until
 from services.campaign.storage import campaigns, emergency_stop, organizations
 from services.campaign.storage.campaigns import Moved
-from services.campaign.storage.organizations import Lapsed, OrganizationRow, Unsettled
+from services.campaign.storage.organizations import OrganizationRow, Unsettled
 
 ORGANIZATIONS_PER_CHUNK = 200
 
@@ -33,7 +34,7 @@ class Settling:
 
     async def settle_due(self) -> bool:
         """Settle whom time has changed, and whom the stop has; there is no more to do then."""
-        await self._settle_listed(organizations.list_lapsed, Lapsed())
+        await self._settle_listed(list_lapsed, Lapsed())
         self._stop_stands.set((await self._database.run(emergency_stop.read)).stands)
         await self.settle_stop()
         return False

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from libs.database import Connection, Database
+from libs.lapses import Lapsed, list_lapsed
 from libs.levels import SubscriptionLevel, WalletLevel
 from libs.logs import get_logger
 from libs.workers import for_each_organization
@@ -22,7 +23,6 @@ from services.telephony.domain.values import (
 )
 from services.telephony.operations.settling import settle, settle_locked
 from services.telephony.storage import organizations, subaccounts
-from services.telephony.storage.organizations import Lapsed
 
 REEVALUATE_BATCH = 100
 
@@ -91,7 +91,7 @@ class OrganizationOperations:
         holds, is left to the next walk and keeps nobody waiting.
         """
         after = Lapsed()
-        while page := await self._database.run(organizations.list_lapsed, after, REEVALUATE_BATCH):
+        while page := await self._database.run(list_lapsed, after, REEVALUATE_BATCH):
             await self._reevaluate([each.organization_id for each in page])
             after = page[-1]
         return False

@@ -83,29 +83,6 @@ async def save(connection: Connection, organization: Organization) -> None:
     )
 
 
-LIST_LAPSED = """
-SELECT organization_id, reevaluate_time FROM organizations
-WHERE reevaluate_time <= now()
-  AND ($1::timestamptz IS NULL OR (reevaluate_time, organization_id) > ($1, $2::text))
-ORDER BY reevaluate_time, organization_id
-LIMIT $3
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Lapsed:
-    """An organization that time alone has blocked, and its place in their list."""
-
-    organization_id: str = ""
-    reevaluate_time: datetime | None = None
-
-
-async def list_lapsed(connection: Connection, after: Lapsed, limit: int) -> list[Lapsed]:
-    """Return, from a place on, organizations that time alone has blocked."""
-    rows = await connection.fetch(LIST_LAPSED, after.reevaluate_time, after.organization_id, limit)
-    return [Lapsed(row["organization_id"], row["reevaluate_time"]) for row in rows]
-
-
 def to_organization(row: Record) -> Organization:
     """Return the organization that a row tells of, or one that nobody told of."""
     return Organization(

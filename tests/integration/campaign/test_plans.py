@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from asyncpg import Connection, Record
 
+from libs.lapses import Lapsed, list_lapsed
 from libs.levels import SubscriptionLevel, SubscriptionState, WalletLevel
 from libs.paging import ChangeKey
 from services.campaign.domain.changes import ChangeCause, ChangeFilter, Origin
@@ -18,9 +19,7 @@ from services.campaign.domain.values import Organization
 from services.campaign.storage.campaigns import settle_all
 from services.campaign.storage.changes import list_changes
 from services.campaign.storage.organizations import (
-    Lapsed,
     Unsettled,
-    list_lapsed,
     list_unsettled,
 )
 from tests.support.databases import ServiceDatabase

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from dev.simulators.twilio import TwilioSimulator
 from libs.database import Database
-from services.telephony.app import build
+from services.telephony.app import build, connect_twilio
 from services.telephony.config import TelephonySettings
 from services.telephony.domain.changes import ChangeFilter, SubaccountChange
 from services.telephony.domain.values import DueSearch, Work
@@ -30,7 +30,6 @@ from services.telephony.operations.sending import SendingOperations
 from services.telephony.operations.subaccounts import SubaccountOperations
 from services.telephony.operations.trouble import TwilioTrouble
 from services.telephony.ports import TwilioAccounts
-from services.telephony.twilio_accounts import TwilioRestAccounts
 from tests.conftest import MakeDatabase
 from tests.integration.telephony.steps import TelephonySteps
 from tests.support.databases import ServiceDatabase
@@ -103,17 +102,6 @@ def back_off_of(settings: TelephonySettings) -> BackOff:
     )
 
 
-def make_accounts(settings: TelephonySettings, registry: CollectorRegistry) -> TwilioRestAccounts:
-    """Build the way to Twilio, as the service does."""
-    return TwilioRestAccounts(
-        parent_account_sid=settings.twilio_account_sid,
-        auth_token=settings.twilio_auth_token.get_secret_value(),
-        api_base=settings.twilio_api_base,
-        timeout_seconds=settings.twilio_timeout_seconds,
-        registry=registry,
-    )
-
-
 def make_driving(
     database: Database, accounts: TwilioAccounts, settings: TelephonySettings
 ) -> Driving:
@@ -150,7 +138,7 @@ async def make_ending(settings: TelephonySettings) -> AsyncIterator[Ending]:
     """Build what ends what goes on after a suspension, as the service does."""
     database = await Database.connect(settings.database_url, 2, "telephony")
     registry = CollectorRegistry()
-    accounts = make_accounts(settings, registry)
+    accounts = connect_twilio(settings, registry)
     trouble = make_trouble(database, accounts, settings, registry)
     assert settings.endings
     yield Ending(database, accounts, trouble, back_off_of(settings), settings.endings)
@@ -163,7 +151,7 @@ async def open_parts(settings: TelephonySettings) -> AsyncIterator[Parts]:
     """Build them as the service does; nothing is driven unless a test drives it."""
     database = await Database.connect(settings.database_url, 5, "telephony")
     registry = CollectorRegistry()
-    accounts = make_accounts(settings, registry)
+    accounts = connect_twilio(settings, registry)
     creation = Creation(
         database,
         accounts,

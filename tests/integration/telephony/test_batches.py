@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from dev.simulators.faults import Latency
 from dev.simulators.twilio import TwilioSimulator
 from libs.database import Database
-from services.telephony.app import build
+from services.telephony.app import build, connect_twilio
 from services.telephony.config import TelephonySettings
 from services.telephony.domain.values import DueSearch, Subaccount, Work
 from services.telephony.operations.claiming import Claiming, Claims
@@ -20,7 +20,6 @@ from services.telephony.workers import Reconciler
 from tests.integration.telephony.conftest import (
     Parts,
     holding,
-    make_accounts,
     make_trouble,
     telephony_settings,
 )
@@ -161,7 +160,7 @@ async def test_what_has_waited_for_half_its_lease_is_given_back_and_not_called_f
     database = await Database.connect(settings.database_url, 2, "telephony")
     claiming = SlowClaiming(database, settings.suspension_policy, settings.reconcile_timing)
     claiming.lease_left = 0.45
-    accounts = make_accounts(settings, CollectorRegistry())
+    accounts = connect_twilio(settings, CollectorRegistry())
     trouble = make_trouble(database, accounts, settings, CollectorRegistry())
     reconciler = Reconciler(
         claiming,

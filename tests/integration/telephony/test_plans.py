@@ -7,12 +7,12 @@ from typing import Any
 import asyncpg
 import pytest
 
+from libs.lapses import Lapsed, list_lapsed
 from libs.paging import ChangeKey
 from services.telephony.domain.changes import ChangeFilter
 from services.telephony.domain.values import DueSearch, WantedState, Work
-from services.telephony.storage import due, gauges, organizations, provisions, subaccounts
+from services.telephony.storage import due, gauges, provisions, subaccounts
 from services.telephony.storage.changes import list_changes
-from services.telephony.storage.organizations import Lapsed
 from services.telephony.storage.sending import Sender, read_scopes
 from tests.support.databases import ServiceDatabase
 from tests.support.rows_read import rows_read
@@ -94,7 +94,7 @@ READS: dict[str, tuple[str, Callable[[Any], Awaitable[object]]]] = {
     "suspensions": ("subaccounts", partial(search, work=Work.SUSPENSION)),
     "aftermaths": ("subaccounts", partial(search, work=Work.AFTERMATH)),
     "all else": ("subaccounts", partial(search, work=Work.REST)),
-    "lapsed": ("organizations", lambda role: organizations.list_lapsed(role, Lapsed(), LIMIT)),
+    "lapsed": ("organizations", lambda role: list_lapsed(role, Lapsed(), LIMIT)),
     "provisions": ("provisions", lambda role: provisions.list_due(role, LIMIT)),
     "who sends": ("subaccounts", lambda role: read_scopes(role, [Sender("org-7", "")])),
     "what follows": (
