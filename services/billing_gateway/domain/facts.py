@@ -8,13 +8,12 @@ from typing import TypeAlias
 
 from libs.levels import SubscriptionState
 from services.billing_gateway.domain.observations import (
+    LOOK_RANK,
     SubscriptionObserved,
     SubscriptionPaid,
     SubscriptionPaymentFailed,
 )
 
-# At one instant an event is newer than what the provider answered when it was asked.
-LOOK_RANK = -1
 # So long a provider's answers may lag behind its events.
 LAG_MAX = timedelta(minutes=15)
 
@@ -211,7 +210,7 @@ def _repeats(known: SubscriptionFact, told: SubscriptionFact) -> bool:
     is_dated = told.provider_time != told.confirmed_time
     if is_dated and told.provider_time != known.provider_time:
         return False
-    return _content(known) == _content(told)
+    return content_of(known) == content_of(told)
 
 
 def with_merge(
@@ -230,5 +229,6 @@ def with_merge(
             ]
 
 
-def _content(fact: SubscriptionFact) -> tuple[object, ...]:
+def content_of(fact: SubscriptionFact) -> tuple[object, ...]:
+    """Return what a state says, whoever says it and when."""
     return fact.state, fact.plan_id, fact.period_end_time, fact.cancel_at_period_end

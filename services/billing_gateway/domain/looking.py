@@ -8,6 +8,7 @@ from services.billing_gateway.domain.facts import (
     FactKind,
     SubscriptionFact,
     SubscriptionTold,
+    content_of,
     state_points,
 )
 from services.billing_gateway.domain.observations import SubscriptionObserved
@@ -59,9 +60,15 @@ def splits_an_instant(known: Sequence[SubscriptionFact], told: SubscriptionFact)
     That of all doubts an answer may raise as well: the next one has another second.
     """
     when = (told.provider_time, told.rank)
-    return any(
+    is_state_split = any(
         told.state not in (None, point.state) and (point.provider_time, point.rank) == when
         for point in state_points(known)
+    )
+    return is_state_split or any(
+        told.kind is fact.kind is FactKind.STATE
+        and (told.details_time, told.rank) == (fact.details_time, fact.rank)
+        and content_of(told) != content_of(fact)
+        for fact in known
     )
 
 

@@ -12,6 +12,11 @@ from services.billing_gateway.domain.values import (
     PaymentProgress,
 )
 
+# Of one instant, everything comes after a creation, and an event after what the provider answered
+# when it was asked; further ranks are the providers' own.
+CREATED_RANK = -2
+LOOK_RANK = -1
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:

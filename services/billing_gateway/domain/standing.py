@@ -16,6 +16,7 @@ from services.billing_gateway.domain.facts import (
     believed,
     state_points,
 )
+from services.billing_gateway.domain.observations import LOOK_RANK
 from services.billing_gateway.domain.values import GOOD_STATES, Subscription
 
 # What a payment is taken to buy where nothing tells how long: PayPal sends no event with the end of
@@ -52,10 +53,12 @@ def _details_time(fact: SubscriptionFact) -> datetime:
     return max((time for time in times if time), default=fact.provider_time)
 
 
-def _details_order(fact: SubscriptionFact) -> tuple[float, float, str, str]:
+def _details_order(fact: SubscriptionFact) -> tuple[float, int, float, str, str]:
     end = fact.period_end_time
+    time = _details_time(fact)
     return (
-        _details_time(fact).timestamp(),
+        time.timestamp(),
+        fact.rank if time == fact.details_time else LOOK_RANK,
         end.timestamp() if end else 0.0,
         fact.source_id,
         fact.kind,

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from libs.levels import SubscriptionState
-from services.billing_gateway.domain.facts import LOOK_RANK, FactKind, SubscriptionFact
+from services.billing_gateway.domain.facts import FactKind, SubscriptionFact
+from services.billing_gateway.domain.observations import LOOK_RANK
 from services.billing_gateway.domain.values import Provider, Subscription
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

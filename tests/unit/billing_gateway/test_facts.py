@@ -8,7 +8,6 @@ from hypothesis import given
 
 from libs.levels import SubscriptionState
 from services.billing_gateway.domain.facts import (
-    LOOK_RANK,
     Confirmed,
     FactKind,
     NewFact,
@@ -19,6 +18,7 @@ from services.billing_gateway.domain.facts import (
     with_merge,
 )
 from services.billing_gateway.domain.observations import (
+    LOOK_RANK,
     SubscriptionObserved,
     SubscriptionPaid,
     SubscriptionPaymentFailed,

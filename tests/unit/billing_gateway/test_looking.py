@@ -51,6 +51,11 @@ DAY = timedelta(days=1)
         pytest.param(state_fact(9, SUSPENDED), False, id="later"),
         pytest.param(state_fact(5, SUSPENDED, source_id="evt-6"), True, id="same instant"),
         pytest.param(state_fact(5, SUSPENDED, rank=2), False, id="same instant, later by rank"),
+        pytest.param(
+            state_fact(5, ACTIVE, plan_id="pro", source_id="evt-6"),
+            True,
+            id="same instant, details",
+        ),
         pytest.param(state_fact(9, ACTIVE, period_days=None), True, id="good without an end"),
         pytest.param(state_fact(9, ACTIVE, period_days=0), True, id="good, and it ends now"),
         pytest.param(state_fact(9, PAST_DUE, period_days=None), False, id="not good, no end"),

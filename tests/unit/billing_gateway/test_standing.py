@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from libs.levels import SubscriptionState
 from services.billing_gateway.domain.facts import LAG_MAX, FactKind, SubscriptionFact
+from services.billing_gateway.domain.observations import CREATED_RANK
 from services.billing_gateway.domain.standing import (
     PROVISIONAL_PERIOD,
     deciding_subscription,
@@ -54,6 +55,21 @@ def test_any_order_with_any_repetition_ends_the_same(
 ) -> None:
     facts, shuffled = story
     assert told(*facts) == told(*shuffled) == told(*shuffled, *facts)
+
+
+def test_of_one_instant_an_event_tells_newer_details_than_an_answer() -> None:
+    asked = looked_fact(5, ACTIVE)
+    event = replace(state_fact(5, ACTIVE), cancel_at_period_end=True)
+    assert told(asked, event).cancel_at_period_end
+    repeated = replace(state_fact(3, ACTIVE, source_id="evt-z"), confirmed_time=at(5))
+    assert told(repeated, event).cancel_at_period_end
+    assert not told(event, looked_fact(6, ACTIVE)).cancel_at_period_end
+
+
+def test_of_one_instant_an_answer_is_newer_than_the_creation() -> None:
+    created = state_fact(5, PENDING, rank=CREATED_RANK, period_days=None)
+    stands = told(created, looked_fact(5, ACTIVE))
+    assert (stands.state, stands.current_period_end_time) == (ACTIVE, START + timedelta(days=30))
 
 
 def step_by_step(

@@ -5,6 +5,8 @@ from datetime import datetime
 
 from libs.levels import SubscriptionState
 from services.billing_gateway.domain.observations import (
+    CREATED_RANK,
+    LOOK_RANK,
     Observation,
     SubscriptionObserved,
     SubscriptionPaid,
@@ -25,11 +27,12 @@ STATES = {
     "EXPIRED": SubscriptionState.CANCELED,
 }
 
+CREATED = "BILLING.SUBSCRIPTION.CREATED"
 UPDATED = "BILLING.SUBSCRIPTION.UPDATED"
 PAYMENT_FAILED = "BILLING.SUBSCRIPTION.PAYMENT.FAILED"
 ENDED = ("BILLING.SUBSCRIPTION.CANCELLED", "BILLING.SUBSCRIPTION.EXPIRED")
 RANKS = {
-    "BILLING.SUBSCRIPTION.CREATED": 0,
+    CREATED: CREATED_RANK,
     UPDATED: 1,
     PAYMENT_FAILED: 1,
     "BILLING.SUBSCRIPTION.ACTIVATED": 2,
@@ -37,16 +40,17 @@ RANKS = {
     "BILLING.SUBSCRIPTION.SUSPENDED": 3,
     **dict.fromkeys(ENDED, 4),
 }
-# Of one instant, an event is newer than what was answered to a question.
-LOOK_RANK = -1
 
 
 def observe_subscription(event: PayPalEvent) -> tuple[Observation, ...]:
     """Return what an event says of a subscription, of its last payment and of its last failure."""
-    subscription = event.resource
+    subscription, told_time = event.resource, event.create_time
+    if event.event_type == CREATED and told_time is not None:
+        # As precise as answers are dated, so that of one second its rank counts.
+        told_time = told_time.replace(microsecond=0)
     changed = first_time(subscription, ["status_update_time", "update_time"])
     rank = RANKS[event.event_type]
-    observed = _read(subscription, changed or event.create_time, event.create_time, rank)
+    observed = _read(subscription, changed or told_time, told_time, rank)
     if event.event_type in ENDED:
         observed = replace(observed, state=SubscriptionState.CANCELED)
     if event.event_type == UPDATED:

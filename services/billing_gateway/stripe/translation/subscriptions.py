@@ -5,6 +5,8 @@ from datetime import datetime
 
 from libs.levels import SubscriptionState
 from services.billing_gateway.domain.observations import (
+    CREATED_RANK,
+    LOOK_RANK,
     Observation,
     SubscriptionObserved,
     SubscriptionPaymentFailed,
@@ -33,14 +35,12 @@ STATES = {
 }
 DELETED = "customer.subscription.deleted"
 RANKS: Mapping[str, int] = {
-    "customer.subscription.created": 0,
+    "customer.subscription.created": CREATED_RANK,
     "customer.subscription.updated": 1,
     "customer.subscription.paused": 2,
     "customer.subscription.resumed": 2,
     DELETED: 3,
 }
-# An event of the same second is newer than an answer.
-ANSWER_RANK = -1
 
 
 def observe_subscription(told: Told) -> tuple[Observation, ...]:
@@ -60,7 +60,7 @@ def observe_subscription(told: Told) -> tuple[Observation, ...]:
             cancel_at_period_end=_ends_by(subscription, period_end),
             provider_time=told.time,
             details_time=told.time,
-            rank=RANKS.get(told.event_type, ANSWER_RANK),
+            rank=RANKS.get(told.event_type, LOOK_RANK),
             confirmed=not told.event_type,
         ),
     )

@@ -47,8 +47,8 @@ OURS = Claim(CLAIM)
 @pytest.mark.parametrize(
     ("kind", "status", "state", "rank"),
     [
-        ("CREATED", "APPROVAL_PENDING", SubscriptionState.PENDING, 0),
-        ("CREATED", "APPROVED", SubscriptionState.PENDING, 0),
+        ("CREATED", "APPROVAL_PENDING", SubscriptionState.PENDING, -2),
+        ("CREATED", "APPROVED", SubscriptionState.PENDING, -2),
         ("UPDATED", "ACTIVE", SubscriptionState.ACTIVE, 1),
         ("ACTIVATED", "ACTIVE", SubscriptionState.ACTIVE, 2),
         ("RE-ACTIVATED", "ACTIVE", SubscriptionState.ACTIVE, 2),
@@ -69,6 +69,16 @@ def test_a_subscription_is_in_a_state_since_its_status_changed(
     assert (told.provider_time, told.details_time) == (ago(days=2), NOW)
     assert told.wants_look is (kind == "UPDATED")
     assert not told.confirmed
+
+
+def test_only_a_creation_is_dated_no_more_precisely_than_an_answer() -> None:
+    time = NOW + timedelta(milliseconds=456)
+    resource = objects.subscription_json(SUBSCRIPTION)
+    dated = {
+        kind: observed(event(S + kind, resource, time=time))[0].details_time
+        for kind in ("CREATED", "ACTIVATED")
+    }
+    assert dated == {"CREATED": NOW, "ACTIVATED": time}
 
 
 def test_an_active_subscription_tells_of_its_period_and_its_last_payment() -> None:

@@ -72,7 +72,7 @@ def test_every_status_has_its_state(status: str, state: SubscriptionState, shape
 def test_of_one_second_the_end_comes_last() -> None:
     ranks = {kind: subscription(event(kind, SUBSCRIPTION)).rank for kind in RANKS}
     assert ranks == {
-        "customer.subscription.created": 0,
+        "customer.subscription.created": -2,
         "customer.subscription.updated": 1,
         "customer.subscription.paused": 2,
         "customer.subscription.resumed": 2,
