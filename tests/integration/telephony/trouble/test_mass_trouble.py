@@ -80,7 +80,7 @@ async def test_a_twilio_that_is_down_costs_few_calls_and_one_line_and_all_goes_o
 async def recover_suspensions_first(steps: TroubleSteps) -> None:
     """All but one of the slots are theirs."""
     # A call takes longer than a claim, so that slots are what is waited for.
-    steps.twilio.set_load(Load(milliseconds=20))
+    steps.twilio.set_load(Load(milliseconds=60))
     steps.twilio.heal()
     with steps.counting_calls() as calls:
         await reach_all_otherwise(steps)
