@@ -27,6 +27,12 @@ FAST_SETTINGS = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "checkpoint_timeout": "1h",
+    "max_wal_size": "8GB",
+    # Of databases that live for seconds there is nothing to tidy up or to count.
+    "autovacuum": "off",
     "deadlock_timeout": "50ms",
     # Every connection proves that it knows a password that was made up for this run.
     "scram_iterations": "1",

@@ -23,8 +23,8 @@ WALLET_DEFAULTS: Mapping[str, Any] = {
 
 # Below the ports that outgoing connections take, so that none of them gets in the way; and for each
 # of the processes that run tests side by side others, since a port is taken only when it is used.
-PORTS_PER_PROCESS = 5_000
-PROCESS_NUMBER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
+PORTS_PER_PROCESS = 2_500
+PROCESS_NUMBER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
 PORTS = (
     10_000 + PROCESS_NUMBER * PORTS_PER_PROCESS + number % PORTS_PER_PROCESS
     for number in itertools.count(random.randrange(PORTS_PER_PROCESS))

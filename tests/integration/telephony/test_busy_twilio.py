@@ -104,7 +104,8 @@ async def test_whoever_hears_429_all_leave_twilio_in_peace_and_then_suspensions_
     later = [each for each in twilio.requests if each.received_at > answer_time(busy)]
     pause = later[0].received_at - answer_time(busy)
     assert timedelta(seconds=PAUSE_SECONDS - 0.1) < pause
-    assert later[0].status_asked == "suspended"
+    # Beside it may go what has a slot of its own.
+    assert "suspended" in [each.status_asked for each in later[:2]]
     await steps.reach_at_twilio(AccountStatus.ACTIVE, TO_ACTIVATE)
 
 

@@ -108,12 +108,16 @@ class Answers:
 
     def _may_be_right(self, call: Call, boundary: int) -> bool:
         """Tell whether the answer is what the model would say now."""
-        # The time can turn under way: is a hold that holds nothing open, may it be captured late?
-        if any(self._is_right(call, time) for time in (call.start_time, call.answer_time)):
-            return True
         # A repeated PlaceHold tells of its hold as well, whose id is its own reference.
         own = getattr(call.request, "reference_id", "")
         hold = self._model.holds.get(getattr(call.request, "hold_reference_id", own))
+        # The time can turn under way, twice: is a hold that holds nothing open, may it be captured
+        # late?
+        times = {call.start_time, call.answer_time}
+        if hold is not None and call.start_time < hold.expire_time < call.answer_time:
+            times.add(hold.expire_time)
+        if any(self._is_right(call, time) for time in times):
+            return True
         if hold is None or not self._ledger.may_be_released(hold.placed.reference_id, boundary):
             return False
         released = replace(hold, remaining_micros=0, state=HOLD_STATE_RELEASED)
