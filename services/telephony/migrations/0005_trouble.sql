@@ -1,16 +1,15 @@
 -- How Twilio stands as a whole: one row for the service. What every call suffers from is written here, and not
 -- at each subaccount.
---   OK -> UNAVAILABLE: calls in a row got no answer, for the parent or for many.
+--   OK -> UNAVAILABLE: calls of several subaccounts in a row got no answer.
 --   OK -> PARENT_SUSPENDED: Twilio refused a change for the parent's sake.
 --   any -> OK, PARENT_SUSPENDED, CREDENTIALS_REFUSED: a probe said so.
---   failing_names: of subaccounts that were to be changed, or of intents to have one made, that got no answer.
--- A probe that is due while the state is OK is to say whether calls failed for some accounts or for all.
+-- A probe that is due while the state is OK is to say whether a refusal was one account's or the parent's.
 CREATE TABLE twilio_trouble (
     state text NOT NULL,
     since timestamptz NOT NULL,
     last_error text NOT NULL,
     failure_count integer NOT NULL,
-    failing_names text[] NOT NULL,
+    failing_account_sids text[] NOT NULL,
     probe_count integer NOT NULL,
     probe_due_time timestamptz,
     probe_number bigint NOT NULL,

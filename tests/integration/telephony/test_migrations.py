@@ -62,6 +62,17 @@ FROM subaccounts WHERE account_sid = $1
 KEPT = "SELECT attempt_count, claim_number, lease_end_time, recheck_time, last_error"
 
 
+# What was done by a file that is no more, where a later one does it now.
+DONE_BEFORE = """
+ALTER TABLE twilio_trouble RENAME COLUMN failing_account_sids TO failing_names;
+INSERT INTO schema_migrations VALUES ('0007_operators_sight.sql', 'of a file that is no more');
+"""
+COLUMNS = """
+SELECT table_name, column_name, data_type, is_nullable, column_default
+FROM information_schema.columns WHERE table_schema = 'public' ORDER BY table_name, ordinal_position
+"""
+
+
 def sid_of(number: int) -> str:
     return f"AC{number:032x}"
 
@@ -108,6 +119,25 @@ async def test_what_stood_before_stands_as_if_it_had_been_kept_so_all_along(
     assert await subaccounts.find(service, list(found)) == found
     await service.close()
     await connection.close()
+
+
+async def test_what_was_renamed_by_a_file_that_is_no_more_ends_as_what_never_saw_it(
+    databases: ServiceDatabases, tmp_path: Path
+) -> None:
+    found = []
+    for done_before in ("SELECT", DONE_BEFORE):
+        database = await databases.clone("telephony", "template1")
+        for name in MIGRATIONS.glob("000[1-7]_*.sql"):
+            shutil.copy(name, tmp_path)
+        await migrate(database.superuser_url, tmp_path)
+        connection = await asyncpg.connect(database.superuser_url)
+        await connection.execute(done_before)
+        await migrate(database.superuser_url, MIGRATIONS)
+        found.append(await connection.fetch(COLUMNS))
+        await connection.close()
+        await databases.drop(database)
+    assert found[0] == found[1]
+    assert "failing_names" in {row["column_name"] for row in found[0]}
 
 
 def assert_it_is_whole(subaccount: Subaccount, was: str) -> None:
