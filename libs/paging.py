@@ -73,15 +73,22 @@ class ChangeKey:
     number: int = 0
 
 
+def page_of(found: Sequence[ItemT], limit: int, token_after: Callable[[ItemT], str]) -> Page[ItemT]:
+    """Return so many of what was found, and how the list goes on if there is more."""
+    return Page(found[:limit], token_after(found[limit - 1]) if len(found) > limit else "")
+
+
 def page_of_changes(
     found: Sequence[ItemT], limit: int, key_of: Callable[[ItemT], ChangeKey]
 ) -> Page[ItemT]:
     """Return so many of the changes found, and how the list goes on if there are more."""
-    if len(found) <= limit:
-        return Page(found, "")
-    last = key_of(found[limit - 1])
-    assert last.time is not None
-    return Page(found[:limit], encode_page_token(time_to_key(last.time), last.number))
+
+    def token_after(change: ItemT) -> str:
+        key = key_of(change)
+        assert key.time is not None
+        return encode_page_token(time_to_key(key.time), key.number)
+
+    return page_of(found, limit, token_after)
 
 
 def decode_change_key(token: str) -> ChangeKey:

@@ -9,6 +9,7 @@ from libs.paging import (
     decode_page_token,
     encode_page_token,
     page_limit,
+    page_of,
     page_of_changes,
 )
 from services.campaign.domain.changes import (
@@ -64,9 +65,7 @@ class CampaignOperations:
         limit = page_limit(page_size)
         after = str(key[0]) if key else ""
         found = await self._database.run(_find, wanted, after, limit + 1)
-        more = len(found) > limit
-        token = encode_page_token(found[limit - 1].campaign_id) if more else ""
-        return Page(found[:limit], token)
+        return page_of(found, limit, lambda last: encode_page_token(last.campaign_id))
 
     async def list_changes(
         self, wanted: ChangeFilter, page_size: int, page_token: str

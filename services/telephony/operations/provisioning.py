@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from libs.database import Connection, Database
 from libs.errors import DomainError, ErrorReason, invalid_field
-from libs.paging import Page, decode_page_token, encode_page_token, page_limit
+from libs.paging import Page, decode_page_token, encode_page_token, page_limit, page_of
 from services.telephony.domain.commands import Reevaluate
 from services.telephony.domain.decision import blockers
 from services.telephony.domain.provisioning import (
@@ -72,10 +72,9 @@ class ProvisionOperations:
         after = (str(organization_id), str(reference_id))
         limit = page_limit(page_size)
         found = await self._database.run(provisions.list_provisions, which, after, limit + 1)
-        if len(found) <= limit:
-            return Page(found, "")
-        last = found[limit - 1]
-        return Page(found[:limit], encode_page_token(last.organization_id, last.reference_id))
+        return page_of(
+            found, limit, lambda last: encode_page_token(last.organization_id, last.reference_id)
+        )
 
     async def _have_made(self, wish: Wish) -> Provisioned:
         while True:

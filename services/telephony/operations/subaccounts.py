@@ -12,6 +12,7 @@ from libs.paging import (
     decode_page_token,
     encode_page_token,
     page_limit,
+    page_of,
     page_of_changes,
 )
 from services.telephony.domain.changes import (
@@ -84,10 +85,8 @@ class SubaccountOperations:
         key = decode_page_token(page_token, str)
         limit = page_limit(page_size)
         after = str(key[0]) if key else ""
-        standings = await self._database.run(subaccounts.list_standings, which, after, limit + 1)
-        page = standings[:limit]
-        more = len(standings) > limit
-        return Page(page, encode_page_token(page[-1].subaccount.account_sid) if more else "")
+        found = await self._database.run(subaccounts.list_standings, which, after, limit + 1)
+        return page_of(found, limit, lambda last: encode_page_token(last.subaccount.account_sid))
 
     async def list_changes(
         self, which: ChangeFilter, page_size: int, page_token: str

@@ -10,6 +10,7 @@ from libs.paging import (
     encode_page_token,
     key_to_time,
     page_limit,
+    page_of,
     time_to_key,
 )
 from services.wallet.domain.filters import EntryFilter
@@ -49,8 +50,7 @@ class Reports:
         key = decode_page_token(page_token, int)
         before = int(key[0]) if key else None
         entries = await self._reader.read(history.list_entries, wanted, before, limit + 1)
-        more = len(entries) > limit
-        return Page(entries[:limit], encode_page_token(entries[limit - 1].sequence) if more else "")
+        return page_of(entries, limit, lambda last: encode_page_token(last.sequence))
 
     async def _list_entries_of_all(
         self, wanted: EntryFilter, limit: int, page_token: str
@@ -60,13 +60,7 @@ class Reports:
         entries = await self._reader.read(
             history.list_entries_of_all, wanted, span, before, limit + 1
         )
-        if len(entries) <= limit:
-            return Page(entries, "")
-        last = entries[limit - 1]
-        token = encode_page_token(
-            time_to_key(last.create_time), last.organization_id, last.sequence
-        )
-        return Page(entries[:limit], token)
+        return page_of(entries, limit, _token_after)
 
     async def trial_balance(self, currency_code: str) -> TrialBalance:
         """Return what stands on each account in a currency."""
@@ -89,6 +83,10 @@ async def _find_entry_at(
     if row is None or row.wallet.currency_code is None:
         raise wallet_not_found(organization_id)
     return await history.find_entry_at(connection, organization_id, time)
+
+
+def _token_after(entry: Entry) -> str:
+    return encode_page_token(time_to_key(entry.create_time), entry.organization_id, entry.sequence)
 
 
 def _place_in(span: Span, page_token: str) -> Place:

@@ -8,6 +8,7 @@ from libs.paging import (
     encode_page_token,
     key_to_time,
     page_limit,
+    page_of,
     time_to_key,
 )
 from libs.workers import for_each_organization
@@ -56,10 +57,7 @@ class WalletOperations:
             wallets.list_wallets, wanted, str(key[0]) if key else "", limit + 1
         )
         found = [row.wallet for row in rows]
-        more = len(found) > limit
-        return Page(
-            found[:limit], encode_page_token(found[limit - 1].organization_id) if more else ""
-        )
+        return page_of(found, limit, lambda last: encode_page_token(last.organization_id))
 
     async def get_hold(self, organization_id: str, hold_reference_id: str) -> tuple[Hold, Wallet]:
         """Return a hold, and the wallet that it is in."""
@@ -84,9 +82,7 @@ class WalletOperations:
         if not found:
             return Page([], ""), None
         wallet = await self.get_wallet(organization_id)
-        last = found[:limit][-1]
-        token = encode_page_token(time_to_key(last.create_time), last.reference_id)
-        return Page(found[:limit], token if len(found) > limit else ""), wallet.currency_code
+        return page_of(found, limit, _token_after), wallet.currency_code
 
     async def reevaluate_due(self) -> bool:
         """Let time do what it does where it is due; answer whether there may be more.
@@ -101,3 +97,7 @@ class WalletOperations:
 
     async def _reevaluate(self, organization_id: str) -> None:
         await self._engine.execute(organization_id, Reevaluate())
+
+
+def _token_after(hold: Hold) -> str:
+    return encode_page_token(time_to_key(hold.create_time), hold.reference_id)

@@ -2,7 +2,7 @@
 
 from libs.database import Database
 from libs.errors import DomainError, ErrorReason
-from libs.paging import Page, page_limit
+from libs.paging import Page, page_limit, page_of
 from services.billing_gateway.domain.values import EventFilter, Place, Provider, WebhookEvent
 from services.billing_gateway.operations.queries.places import decode_place, encode_place
 from services.billing_gateway.storage import events
@@ -29,8 +29,7 @@ class EventQueries:
         limit = page_limit(page_size)
         before = decode_place(page_token)
         found = await self._database.run(events.list_events, wanted, before, limit + 1)
-        token = encode_place(place_of(found[limit - 1])) if len(found) > limit else ""
-        return Page(found[:limit], token)
+        return page_of(found, limit, lambda last: encode_place(place_of(last)))
 
 
 def place_of(event: WebhookEvent) -> Place:

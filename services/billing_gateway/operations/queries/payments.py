@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from libs.announcing.ports import Delivery
 from libs.database import Connection, Database
-from libs.paging import Page, page_limit
+from libs.paging import Page, page_limit, page_of
 from services.billing_gateway.domain.flows import object_of
 from services.billing_gateway.domain.values import (
     Component,
@@ -76,8 +76,8 @@ class PaymentQueries:
         self, connection: Connection, wanted: PaymentFilter, limit: int, before: Place
     ) -> Page[SeenPayment]:
         found = await payment_lists.list_payments(connection, wanted, before, limit + 1)
-        token = encode_place(found[limit - 1].place) if len(found) > limit else ""
-        return Page(await self._see(connection, found[:limit]), token)
+        page = page_of(found, limit, lambda last: encode_place(last.place))
+        return Page(await self._see(connection, page.items), page.next_page_token)
 
     async def _see(
         self, connection: Connection, found: Sequence[ListedPayment]

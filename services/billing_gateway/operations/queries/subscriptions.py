@@ -10,6 +10,7 @@ from libs.paging import (
     Page,
     decode_change_key,
     page_limit,
+    page_of,
     page_of_changes,
 )
 from services.billing_gateway.domain.standing import (
@@ -112,8 +113,8 @@ class SubscriptionQueries:
         found = await subscriptions.list_subscriptions(
             connection, wanted, before, limit + 1, slack=slack, now=now
         )
-        token = encode_place(_place_of(found[limit - 1])) if len(found) > limit else ""
-        return Page([see(each, slack, now) for each in found[:limit]], token)
+        page = page_of(found, limit, lambda last: encode_place(_place_of(last)))
+        return Page([see(each, slack, now) for each in page.items], page.next_page_token)
 
     async def list_changes(
         self, wanted: ChangeFilter, page_size: int, page_token: str
