@@ -3,13 +3,29 @@
 import re
 import sys
 from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Annotated, Literal, NoReturn, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from libs import strict_json
 from libs.announcing.ports import AnnouncerTiming
+from libs.rpc.credentials import (
+    CertificateFiles,
+    CertificatesUnusableError,
+    read_certificates,
+)
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
@@ -85,6 +101,15 @@ def _require_address(value: str) -> str:
     return value
 
 
+def is_loopback(address: str) -> bool:
+    """Tell whether only this machine reaches host:port."""
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 Address = Annotated[str, AfterValidator(_require_address)]
 NamedAddresses = Annotated[Mapping[str, Address], NoDecode, BeforeValidator(_split_addresses)]
 ApiBase = Annotated[str, Field(pattern=API_BASE)]
@@ -93,6 +118,7 @@ CommaSeparatedSecrets = Annotated[tuple[SecretStr, ...], NoDecode, CommaSeparate
 CommaSeparatedKeys = Annotated[CommaSeparatedSecrets, AfterValidator(_require_long)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(require_database_url)]
 EmptyIsNone = BeforeValidator(_none_if_empty)
+CertificateFile = Annotated[FilePath | None, EmptyIsNone, Field(validate_default=True)]
 FromJson = BeforeValidator(_parse_json)
 Seconds = Annotated[float, Field(gt=0, le=SECONDS_MAX, allow_inf_nan=False)]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -106,10 +132,51 @@ class ServiceSettings(BaseSettings):
     database_url: DatabaseUrl
     database_pool_size: int = Field(default=10, ge=1, le=200)
     listen_address: Address
+    # Nobody proves who they are, so that only this machine may call.
+    plaintext: bool = False
+    tls_certificate_file: CertificateFile = None
+    tls_key_file: CertificateFile = None
+    tls_authorities_file: CertificateFile = None
+    caller_calls_per_second_max: Annotated[float, Field(ge=1, le=1_000_000)] = 5_000.0
+    open_reflection: bool = Field(default=False, validation_alias="OPEN_REFLECTION")
     metrics_address: Address
     log_level: LogLevel = Field(default="INFO", validation_alias="LOG_LEVEL")
     stop_grace_seconds: Seconds = 10.0
     poll_interval_seconds: Seconds = 1.0
+
+    @field_validator("plaintext")
+    @classmethod
+    def _require_loopback(cls, plaintext: bool, info: ValidationInfo) -> bool:  # noqa: FBT001
+        if plaintext and not is_loopback(info.data.get("listen_address", "")):
+            raise ValueError("only where listening on 127.0.0.1, [::1] or localhost")
+        return plaintext
+
+    @field_validator("tls_certificate_file", "tls_key_file", "tls_authorities_file")
+    @classmethod
+    def _require_unless_plaintext(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if file is None and info.data.get("plaintext") is False:
+            raise ValueError("expected a file in PEM")
+        return file
+
+    @field_validator("tls_authorities_file")
+    @classmethod
+    def _require_usable(cls, authorities: Path | None, info: ValidationInfo) -> Path | None:
+        certificate, key = (info.data.get(f"tls_{each}_file") for each in ("certificate", "key"))
+        if certificate and key and authorities:
+            try:
+                read_certificates(CertificateFiles(certificate, key, authorities))
+            except CertificatesUnusableError as error:
+                raise ValueError(str(error)) from error
+        return authorities
+
+    @property
+    def certificate_files(self) -> CertificateFiles | None:
+        """Return what proves who this is and who calls; None where nobody proves anything."""
+        certificate, key = self.tls_certificate_file, self.tls_key_file
+        authorities = self.tls_authorities_file
+        if self.plaintext or not (certificate and key and authorities):
+            return None
+        return CertificateFiles(certificate, key, authorities)
 
 
 class AnnouncingSettings(ServiceSettings):

@@ -18,8 +18,8 @@ LOGGED_FIELDS: Final = (
     "account_sid",
 )
 
-# The call that this task answers: its method and its request.
-_call: ContextVar[tuple[str, Any] | None] = ContextVar("call", default=None)
+# The call that this task answers: its method, its request, and whoever is proven to call.
+_call: ContextVar[tuple[str, Any, object] | None] = ContextVar("call", default=None)
 
 
 def configure_logs(service: str, level: str) -> None:
@@ -62,9 +62,9 @@ def _route_standard_library(shared: list[Any], level: int) -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
 
 
-def enter_call(method: str, request: object) -> None:
-    """Let every line that this task logs from now on say which call it belongs to."""
-    _call.set((method, request))
+def enter_call(method: str, request: object, caller: object = None) -> None:
+    """Let every line that this task logs from now on say which call it belongs to, and whose."""
+    _call.set((method, request, caller))
 
 
 def _add_call(
@@ -73,8 +73,10 @@ def _add_call(
     # Only here is the request looked at: most calls log nothing.
     call = _call.get()
     if call is not None:
-        method, request = call
+        method, request, caller = call
         line.setdefault("method", method)
+        if caller is not None:
+            line.setdefault("caller", str(caller))
         for name in LOGGED_FIELDS:
             if hasattr(request, name):
                 line.setdefault(name, getattr(request, name)[:LOGGED_LENGTH_MAX])

@@ -14,15 +14,36 @@ from libs.database import Database
 from libs.http import HttpEndpoint
 from libs.logs import get_logger
 from libs.metrics import ServiceMetrics, metrics_application
+from libs.rpc.access import Access, OpenAccess, proven_access
 from libs.rpc.boundary import Boundary
+from libs.rpc.credentials import WatchedCertificates, server_credentials
+from libs.rpc.rates import CallRates
 from libs.rpc.reflection import add_reflection
 from libs.workers import PollingWorker, Worker
 
 HEALTH_INTERVAL_SECONDS = 1.0
-# What gRPC's clients take by default as well: 1000 debits with the longest texts fit in.
-MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 KEEPALIVE_MS = 30_000
-CLIENT_PING_INTERVAL_MIN_MS = 5_000
+SERVER_OPTIONS = (
+    # What gRPC's clients take by default as well: 1000 debits with the longest texts fit in.
+    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    # Nothing here reads metadata but for gRPC's own and a trace's.
+    ("grpc.max_metadata_size", 8 * 1024),
+    ("grpc.absolute_max_metadata_size", 16 * 1024),
+    # Of one connection: calls in flight, and streams that are watched.
+    ("grpc.max_concurrent_streams", 1_000),
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    # Whoever has connected once proves again, now and then, that it still may.
+    ("grpc.max_connection_age_ms", 30 * 60_000),
+    ("grpc.max_connection_age_grace_ms", 60_000),
+    ("grpc.max_connection_idle_ms", 5 * 60_000),
+    # A second process on the same port would silently take half of the calls.
+    ("grpc.so_reuseport", 0),
+    # Who watches may be silent for days: whether it is still there, it is asked.
+    ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+    ("grpc.http2.ping_timeout_ms", KEEPALIVE_MS),
+    # And it may ask the same, without being taken for a flood.
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+)
 NO_DETAILS: Mapping[str, Callable[[], bool]] = MappingProxyType({})
 
 
@@ -59,6 +80,7 @@ class Service:
         settings: ServiceSettings,
         database: Database,
         metrics: ServiceMetrics,
+        certificates: WatchedCertificates | None,
         *,
         rpc_services: Sequence[RpcService],
         workers: Sequence[Worker] = (),
@@ -75,6 +97,7 @@ class Service:
         self._settings = settings
         self._database = database
         self._metrics = metrics
+        self._certificates = certificates
         self._names = [each.name for each in rpc_services]
         self._endpoints = [
             HttpEndpoint(metrics_application(metrics), settings.metrics_address),
@@ -94,24 +117,28 @@ class Service:
         self.port = 0
 
     def _build_server(self, rpc_services: Sequence[RpcService]) -> grpc.aio.Server:
-        server = grpc.aio.server(
-            interceptors=[Boundary(self._metrics)],
-            options=[
-                ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
-                # A second process on the same port would silently take half of the calls.
-                ("grpc.so_reuseport", 0),
-                # Who watches may be silent for days: whether it is still there, it is asked.
-                ("grpc.keepalive_time_ms", KEEPALIVE_MS),
-                ("grpc.http2.ping_timeout_ms", KEEPALIVE_MS),
-                # And it may ask the same, without being taken for a flood.
-                ("grpc.http2.min_ping_interval_without_data_ms", CLIENT_PING_INTERVAL_MIN_MS),
-            ],
-        )
+        boundary = Boundary(self._metrics, self._access())
+        server = grpc.aio.server(interceptors=[boundary], options=SERVER_OPTIONS)
         for each in rpc_services:
             each.add_to_server(each.servicer, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         add_reflection(server, [*self._names, health.SERVICE_NAME])
         return server
+
+    def _access(self) -> Access:
+        if self._certificates is None:
+            return OpenAccess()
+        return proven_access(
+            self._names,
+            CallRates(self._settings.caller_calls_per_second_max),
+            open_reflection=self._settings.open_reflection,
+        )
+
+    def _listen(self) -> int:
+        address = self._settings.listen_address
+        if self._certificates is None:
+            return self._server.add_insecure_port(address)
+        return self._server.add_secure_port(address, server_credentials(self._certificates))
 
     async def start(self) -> None:
         """Open the doors and start the workers. The database need not be there yet.
@@ -121,7 +148,7 @@ class Service:
         for guard in self._guards:
             await guard()
         await self._report_health()
-        self.port = self._server.add_insecure_port(self._settings.listen_address)
+        self.port = self._listen()
         await self._server.start()
         for endpoint in self._endpoints:
             await endpoint.start()

@@ -1,7 +1,7 @@
-"""Stands between the wire and every servicer: rules, log context, metrics and errors."""
+"""Stands between the wire and every servicer: access, rules, log context, metrics and errors."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from datetime import timedelta
 from time import perf_counter
@@ -23,7 +23,9 @@ from libs.errors import (
 )
 from libs.logs import enter_call, get_logger
 from libs.metrics import ServiceMetrics
-from libs.rpc.rules import check_request
+from libs.rpc.access import Access
+from libs.rpc.reflection import REFLECTION_METHODS
+from libs.rpc.rules import check_request, write_caller
 
 ERROR_DOMAIN: Final = "tollgate"
 
@@ -51,6 +53,8 @@ CODES: Final = {
     ErrorReason.PROVIDER_UNAVAILABLE: code_pb2.UNAVAILABLE,
     ErrorReason.SERVICE_UNAVAILABLE: code_pb2.UNAVAILABLE,
     ErrorReason.OVERLOADED: code_pb2.RESOURCE_EXHAUSTED,
+    ErrorReason.UNAUTHENTICATED: code_pb2.UNAUTHENTICATED,
+    ErrorReason.PERMISSION_DENIED: code_pb2.PERMISSION_DENIED,
 }
 
 Behavior = Callable[[Any, Any], Awaitable[Any]]
@@ -60,8 +64,9 @@ StreamingBehavior = Callable[[Any, Any], AsyncGenerator[Any, None]]
 class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[misc,type-arg,unused-ignore]
     """The one interceptor of every service."""
 
-    def __init__(self, metrics: ServiceMetrics) -> None:
+    def __init__(self, metrics: ServiceMetrics, access: Access) -> None:
         self._metrics = metrics
+        self._access = access
         self._handlers: dict[str, Any] = {}
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
@@ -69,32 +74,39 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[misc,type-arg,unused
         method: str = handler_call_details.method
         if method not in self._handlers:
             handler = await continuation(handler_call_details)
-            if handler is None or handler.request_streaming or not method.startswith("/tollgate."):
-                return handler
+            if handler is None:
+                return None
             self._handlers[method] = self._guard_handler(method, handler)
         return self._handlers[method]
 
     def _guard_handler(self, method: str, handler: Any) -> Any:
-        name = method.rpartition("/")[2]
+        if method in REFLECTION_METHODS:
+            return self._guard_reflection(method, handler)
+        if not method.startswith("/tollgate."):
+            # Health is everybody's.
+            return handler
         decode, encode = handler.request_deserializer, handler.response_serializer
         # Requests are decoded within the guard, so that what cannot be decoded is answered as well.
         if handler.response_streaming:
-            guarded = self._guard(name, decode, _write_all(handler.unary_stream))
+            guarded = self._guard(method, decode, _write_all(handler.unary_stream))
             return grpc.unary_stream_rpc_method_handler(guarded, response_serializer=encode)
-        guarded = self._guard(name, decode, handler.unary_unary)
+        guarded = self._guard(method, decode, handler.unary_unary)
         return grpc.unary_unary_rpc_method_handler(guarded, response_serializer=encode)
 
-    def _guard(
-        self, method: str, decode: Callable[[bytes], Message], behavior: Behavior
-    ) -> Behavior:
+    def _guard(self, path: str, decode: Callable[[bytes], Message], behavior: Behavior) -> Behavior:
+        method = path.rpartition("/")[2]
+        admit = self._access.admit
         observe_seconds = self._metrics.rpc_seconds.labels(method).observe
         count_success = self._metrics.rpcs.labels(method, "OK").inc
 
         async def guarded(body: bytes, context: Any) -> Any:
             started = perf_counter()
             try:
+                caller = admit(path, context)
                 request = _decode(decode, body)
-                enter_call(method, request)
+                enter_call(method, request, caller)
+                if caller is not None:
+                    write_caller(request, caller.subject)
                 check_request(request)
                 response = await behavior(request, context)
                 count_success()
@@ -106,6 +118,20 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[misc,type-arg,unused
                 observe_seconds(perf_counter() - started)
 
         return guarded
+
+    def _guard_reflection(self, path: str, handler: Any) -> Any:
+        async def guarded(requests: Any, context: Any) -> AsyncIterator[Any]:
+            try:
+                self._access.admit(path, context)
+            except DomainError as error:
+                refusal = self._refuse(path.rpartition("/")[2], error)
+                await context.abort_with_status(rpc_status.to_status(refusal))
+            async for response in handler.stream_stream(requests, context):
+                yield response
+
+        return grpc.stream_stream_rpc_method_handler(
+            guarded, handler.request_deserializer, handler.response_serializer
+        )
 
     def _refuse(self, method: str, error: Exception) -> status_pb2.Status:
         if isinstance(error, DomainError):

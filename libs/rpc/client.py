@@ -9,21 +9,16 @@ from grpc_status import rpc_status
 from libs.errors import DomainError, ErrorReason
 from libs.logs import get_logger
 
+# Not that nothing was done (OVERLOADED), since here, before this call, something may have been; and
+# not that we may not call, which is no fault of our caller's.
+TOLD_ON: Final = frozenset(ErrorReason) - {
+    ErrorReason.OVERLOADED,
+    ErrorReason.UNAUTHENTICATED,
+    ErrorReason.PERMISSION_DENIED,
+}
+
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
-
-CHANNEL_OPTIONS: Final = (
-    # gRPC would wait up to two minutes before it looks again for a service that was restarted.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-    ("grpc.keepalive_time_ms", 30_000),
-)
-
-
-def open_channel(address: str) -> grpc.aio.Channel:
-    """Return a channel that connects when it is first used, and again whenever it must."""
-    return grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
 
 
 async def call(
@@ -41,8 +36,7 @@ async def call(
 
 def _to_domain_error(service: str, error: grpc.aio.AioRpcError) -> DomainError:
     info = _error_info(error)
-    # OVERLOADED promises that nothing was done; here, before this call, something may have been.
-    if info is not None and info.reason in set(ErrorReason) - {ErrorReason.OVERLOADED}:
+    if info is not None and info.reason in TOLD_ON:
         return DomainError(ErrorReason(info.reason), error.details() or "", **info.metadata)
     get_logger().warning(
         "service_did_not_answer", called=service, code=error.code().name, error=error.details()

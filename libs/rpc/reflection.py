@@ -7,6 +7,10 @@ from grpc_reflection.v1alpha import reflection
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 
 V1_SERVICE_NAME = "grpc.reflection.v1.ServerReflection"
+METHOD_NAME = "ServerReflectionInfo"
+REFLECTION_METHODS = tuple(
+    f"/{service}/{METHOD_NAME}" for service in (V1_SERVICE_NAME, reflection.SERVICE_NAME)
+)
 
 
 def add_reflection(server: grpc.aio.Server, service_names: list[str]) -> None:
@@ -20,5 +24,5 @@ def add_reflection(server: grpc.aio.Server, service_names: list[str]) -> None:
         response_serializer=ServerReflectionResponse.SerializeToString,
     )
     server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler(V1_SERVICE_NAME, {"ServerReflectionInfo": handler}),)
+        (grpc.method_handlers_generic_handler(V1_SERVICE_NAME, {METHOD_NAME: handler}),)
     )

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.currencies import ISO_4217
-from libs.errors import FieldViolation, InvalidArgumentError
+from libs.errors import FieldViolation, InvalidArgumentError, invalid_field
 from libs.ids import ID
 from tollgate.options.v1 import rules_pb2
 
@@ -70,6 +70,23 @@ def check_request(request: Message) -> None:
     ]
     if violations:
         raise InvalidArgumentError(violations)
+
+
+def write_caller(request: Message, subject: str) -> None:
+    """Write who calls into the fields for it. Raises InvalidArgumentError if they say another."""
+    for name in _caller_fields(request.DESCRIPTOR):
+        if getattr(request, name) not in ("", subject):
+            raise invalid_field(name, f"must be empty or who is proven to call, {subject}")
+        setattr(request, name, subject)
+
+
+@cache
+def _caller_fields(message_type: Descriptor) -> tuple[str, ...]:
+    return tuple(
+        each.name
+        for each in message_type.fields
+        if each.GetOptions().Extensions[rules_pb2.rules].caller
+    )
 
 
 def refusals_of(requests: Sequence[Message]) -> dict[int, InvalidArgumentError]:

@@ -13,7 +13,8 @@ from libs.database import Database
 from libs.http import HttpEndpoint
 from libs.levels import SubscriptionLevel
 from libs.metrics import ServiceMetrics
-from libs.rpc.client import open_channel
+from libs.rpc.channel import open_renewed_channel
+from libs.rpc.credentials import watch_certificates
 from libs.service import Service
 from services.billing_gateway.clients import SubscriptionObserverClient, WalletClient
 from services.billing_gateway.config import BillingGatewaySettings, reveal
@@ -91,9 +92,11 @@ async def assemble(
     database = await Database.connect(
         settings.database_url, settings.database_pool_size, "billing_gateway", PLANNING
     )
-    wallet_channel = open_channel(settings.wallet_address)
+    tls = watch_certificates(settings.certificate_files)
+    wallet_channel = open_renewed_channel(settings.wallet_address, tls)
     observers = {
-        name: open_channel(address) for name, address in settings.subscription_observers.items()
+        name: open_renewed_channel(address, tls)
+        for name, address in settings.subscription_observers.items()
     }
     wallet = WalletClient(wallet_channel)
     levels = _build_levels(settings, database, metrics, wallet, observers)
@@ -141,6 +144,7 @@ async def assemble(
         settings,
         database,
         metrics,
+        tls,
         rpc_services=[billing_gateway_service(parts)],
         workers=[
             levels.subscription_announcer,

@@ -6,6 +6,7 @@ from libs.database import Database
 from libs.listening import Listener
 from libs.metrics import ServiceMetrics
 from libs.observing import subscription_observer, wallet_observer
+from libs.rpc.credentials import watch_certificates
 from libs.service import Service
 from services.campaign.config import CampaignSettings
 from services.campaign.operations.campaigns import CampaignOperations
@@ -45,6 +46,7 @@ async def build(settings: CampaignSettings) -> Service:
         settings,
         database,
         metrics,
+        watch_certificates(settings.certificate_files),
         rpc_services=[
             campaign_service(parts),
             subscription_observer(parts.organizations),

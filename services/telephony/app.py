@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 from libs.database import Database
 from libs.metrics import ServiceMetrics
 from libs.observing import subscription_observer, wallet_observer
+from libs.rpc.credentials import watch_certificates
 from libs.service import Service
 from services.telephony.config import TelephonySettings
 from services.telephony.operations.aftermath import Ending
@@ -76,6 +77,7 @@ async def build(settings: TelephonySettings) -> Service:
         settings,
         database,
         metrics,
+        watch_certificates(settings.certificate_files),
         rpc_services=[
             telephony_service(
                 organizations,

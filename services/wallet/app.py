@@ -8,7 +8,8 @@ from libs.database import Database
 from libs.levels import WalletLevel
 from libs.metrics import ServiceMetrics
 from libs.observing import subscription_observer
-from libs.rpc.client import open_channel
+from libs.rpc.channel import open_renewed_channel
+from libs.rpc.credentials import watch_certificates
 from libs.service import Service
 from services.wallet.clients import WalletObserverClient
 from services.wallet.config import WalletSettings
@@ -58,7 +59,10 @@ async def build(settings: WalletSettings) -> Service:
     """Return the service, not started."""
     database = await Database.connect(settings.database_url, settings.database_pool_size, "wallet")
     metrics = ServiceMetrics()
-    channels = {name: open_channel(address) for name, address in settings.observers.items()}
+    tls = watch_certificates(settings.certificate_files)
+    channels = {
+        name: open_renewed_channel(address, tls) for name, address in settings.observers.items()
+    }
     announcer = Announcer[WalletLevel](
         level="wallet",
         database=database,
@@ -100,6 +104,7 @@ async def build(settings: WalletSettings) -> Service:
         settings,
         database,
         metrics,
+        tls,
         rpc_services=[wallet_service(parts), subscription_observer(wallets)],
         workers=build_workers(
             wallets,

@@ -28,7 +28,7 @@ from tollgate.billing_gateway.v1 import subscription_pb2 as tollgate_dot_billing
 from tollgate.options.v1 import rules_pb2 as tollgate_dot_options_dot_v1_dot_rules__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\nGtollgate/billing_gateway/v1/billing_gateway_service_subscriptions.proto\x12\x1btollgate.billing_gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a*tollgate/billing_gateway/v1/provider.proto\x1a.tollgate/billing_gateway/v1/subscription.proto\x1a\x1ftollgate/options/v1/rules.proto\"\xf6\x01\n\x19\x43reateSubscriptionRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12?\n\x08provider\x18\x02 \x01(\x0e\x32%.tollgate.billing_gateway.v1.ProviderB\x06\x8a\xb5\x18\x02\x08\x01\x12\x19\n\x07plan_id\x18\x03 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x1e\n\x0creference_id\x18\x04 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x1c\n\nreturn_url\x18\x05 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x04\x12\x1c\n\ncancel_url\x18\x06 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x04\"\x85\x01\n\x1a\x43reateSubscriptionResponse\x12?\n\x0csubscription\x18\x01 \x01(\x0b\x32).tollgate.billing_gateway.v1.Subscription\x12\x14\n\x0c\x61pproval_url\x18\x02 \x01(\t\x12\x10\n\x08replayed\x18\x03 \x01(\x08\"\x9c\x01\n\x19\x43\x61ncelSubscriptionRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12(\n\x18provider_subscription_id\x18\x02 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x15\n\rat_period_end\x18\x03 \x01(\x08\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\"]\n\x1a\x43\x61ncelSubscriptionResponse\x12?\n\x0csubscription\x18\x01 \x01(\x0b\x32).tollgate.billing_gateway.v1.Subscription\"\x89\x01\n\x1dReactivateSubscriptionRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12(\n\x18provider_subscription_id\x18\x02 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x0c\n\x04note\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\"a\n\x1eReactivateSubscriptionResponse\x12?\n\x0csubscription\x18\x01 \x01(\x0b\x32).tollgate.billing_gateway.v1.Subscription\"f\n\x17SyncSubscriptionRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12(\n\x18provider_subscription_id\x18\x02 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\"\\\n\x18SyncSubscriptionResponse\x12@\n\rsubscriptions\x18\x01 \x03(\x0b\x32).tollgate.billing_gateway.v1.Subscription\"\x93\x02\n\x18ListSubscriptionsRequest\x12\x1f\n\x0forganization_id\x18\x01 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x37\n\x08provider\x18\x02 \x01(\x0e\x32%.tollgate.billing_gateway.v1.Provider\x12=\n\x05state\x18\x03 \x01(\x0e\x32..tollgate.billing_gateway.v1.SubscriptionState\x12\x1a\n\rgood_standing\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12\x1c\n\tpage_size\x18\x05 \x01(\x05\x42\t\x8a\xb5\x18\x05\x18\x00 \xf4\x03\x12\x12\n\npage_token\x18\x06 \x01(\tB\x10\n\x0e_good_standing\"v\n\x19ListSubscriptionsResponse\x12@\n\rsubscriptions\x18\x01 \x03(\x0b\x32).tollgate.billing_gateway.v1.Subscription\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x96\x01\n\x11GrantGraceRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x31\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\x8a\xb5\x18\x02\x08\x01\x12\x14\n\x04note\x18\x03 \x01(\tB\x06\x8a\xb5\x18\x02\x08\x01\x12\x15\n\x05\x61\x63tor\x18\x04 \x01(\tB\x06\x8a\xb5\x18\x02\x08\x01\"S\n\x12GrantGraceResponse\x12=\n\x05level\x18\x01 \x01(\x0b\x32..tollgate.billing_gateway.v1.OrganizationLevel\"\xd1\x01\n\x1eListSubscriptionChangesRequest\x12\x1f\n\x0forganization_id\x18\x01 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\tpage_size\x18\x04 \x01(\x05\x42\t\x8a\xb5\x18\x05\x18\x00 \xf4\x03\x12\x12\n\npage_token\x18\x05 \x01(\t\"|\n\x1fListSubscriptionChangesResponse\x12@\n\x07\x63hanges\x18\x01 \x03(\x0b\x32/.tollgate.billing_gateway.v1.SubscriptionChange\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\nGtollgate/billing_gateway/v1/billing_gateway_service_subscriptions.proto\x12\x1btollgate.billing_gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a*tollgate/billing_gateway/v1/provider.proto\x1a.tollgate/billing_gateway/v1/subscription.proto\x1a\x1ftollgate/options/v1/rules.proto\"\xf6\x01\n\x19\x43reateSubscriptionRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12?\n\x08provider\x18\x02 \x01(\x0e\x32%.tollgate.billing_gateway.v1.ProviderB\x06\x8a\xb5\x18\x02\x08\x01\x12\x19\n\x07plan_id\x18\x03 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x1e\n\x0creference_id\x18\x04 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x1c\n\nreturn_url\x18\x05 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x04\x12\x1c\n\ncancel_url\x18\x06 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x04\"\x85\x01\n\x1a\x43reateSubscriptionResponse\x12?\n\x0csubscription\x18\x01 \x01(\x0b\x32).tollgate.billing_gateway.v1.Subscription\x12\x14\n\x0c\x61pproval_url\x18\x02 \x01(\t\x12\x10\n\x08replayed\x18\x03 \x01(\x08\"\xa4\x01\n\x19\x43\x61ncelSubscriptionRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12(\n\x18provider_subscription_id\x18\x02 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x15\n\rat_period_end\x18\x03 \x01(\x08\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\x15\n\x05\x61\x63tor\x18\x05 \x01(\tB\x06\x8a\xb5\x18\x02@\x01\"]\n\x1a\x43\x61ncelSubscriptionResponse\x12?\n\x0csubscription\x18\x01 \x01(\x0b\x32).tollgate.billing_gateway.v1.Subscription\"\x91\x01\n\x1dReactivateSubscriptionRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12(\n\x18provider_subscription_id\x18\x02 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x0c\n\x04note\x18\x03 \x01(\t\x12\x15\n\x05\x61\x63tor\x18\x04 \x01(\tB\x06\x8a\xb5\x18\x02@\x01\"a\n\x1eReactivateSubscriptionResponse\x12?\n\x0csubscription\x18\x01 \x01(\x0b\x32).tollgate.billing_gateway.v1.Subscription\"f\n\x17SyncSubscriptionRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12(\n\x18provider_subscription_id\x18\x02 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\"\\\n\x18SyncSubscriptionResponse\x12@\n\rsubscriptions\x18\x01 \x03(\x0b\x32).tollgate.billing_gateway.v1.Subscription\"\x93\x02\n\x18ListSubscriptionsRequest\x12\x1f\n\x0forganization_id\x18\x01 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x37\n\x08provider\x18\x02 \x01(\x0e\x32%.tollgate.billing_gateway.v1.Provider\x12=\n\x05state\x18\x03 \x01(\x0e\x32..tollgate.billing_gateway.v1.SubscriptionState\x12\x1a\n\rgood_standing\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12\x1c\n\tpage_size\x18\x05 \x01(\x05\x42\t\x8a\xb5\x18\x05\x18\x00 \xf4\x03\x12\x12\n\npage_token\x18\x06 \x01(\tB\x10\n\x0e_good_standing\"v\n\x19ListSubscriptionsResponse\x12@\n\rsubscriptions\x18\x01 \x03(\x0b\x32).tollgate.billing_gateway.v1.Subscription\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x98\x01\n\x11GrantGraceRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x31\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\x8a\xb5\x18\x02\x08\x01\x12\x14\n\x04note\x18\x03 \x01(\tB\x06\x8a\xb5\x18\x02\x08\x01\x12\x17\n\x05\x61\x63tor\x18\x04 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01@\x01\"S\n\x12GrantGraceResponse\x12=\n\x05level\x18\x01 \x01(\x0b\x32..tollgate.billing_gateway.v1.OrganizationLevel\"\xd1\x01\n\x1eListSubscriptionChangesRequest\x12\x1f\n\x0forganization_id\x18\x01 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\tpage_size\x18\x04 \x01(\x05\x42\t\x8a\xb5\x18\x05\x18\x00 \xf4\x03\x12\x12\n\npage_token\x18\x05 \x01(\t\"|\n\x1fListSubscriptionChangesResponse\x12@\n\x07\x63hanges\x18\x01 \x03(\x0b\x32/.tollgate.billing_gateway.v1.SubscriptionChange\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,10 +51,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANCELSUBSCRIPTIONREQUEST'].fields_by_name['organization_id']._serialized_options = b'\212\265\030\004\010\001\020\001'
   _globals['_CANCELSUBSCRIPTIONREQUEST'].fields_by_name['provider_subscription_id']._loaded_options = None
   _globals['_CANCELSUBSCRIPTIONREQUEST'].fields_by_name['provider_subscription_id']._serialized_options = b'\212\265\030\002\020\001'
+  _globals['_CANCELSUBSCRIPTIONREQUEST'].fields_by_name['actor']._loaded_options = None
+  _globals['_CANCELSUBSCRIPTIONREQUEST'].fields_by_name['actor']._serialized_options = b'\212\265\030\002@\001'
   _globals['_REACTIVATESUBSCRIPTIONREQUEST'].fields_by_name['organization_id']._loaded_options = None
   _globals['_REACTIVATESUBSCRIPTIONREQUEST'].fields_by_name['organization_id']._serialized_options = b'\212\265\030\004\010\001\020\001'
   _globals['_REACTIVATESUBSCRIPTIONREQUEST'].fields_by_name['provider_subscription_id']._loaded_options = None
   _globals['_REACTIVATESUBSCRIPTIONREQUEST'].fields_by_name['provider_subscription_id']._serialized_options = b'\212\265\030\002\020\001'
+  _globals['_REACTIVATESUBSCRIPTIONREQUEST'].fields_by_name['actor']._loaded_options = None
+  _globals['_REACTIVATESUBSCRIPTIONREQUEST'].fields_by_name['actor']._serialized_options = b'\212\265\030\002@\001'
   _globals['_SYNCSUBSCRIPTIONREQUEST'].fields_by_name['organization_id']._loaded_options = None
   _globals['_SYNCSUBSCRIPTIONREQUEST'].fields_by_name['organization_id']._serialized_options = b'\212\265\030\004\010\001\020\001'
   _globals['_SYNCSUBSCRIPTIONREQUEST'].fields_by_name['provider_subscription_id']._loaded_options = None
@@ -70,7 +74,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GRANTGRACEREQUEST'].fields_by_name['note']._loaded_options = None
   _globals['_GRANTGRACEREQUEST'].fields_by_name['note']._serialized_options = b'\212\265\030\002\010\001'
   _globals['_GRANTGRACEREQUEST'].fields_by_name['actor']._loaded_options = None
-  _globals['_GRANTGRACEREQUEST'].fields_by_name['actor']._serialized_options = b'\212\265\030\002\010\001'
+  _globals['_GRANTGRACEREQUEST'].fields_by_name['actor']._serialized_options = b'\212\265\030\004\010\001@\001'
   _globals['_LISTSUBSCRIPTIONCHANGESREQUEST'].fields_by_name['organization_id']._loaded_options = None
   _globals['_LISTSUBSCRIPTIONCHANGESREQUEST'].fields_by_name['organization_id']._serialized_options = b'\212\265\030\002\020\001'
   _globals['_LISTSUBSCRIPTIONCHANGESREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -80,27 +84,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATESUBSCRIPTIONRESPONSE']._serialized_start=512
   _globals['_CREATESUBSCRIPTIONRESPONSE']._serialized_end=645
   _globals['_CANCELSUBSCRIPTIONREQUEST']._serialized_start=648
-  _globals['_CANCELSUBSCRIPTIONREQUEST']._serialized_end=804
-  _globals['_CANCELSUBSCRIPTIONRESPONSE']._serialized_start=806
-  _globals['_CANCELSUBSCRIPTIONRESPONSE']._serialized_end=899
-  _globals['_REACTIVATESUBSCRIPTIONREQUEST']._serialized_start=902
-  _globals['_REACTIVATESUBSCRIPTIONREQUEST']._serialized_end=1039
-  _globals['_REACTIVATESUBSCRIPTIONRESPONSE']._serialized_start=1041
-  _globals['_REACTIVATESUBSCRIPTIONRESPONSE']._serialized_end=1138
-  _globals['_SYNCSUBSCRIPTIONREQUEST']._serialized_start=1140
-  _globals['_SYNCSUBSCRIPTIONREQUEST']._serialized_end=1242
-  _globals['_SYNCSUBSCRIPTIONRESPONSE']._serialized_start=1244
-  _globals['_SYNCSUBSCRIPTIONRESPONSE']._serialized_end=1336
-  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_start=1339
-  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_end=1614
-  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_start=1616
-  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_end=1734
-  _globals['_GRANTGRACEREQUEST']._serialized_start=1737
-  _globals['_GRANTGRACEREQUEST']._serialized_end=1887
-  _globals['_GRANTGRACERESPONSE']._serialized_start=1889
-  _globals['_GRANTGRACERESPONSE']._serialized_end=1972
-  _globals['_LISTSUBSCRIPTIONCHANGESREQUEST']._serialized_start=1975
-  _globals['_LISTSUBSCRIPTIONCHANGESREQUEST']._serialized_end=2184
-  _globals['_LISTSUBSCRIPTIONCHANGESRESPONSE']._serialized_start=2186
-  _globals['_LISTSUBSCRIPTIONCHANGESRESPONSE']._serialized_end=2310
+  _globals['_CANCELSUBSCRIPTIONREQUEST']._serialized_end=812
+  _globals['_CANCELSUBSCRIPTIONRESPONSE']._serialized_start=814
+  _globals['_CANCELSUBSCRIPTIONRESPONSE']._serialized_end=907
+  _globals['_REACTIVATESUBSCRIPTIONREQUEST']._serialized_start=910
+  _globals['_REACTIVATESUBSCRIPTIONREQUEST']._serialized_end=1055
+  _globals['_REACTIVATESUBSCRIPTIONRESPONSE']._serialized_start=1057
+  _globals['_REACTIVATESUBSCRIPTIONRESPONSE']._serialized_end=1154
+  _globals['_SYNCSUBSCRIPTIONREQUEST']._serialized_start=1156
+  _globals['_SYNCSUBSCRIPTIONREQUEST']._serialized_end=1258
+  _globals['_SYNCSUBSCRIPTIONRESPONSE']._serialized_start=1260
+  _globals['_SYNCSUBSCRIPTIONRESPONSE']._serialized_end=1352
+  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_start=1355
+  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_end=1630
+  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_start=1632
+  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_end=1750
+  _globals['_GRANTGRACEREQUEST']._serialized_start=1753
+  _globals['_GRANTGRACEREQUEST']._serialized_end=1905
+  _globals['_GRANTGRACERESPONSE']._serialized_start=1907
+  _globals['_GRANTGRACERESPONSE']._serialized_end=1990
+  _globals['_LISTSUBSCRIPTIONCHANGESREQUEST']._serialized_start=1993
+  _globals['_LISTSUBSCRIPTIONCHANGESREQUEST']._serialized_end=2202
+  _globals['_LISTSUBSCRIPTIONCHANGESRESPONSE']._serialized_start=2204
+  _globals['_LISTSUBSCRIPTIONCHANGESRESPONSE']._serialized_end=2328
 # @@protoc_insertion_point(module_scope)

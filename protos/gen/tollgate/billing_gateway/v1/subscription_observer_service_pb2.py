@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from tollgate.billing_gateway.v1 import subscription_pb2 as tollgate_dot_billing__gateway_dot_v1_dot_subscription__pb2
+from tollgate.options.v1 import access_pb2 as tollgate_dot_options_dot_v1_dot_access__pb2
 from tollgate.options.v1 import rules_pb2 as tollgate_dot_options_dot_v1_dot_rules__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n?tollgate/billing_gateway/v1/subscription_observer_service.proto\x12\x1btollgate.billing_gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a.tollgate/billing_gateway/v1/subscription.proto\x1a\x1ftollgate/options/v1/rules.proto\"\xf0\x01\n\x19ReportSubscriptionRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\"\n\x08revision\x18\x02 \x01(\x03\x42\x10\x8a\xb5\x18\x0c\x18\x01 \x80\x80\x80\x80\x80\x80\x80\x80@\x12\x45\n\x05state\x18\x03 \x01(\x0e\x32..tollgate.billing_gateway.v1.SubscriptionStateB\x06\x8a\xb5\x18\x02\x08\x01\x12\x15\n\rgood_standing\x18\x04 \x01(\x08\x12.\n\ngood_until\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"5\n\x1aReportSubscriptionResponse\x12\x17\n\x0fstored_revision\x18\x01 \x01(\x03\x32\xa5\x01\n\x1bSubscriptionObserverService\x12\x85\x01\n\x12ReportSubscription\x12\x36.tollgate.billing_gateway.v1.ReportSubscriptionRequest\x1a\x37.tollgate.billing_gateway.v1.ReportSubscriptionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n?tollgate/billing_gateway/v1/subscription_observer_service.proto\x12\x1btollgate.billing_gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a.tollgate/billing_gateway/v1/subscription.proto\x1a tollgate/options/v1/access.proto\x1a\x1ftollgate/options/v1/rules.proto\"\xf0\x01\n\x19ReportSubscriptionRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\"\n\x08revision\x18\x02 \x01(\x03\x42\x10\x8a\xb5\x18\x0c\x18\x01 \x80\x80\x80\x80\x80\x80\x80\x80@\x12\x45\n\x05state\x18\x03 \x01(\x0e\x32..tollgate.billing_gateway.v1.SubscriptionStateB\x06\x8a\xb5\x18\x02\x08\x01\x12\x15\n\rgood_standing\x18\x04 \x01(\x08\x12.\n\ngood_until\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"5\n\x1aReportSubscriptionResponse\x12\x17\n\x0fstored_revision\x18\x01 \x01(\x03\x32\xac\x01\n\x1bSubscriptionObserverService\x12\x8c\x01\n\x12ReportSubscription\x12\x36.tollgate.billing_gateway.v1.ReportSubscriptionRequest\x1a\x37.tollgate.billing_gateway.v1.ReportSubscriptionResponse\"\x05\x92\xb5\x18\x01\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,10 +41,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPORTSUBSCRIPTIONREQUEST'].fields_by_name['revision']._serialized_options = b'\212\265\030\014\030\001 \200\200\200\200\200\200\200\200@'
   _globals['_REPORTSUBSCRIPTIONREQUEST'].fields_by_name['state']._loaded_options = None
   _globals['_REPORTSUBSCRIPTIONREQUEST'].fields_by_name['state']._serialized_options = b'\212\265\030\002\010\001'
-  _globals['_REPORTSUBSCRIPTIONREQUEST']._serialized_start=211
-  _globals['_REPORTSUBSCRIPTIONREQUEST']._serialized_end=451
-  _globals['_REPORTSUBSCRIPTIONRESPONSE']._serialized_start=453
-  _globals['_REPORTSUBSCRIPTIONRESPONSE']._serialized_end=506
-  _globals['_SUBSCRIPTIONOBSERVERSERVICE']._serialized_start=509
-  _globals['_SUBSCRIPTIONOBSERVERSERVICE']._serialized_end=674
+  _globals['_SUBSCRIPTIONOBSERVERSERVICE'].methods_by_name['ReportSubscription']._loaded_options = None
+  _globals['_SUBSCRIPTIONOBSERVERSERVICE'].methods_by_name['ReportSubscription']._serialized_options = b'\222\265\030\001\010'
+  _globals['_REPORTSUBSCRIPTIONREQUEST']._serialized_start=245
+  _globals['_REPORTSUBSCRIPTIONREQUEST']._serialized_end=485
+  _globals['_REPORTSUBSCRIPTIONRESPONSE']._serialized_start=487
+  _globals['_REPORTSUBSCRIPTIONRESPONSE']._serialized_end=540
+  _globals['_SUBSCRIPTIONOBSERVERSERVICE']._serialized_start=543
+  _globals['_SUBSCRIPTIONOBSERVERSERVICE']._serialized_end=715
 # @@protoc_insertion_point(module_scope)

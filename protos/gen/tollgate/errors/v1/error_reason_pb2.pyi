@@ -132,6 +132,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     done. google.rpc.RetryInfo says after how long to try again, with the same reference.
     Example: {"reason": "OVERLOADED", "domain": "tollgate"}
     """
+    ERROR_REASON_UNAUTHENTICATED: _ErrorReason.ValueType  # 24
+    """ERROR_REASON_UNAUTHENTICATED (UNAUTHENTICATED): the certificate of the connection names nobody whom
+    Tollgate knows: its one URI must be `spiffe://tollgate/<role>/<subject>`.
+    Example: {"reason": "UNAUTHENTICATED", "domain": "tollgate"}
+    """
+    ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 25
+    """ERROR_REASON_PERMISSION_DENIED (PERMISSION_DENIED): the caller has proven a role that may not call this.
+    Example: {"reason": "PERMISSION_DENIED", "domain": "tollgate",
+              "metadata": {"role": "sender", "allowed": "operator"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason lists the reasons. Clients decide on the reason, never on the message."""
@@ -243,5 +253,15 @@ ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 22
 """ERROR_REASON_OVERLOADED (RESOURCE_EXHAUSTED): too much is waiting already; refused before anything was
 done. google.rpc.RetryInfo says after how long to try again, with the same reference.
 Example: {"reason": "OVERLOADED", "domain": "tollgate"}
+"""
+ERROR_REASON_UNAUTHENTICATED: ErrorReason.ValueType  # 24
+"""ERROR_REASON_UNAUTHENTICATED (UNAUTHENTICATED): the certificate of the connection names nobody whom
+Tollgate knows: its one URI must be `spiffe://tollgate/<role>/<subject>`.
+Example: {"reason": "UNAUTHENTICATED", "domain": "tollgate"}
+"""
+ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 25
+"""ERROR_REASON_PERMISSION_DENIED (PERMISSION_DENIED): the caller has proven a role that may not call this.
+Example: {"reason": "PERMISSION_DENIED", "domain": "tollgate",
+          "metadata": {"role": "sender", "allowed": "operator"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

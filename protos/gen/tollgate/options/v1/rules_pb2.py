@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftollgate/options/v1/rules.proto\x12\x13tollgate.options.v1\x1a google/protobuf/descriptor.proto\"\xa1\x02\n\nFieldRules\x12\x10\n\x08required\x18\x01 \x01(\x08\x12+\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x1b.tollgate.options.v1.Format\x12\x14\n\x07minimum\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x14\n\x07maximum\x18\x04 \x01(\x03H\x01\x88\x01\x01\x12\x1c\n\x0fminimum_seconds\x18\x05 \x01(\x03H\x02\x88\x01\x01\x12\x1c\n\x0fmaximum_seconds\x18\x06 \x01(\x03H\x03\x88\x01\x01\x12\x1a\n\rmaximum_items\x18\x07 \x01(\x03H\x04\x88\x01\x01\x42\n\n\x08_minimumB\n\n\x08_maximumB\x12\n\x10_minimum_secondsB\x12\n\x10_maximum_secondsB\x10\n\x0e_maximum_items*q\n\x06\x46ormat\x12\x16\n\x12\x46ORMAT_UNSPECIFIED\x10\x00\x12\r\n\tFORMAT_ID\x10\x01\x12\x18\n\x14\x46ORMAT_CURRENCY_CODE\x10\x02\x12\x16\n\x12\x46ORMAT_ACCOUNT_SID\x10\x03\x12\x0e\n\nFORMAT_URL\x10\x04:O\n\x05rules\x12\x1d.google.protobuf.FieldOptions\x18\xd1\x86\x03 \x01(\x0b\x32\x1f.tollgate.options.v1.FieldRulesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftollgate/options/v1/rules.proto\x12\x13tollgate.options.v1\x1a google/protobuf/descriptor.proto\"\xb1\x02\n\nFieldRules\x12\x10\n\x08required\x18\x01 \x01(\x08\x12+\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x1b.tollgate.options.v1.Format\x12\x14\n\x07minimum\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x14\n\x07maximum\x18\x04 \x01(\x03H\x01\x88\x01\x01\x12\x1c\n\x0fminimum_seconds\x18\x05 \x01(\x03H\x02\x88\x01\x01\x12\x1c\n\x0fmaximum_seconds\x18\x06 \x01(\x03H\x03\x88\x01\x01\x12\x1a\n\rmaximum_items\x18\x07 \x01(\x03H\x04\x88\x01\x01\x12\x0e\n\x06\x63\x61ller\x18\x08 \x01(\x08\x42\n\n\x08_minimumB\n\n\x08_maximumB\x12\n\x10_minimum_secondsB\x12\n\x10_maximum_secondsB\x10\n\x0e_maximum_items*q\n\x06\x46ormat\x12\x16\n\x12\x46ORMAT_UNSPECIFIED\x10\x00\x12\r\n\tFORMAT_ID\x10\x01\x12\x18\n\x14\x46ORMAT_CURRENCY_CODE\x10\x02\x12\x16\n\x12\x46ORMAT_ACCOUNT_SID\x10\x03\x12\x0e\n\nFORMAT_URL\x10\x04:O\n\x05rules\x12\x1d.google.protobuf.FieldOptions\x18\xd1\x86\x03 \x01(\x0b\x32\x1f.tollgate.options.v1.FieldRulesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tollgate.options.v1.rules_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FORMAT']._serialized_start=382
-  _globals['_FORMAT']._serialized_end=495
+  _globals['_FORMAT']._serialized_start=398
+  _globals['_FORMAT']._serialized_end=511
   _globals['_FIELDRULES']._serialized_start=91
-  _globals['_FIELDRULES']._serialized_end=380
+  _globals['_FIELDRULES']._serialized_end=396
 # @@protoc_insertion_point(module_scope)

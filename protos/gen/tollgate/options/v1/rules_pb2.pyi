@@ -74,6 +74,7 @@ class FieldRules(_message.Message):
     MINIMUM_SECONDS_FIELD_NUMBER: _builtins.int
     MAXIMUM_SECONDS_FIELD_NUMBER: _builtins.int
     MAXIMUM_ITEMS_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
     required: _builtins.bool
     """required: the field must be set: not empty, not zero, not UNSPECIFIED, a list not without items."""
     format: Global___Format.ValueType
@@ -88,6 +89,10 @@ class FieldRules(_message.Message):
     """maximum_seconds of a Duration, inclusive."""
     maximum_items: _builtins.int
     """maximum_items of a list, inclusive."""
+    caller: _builtins.bool
+    """caller: the string says who acts. Where the connection proves who calls, it must be empty or equal the
+    proven subject, which is what the service reads there.
+    """
     def __init__(
         self,
         *,
@@ -98,10 +103,11 @@ class FieldRules(_message.Message):
         minimum_seconds: _builtins.int | None = ...,
         maximum_seconds: _builtins.int | None = ...,
         maximum_items: _builtins.int | None = ...,
+        caller: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_maximum", b"_maximum", "_maximum_items", b"_maximum_items", "_maximum_seconds", b"_maximum_seconds", "_minimum", b"_minimum", "_minimum_seconds", b"_minimum_seconds", "maximum", b"maximum", "maximum_items", b"maximum_items", "maximum_seconds", b"maximum_seconds", "minimum", b"minimum", "minimum_seconds", b"minimum_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_maximum", b"_maximum", "_maximum_items", b"_maximum_items", "_maximum_seconds", b"_maximum_seconds", "_minimum", b"_minimum", "_minimum_seconds", b"_minimum_seconds", "format", b"format", "maximum", b"maximum", "maximum_items", b"maximum_items", "maximum_seconds", b"maximum_seconds", "minimum", b"minimum", "minimum_seconds", b"minimum_seconds", "required", b"required"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_maximum", b"_maximum", "_maximum_items", b"_maximum_items", "_maximum_seconds", b"_maximum_seconds", "_minimum", b"_minimum", "_minimum_seconds", b"_minimum_seconds", "caller", b"caller", "format", b"format", "maximum", b"maximum", "maximum_items", b"maximum_items", "maximum_seconds", b"maximum_seconds", "minimum", b"minimum", "minimum_seconds", b"minimum_seconds", "required", b"required"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__maximum: _TypeAlias = _typing.Literal["maximum"]  # noqa: Y015
     _WhichOneofArgType__maximum: _TypeAlias = _typing.Literal["_maximum", b"_maximum"]  # noqa: Y015

@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from tollgate.options.v1 import access_pb2 as tollgate_dot_options_dot_v1_dot_access__pb2
 from tollgate.options.v1 import rules_pb2 as tollgate_dot_options_dot_v1_dot_rules__pb2
 from tollgate.wallet.v1 import wallet_pb2 as tollgate_dot_wallet_dot_v1_dot_wallet__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0tollgate/wallet/v1/wallet_observer_service.proto\x12\x12tollgate.wallet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ftollgate/options/v1/rules.proto\x1a\x1ftollgate/wallet/v1/wallet.proto\"\xb2\x02\n\x13ReportWalletRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\"\n\x08revision\x18\x02 \x01(\x03\x42\x10\x8a\xb5\x18\x0c\x18\x01 \x80\x80\x80\x80\x80\x80\x80\x80@\x12\x0e\n\x06\x66rozen\x18\x03 \x01(\x08\x12\x38\n\x0e\x66reeze_reasons\x18\x04 \x03(\x0e\x32 .tollgate.wallet.v1.FreezeReason\x12\x10\n\x08\x64\x65pleted\x18\x05 \x01(\x08\x12\x32\n\x0e\x64\x65pleted_since\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x0cowing_micros\x18\x07 \x01(\x03\x42\x06\x8a\xb5\x18\x02\x18\x00\x12&\n\x14ledger_currency_code\x18\x08 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x02\"/\n\x14ReportWalletResponse\x12\x17\n\x0fstored_revision\x18\x01 \x01(\x03\x32z\n\x15WalletObserverService\x12\x61\n\x0cReportWallet\x12\'.tollgate.wallet.v1.ReportWalletRequest\x1a(.tollgate.wallet.v1.ReportWalletResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0tollgate/wallet/v1/wallet_observer_service.proto\x12\x12tollgate.wallet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a tollgate/options/v1/access.proto\x1a\x1ftollgate/options/v1/rules.proto\x1a\x1ftollgate/wallet/v1/wallet.proto\"\xb2\x02\n\x13ReportWalletRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\"\n\x08revision\x18\x02 \x01(\x03\x42\x10\x8a\xb5\x18\x0c\x18\x01 \x80\x80\x80\x80\x80\x80\x80\x80@\x12\x0e\n\x06\x66rozen\x18\x03 \x01(\x08\x12\x38\n\x0e\x66reeze_reasons\x18\x04 \x03(\x0e\x32 .tollgate.wallet.v1.FreezeReason\x12\x10\n\x08\x64\x65pleted\x18\x05 \x01(\x08\x12\x32\n\x0e\x64\x65pleted_since\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x0cowing_micros\x18\x07 \x01(\x03\x42\x06\x8a\xb5\x18\x02\x18\x00\x12&\n\x14ledger_currency_code\x18\x08 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x02\"/\n\x14ReportWalletResponse\x12\x17\n\x0fstored_revision\x18\x01 \x01(\x03\x32\x81\x01\n\x15WalletObserverService\x12h\n\x0cReportWallet\x12\'.tollgate.wallet.v1.ReportWalletRequest\x1a(.tollgate.wallet.v1.ReportWalletResponse\"\x05\x92\xb5\x18\x01\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,10 +43,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPORTWALLETREQUEST'].fields_by_name['owing_micros']._serialized_options = b'\212\265\030\002\030\000'
   _globals['_REPORTWALLETREQUEST'].fields_by_name['ledger_currency_code']._loaded_options = None
   _globals['_REPORTWALLETREQUEST'].fields_by_name['ledger_currency_code']._serialized_options = b'\212\265\030\004\010\001\020\002'
-  _globals['_REPORTWALLETREQUEST']._serialized_start=172
-  _globals['_REPORTWALLETREQUEST']._serialized_end=478
-  _globals['_REPORTWALLETRESPONSE']._serialized_start=480
-  _globals['_REPORTWALLETRESPONSE']._serialized_end=527
-  _globals['_WALLETOBSERVERSERVICE']._serialized_start=529
-  _globals['_WALLETOBSERVERSERVICE']._serialized_end=651
+  _globals['_WALLETOBSERVERSERVICE'].methods_by_name['ReportWallet']._loaded_options = None
+  _globals['_WALLETOBSERVERSERVICE'].methods_by_name['ReportWallet']._serialized_options = b'\222\265\030\001\005'
+  _globals['_REPORTWALLETREQUEST']._serialized_start=206
+  _globals['_REPORTWALLETREQUEST']._serialized_end=512
+  _globals['_REPORTWALLETRESPONSE']._serialized_start=514
+  _globals['_REPORTWALLETRESPONSE']._serialized_end=561
+  _globals['_WALLETOBSERVERSERVICE']._serialized_start=564
+  _globals['_WALLETOBSERVERSERVICE']._serialized_end=693
 # @@protoc_insertion_point(module_scope)

@@ -28,7 +28,7 @@ from tollgate.wallet.v1 import ledger_pb2 as tollgate_dot_wallet_dot_v1_dot_ledg
 from tollgate.wallet.v1 import wallet_pb2 as tollgate_dot_wallet_dot_v1_dot_wallet__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.tollgate/wallet/v1/wallet_service_ledger.proto\x12\x12tollgate.wallet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ftollgate/options/v1/rules.proto\x1a\x1ftollgate/wallet/v1/ledger.proto\x1a\x1ftollgate/wallet/v1/wallet.proto\"j\n\x13GetBalanceAtRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x30\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\x8a\xb5\x18\x02\x08\x01\"\x87\x01\n\x14GetBalanceAtResponse\x12\x16\n\x0e\x62\x61lance_micros\x18\x01 \x01(\x03\x12\x13\n\x0bheld_micros\x18\x02 \x01(\x03\x12\x13\n\x0bowed_micros\x18\x03 \x01(\x03\x12-\n\nlast_entry\x18\x04 \x01(\x0b\x32\x19.tollgate.wallet.v1.Entry\"m\n\x13VerifyLedgerRequest\x12\x1f\n\x0forganization_id\x18\x01 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x35\n\x05heads\x18\x02 \x03(\x0b\x32\x1d.tollgate.wallet.v1.ChainHeadB\x07\x8a\xb5\x18\x03\x38\xe8\x07\"\xc4\x01\n\x14VerifyLedgerResponse\x12\x36\n\x08progress\x18\x01 \x01(\x0b\x32\".tollgate.wallet.v1.VerifyProgressH\x00\x12\x34\n\x07\x66inding\x18\x02 \x01(\x0b\x32!.tollgate.wallet.v1.LedgerFindingH\x00\x12\x34\n\x07summary\x18\x03 \x01(\x0b\x32!.tollgate.wallet.v1.VerifySummaryH\x00\x42\x08\n\x06report\"f\n\x13RepairWalletRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x1d\n\rjustification\x18\x02 \x01(\tB\x06\x8a\xb5\x18\x02\x08\x01\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\"\xa3\x01\n\x14RepairWalletResponse\x12*\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x19.tollgate.wallet.v1.Entry\x12*\n\x06wallet\x18\x02 \x01(\x0b\x32\x1a.tollgate.wallet.v1.Wallet\x12\x33\n\x08\x66indings\x18\x03 \x03(\x0b\x32!.tollgate.wallet.v1.LedgerFinding\"9\n\x16GetTrialBalanceRequest\x12\x1f\n\rcurrency_code\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x02\"a\n\x17GetTrialBalanceResponse\x12\x32\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32 .tollgate.wallet.v1.AccountTotal\x12\x12\n\nsum_micros\x18\x02 \x01(\x03\"\xe9\x01\n\x1aGetLedgerStatisticsRequest\x12\x36\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\x8a\xb5\x18\x02\x08\x01\x12\x34\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\x8a\xb5\x18\x02\x08\x01\x12<\n\x06\x62ucket\x18\x03 \x01(\x0e\x32$.tollgate.wallet.v1.StatisticsBucketB\x06\x8a\xb5\x18\x02\x08\x01\x12\x1f\n\rcurrency_code\x18\x04 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x02\"P\n\x1bGetLedgerStatisticsResponse\x12\x31\n\x07\x62uckets\x18\x01 \x03(\x0b\x32 .tollgate.wallet.v1.LedgerBucketb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.tollgate/wallet/v1/wallet_service_ledger.proto\x12\x12tollgate.wallet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ftollgate/options/v1/rules.proto\x1a\x1ftollgate/wallet/v1/ledger.proto\x1a\x1ftollgate/wallet/v1/wallet.proto\"j\n\x13GetBalanceAtRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x30\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\x8a\xb5\x18\x02\x08\x01\"\x87\x01\n\x14GetBalanceAtResponse\x12\x16\n\x0e\x62\x61lance_micros\x18\x01 \x01(\x03\x12\x13\n\x0bheld_micros\x18\x02 \x01(\x03\x12\x13\n\x0bowed_micros\x18\x03 \x01(\x03\x12-\n\nlast_entry\x18\x04 \x01(\x0b\x32\x19.tollgate.wallet.v1.Entry\"m\n\x13VerifyLedgerRequest\x12\x1f\n\x0forganization_id\x18\x01 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x35\n\x05heads\x18\x02 \x03(\x0b\x32\x1d.tollgate.wallet.v1.ChainHeadB\x07\x8a\xb5\x18\x03\x38\xe8\x07\"\xc4\x01\n\x14VerifyLedgerResponse\x12\x36\n\x08progress\x18\x01 \x01(\x0b\x32\".tollgate.wallet.v1.VerifyProgressH\x00\x12\x34\n\x07\x66inding\x18\x02 \x01(\x0b\x32!.tollgate.wallet.v1.LedgerFindingH\x00\x12\x34\n\x07summary\x18\x03 \x01(\x0b\x32!.tollgate.wallet.v1.VerifySummaryH\x00\x42\x08\n\x06report\"n\n\x13RepairWalletRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x1d\n\rjustification\x18\x02 \x01(\tB\x06\x8a\xb5\x18\x02\x08\x01\x12\x15\n\x05\x61\x63tor\x18\x03 \x01(\tB\x06\x8a\xb5\x18\x02@\x01\"\xa3\x01\n\x14RepairWalletResponse\x12*\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x19.tollgate.wallet.v1.Entry\x12*\n\x06wallet\x18\x02 \x01(\x0b\x32\x1a.tollgate.wallet.v1.Wallet\x12\x33\n\x08\x66indings\x18\x03 \x03(\x0b\x32!.tollgate.wallet.v1.LedgerFinding\"9\n\x16GetTrialBalanceRequest\x12\x1f\n\rcurrency_code\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x02\"a\n\x17GetTrialBalanceResponse\x12\x32\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32 .tollgate.wallet.v1.AccountTotal\x12\x12\n\nsum_micros\x18\x02 \x01(\x03\"\xe9\x01\n\x1aGetLedgerStatisticsRequest\x12\x36\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\x8a\xb5\x18\x02\x08\x01\x12\x34\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\x8a\xb5\x18\x02\x08\x01\x12<\n\x06\x62ucket\x18\x03 \x01(\x0e\x32$.tollgate.wallet.v1.StatisticsBucketB\x06\x8a\xb5\x18\x02\x08\x01\x12\x1f\n\rcurrency_code\x18\x04 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x02\"P\n\x1bGetLedgerStatisticsResponse\x12\x31\n\x07\x62uckets\x18\x01 \x03(\x0b\x32 .tollgate.wallet.v1.LedgerBucketb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +47,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPAIRWALLETREQUEST'].fields_by_name['organization_id']._serialized_options = b'\212\265\030\004\010\001\020\001'
   _globals['_REPAIRWALLETREQUEST'].fields_by_name['justification']._loaded_options = None
   _globals['_REPAIRWALLETREQUEST'].fields_by_name['justification']._serialized_options = b'\212\265\030\002\010\001'
+  _globals['_REPAIRWALLETREQUEST'].fields_by_name['actor']._loaded_options = None
+  _globals['_REPAIRWALLETREQUEST'].fields_by_name['actor']._serialized_options = b'\212\265\030\002@\001'
   _globals['_GETTRIALBALANCEREQUEST'].fields_by_name['currency_code']._loaded_options = None
   _globals['_GETTRIALBALANCEREQUEST'].fields_by_name['currency_code']._serialized_options = b'\212\265\030\004\010\001\020\002'
   _globals['_GETLEDGERSTATISTICSREQUEST'].fields_by_name['start_time']._loaded_options = None
@@ -66,15 +68,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERIFYLEDGERRESPONSE']._serialized_start=560
   _globals['_VERIFYLEDGERRESPONSE']._serialized_end=756
   _globals['_REPAIRWALLETREQUEST']._serialized_start=758
-  _globals['_REPAIRWALLETREQUEST']._serialized_end=860
-  _globals['_REPAIRWALLETRESPONSE']._serialized_start=863
-  _globals['_REPAIRWALLETRESPONSE']._serialized_end=1026
-  _globals['_GETTRIALBALANCEREQUEST']._serialized_start=1028
-  _globals['_GETTRIALBALANCEREQUEST']._serialized_end=1085
-  _globals['_GETTRIALBALANCERESPONSE']._serialized_start=1087
-  _globals['_GETTRIALBALANCERESPONSE']._serialized_end=1184
-  _globals['_GETLEDGERSTATISTICSREQUEST']._serialized_start=1187
-  _globals['_GETLEDGERSTATISTICSREQUEST']._serialized_end=1420
-  _globals['_GETLEDGERSTATISTICSRESPONSE']._serialized_start=1422
-  _globals['_GETLEDGERSTATISTICSRESPONSE']._serialized_end=1502
+  _globals['_REPAIRWALLETREQUEST']._serialized_end=868
+  _globals['_REPAIRWALLETRESPONSE']._serialized_start=871
+  _globals['_REPAIRWALLETRESPONSE']._serialized_end=1034
+  _globals['_GETTRIALBALANCEREQUEST']._serialized_start=1036
+  _globals['_GETTRIALBALANCEREQUEST']._serialized_end=1093
+  _globals['_GETTRIALBALANCERESPONSE']._serialized_start=1095
+  _globals['_GETTRIALBALANCERESPONSE']._serialized_end=1192
+  _globals['_GETLEDGERSTATISTICSREQUEST']._serialized_start=1195
+  _globals['_GETLEDGERSTATISTICSREQUEST']._serialized_end=1428
+  _globals['_GETLEDGERSTATISTICSRESPONSE']._serialized_start=1430
+  _globals['_GETLEDGERSTATISTICSRESPONSE']._serialized_end=1510
 # @@protoc_insertion_point(module_scope)

@@ -1,0 +1,90 @@
+"""Who may call what: the roles that stand beside each method in the protos."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Protocol
+
+from google.protobuf.descriptor_pool import Default
+
+from libs.errors import DomainError, ErrorReason
+from libs.rpc.callers import Caller, UnknownCallerError, read_caller, role_name
+from libs.rpc.rates import CallRates
+from libs.rpc.reflection import REFLECTION_METHODS
+from tollgate.options.v1 import access_pb2
+
+Roles = frozenset[access_pb2.Role.ValueType]
+
+# Whoever reads what a server can do is about to try it.
+OF_REFLECTION: Final[Roles] = frozenset({access_pb2.ROLE_OPERATOR_READER, access_pb2.ROLE_OPERATOR})
+EVERYBODY: Final[Roles] = frozenset(access_pb2.Role.values()) - {access_pb2.ROLE_UNSPECIFIED}
+
+
+class AccessMissingError(Exception):
+    """A method does not say who may call it."""
+
+
+def roles_of_methods(service_names: Iterable[str]) -> dict[str, Roles]:
+    """Return who may call each method, by its path. Raises AccessMissingError."""
+    methods = [
+        method for name in service_names for method in Default().FindServiceByName(name).methods
+    ]
+    roles = {
+        f"/{method.containing_service.full_name}/{method.name}": frozenset(
+            method.GetOptions().Extensions[access_pb2.callers]
+        )
+        for method in methods
+    }
+    silent = [path for path, callers in roles.items() if not callers or not callers <= EVERYBODY]
+    if silent:
+        raise AccessMissingError(f"nothing says who may call {', '.join(silent)}")
+    return roles
+
+
+class Access(Protocol):
+    """Decides who is let in."""
+
+    def admit(self, path: str, context: Any) -> Caller | None:
+        """Return who calls, or None if nobody can be told from another. Raises DomainError."""
+        ...
+
+
+class OpenAccess:
+    """For development, on a connection that proves nothing: whoever reaches it may call."""
+
+    def admit(self, path: str, context: Any) -> None:
+        """Let everybody in."""
+
+
+class ProvenAccess:
+    """Lets in whoever proves a role that may call the method, as often as anybody may."""
+
+    def __init__(self, roles: Mapping[str, Roles], rates: CallRates) -> None:
+        self._roles = roles
+        self._rates = rates
+
+    def admit(self, path: str, context: Any) -> Caller:
+        """Return who calls."""
+        try:
+            caller = read_caller(context.auth_context())
+        except UnknownCallerError as error:
+            raise DomainError(ErrorReason.UNAUTHENTICATED, str(error)) from error
+        self._rates.take(caller)
+        allowed = self._roles[path]
+        if caller.role not in allowed:
+            raise DomainError(
+                ErrorReason.PERMISSION_DENIED,
+                f"{caller} may not call it",
+                role=role_name(caller.role),
+                allowed=",".join(sorted(role_name(role) for role in allowed)),
+            )
+        return caller
+
+
+def proven_access(
+    service_names: Iterable[str], rates: CallRates, *, open_reflection: bool
+) -> ProvenAccess:
+    """Return the access to services whose callers prove who they are. Raises AccessMissingError."""
+    of_reflection = EVERYBODY if open_reflection else OF_REFLECTION
+    return ProvenAccess(
+        {**roles_of_methods(service_names), **dict.fromkeys(REFLECTION_METHODS, of_reflection)},
+        rates,
+    )

@@ -1,0 +1,60 @@
+"""Who calls: the role and the subject that the certificate of the connection proves."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from tollgate.options.v1 import access_pb2
+
+ROLE_PREFIX: Final = "ROLE_"
+IDENTITY: Final = re.compile(r"spiffe://tollgate/([a-z_]+)/([A-Za-z0-9._-]{1,128})")
+# What gRPC calls the URIs of a certificate that it has verified.
+PEER_URIS: Final = "peer_uri"
+ROLES: Final[Mapping[str, access_pb2.Role.ValueType]] = {
+    name.removeprefix(ROLE_PREFIX).lower(): role
+    for name, role in access_pb2.Role.items()
+    if role != access_pb2.ROLE_UNSPECIFIED
+}
+
+
+class UnknownCallerError(Exception):
+    """A certificate that our authority signed and that names nobody whom Tollgate knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever holds the key of a certificate."""
+
+    role: access_pb2.Role.ValueType
+    subject: str
+
+    def __str__(self) -> str:
+        return f"{role_name(self.role)}/{self.subject}"
+
+
+def role_name(role: access_pb2.Role.ValueType) -> str:
+    """Return a role as certificates name it."""
+    return access_pb2.Role.Name(role).removeprefix(ROLE_PREFIX).lower()
+
+
+def read_caller(proven: Mapping[str, Sequence[bytes]]) -> Caller:
+    """Return who is proven by what gRPC has verified of the connection.
+
+    Raises UnknownCallerError.
+    """
+    return _read_uris(tuple(proven.get(PEER_URIS, ())))
+
+
+@lru_cache(maxsize=1024)
+def _read_uris(uris: tuple[bytes, ...]) -> Caller:
+    if len(uris) != 1:
+        raise UnknownCallerError(f"the certificate names {len(uris)} URIs, expected one")
+    found = IDENTITY.fullmatch(uris[0].decode("ascii", "replace"))
+    if found is None:
+        raise UnknownCallerError("the certificate's URI is not spiffe://tollgate/<role>/<subject>")
+    role = ROLES.get(found[1])
+    if role is None:
+        raise UnknownCallerError("the certificate's URI names a role that does not exist")
+    return Caller(role, found[2])
