@@ -1,0 +1,211 @@
+"""A certificate authority of one's own: `python -m dev.certificates DIRECTORY IDENTITY ...`.
+
+Each IDENTITY is role/subject, as in operator/ann, or role/subject=host,host of a service that is
+called under these names. Files are subject.pem and subject.key of a service, role.subject.pem and
+role.subject.key of everybody else, authority.pem what all believe. What stands there and is good
+for a while yet is left as it is.
+"""
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+AUTHORITY = "authority"
+AUTHORITY_LIFETIME = timedelta(days=3650)
+LIFETIME = timedelta(days=365)
+# What has less left than this is made anew.
+LIFETIME_MIN = timedelta(days=30)
+# Whoever's clock is a little behind believes it as well.
+CLOCK_SKEW = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Whose certificate, and under which hosts its owner is called, if it is."""
+
+    role: str
+    subject: str
+    hosts: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The files' name without its end."""
+        return self.subject if self.hosts else f"{self.role}.{self.subject}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Wanted":
+        identity, _, hosts = text.partition("=")
+        role, _, subject = identity.partition("/")
+        return cls(role, subject, tuple(filter(None, hosts.split(","))))
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A certificate that signs others, and its key."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m dev.certificates", description=__doc__)
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("identities", type=Wanted.parse, nargs="+", metavar="IDENTITY")
+    arguments = parser.parse_args()
+    make_certificates(arguments.directory, arguments.identities)
+
+
+def make_certificates(directory: Path, identities: Sequence[Wanted]) -> None:
+    """Makes what is missing, or soon of no use."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    now = datetime.now(UTC)
+    signer = _read_signer(directory, now)
+    if signer is None:
+        signer = make_authority("Tollgate, of this machine", now)
+        _write(directory, AUTHORITY, signer.certificate, signer.key)
+    for each in identities:
+        known = _read(directory / f"{each.name}.pem")
+        if known is None or not _is_good(known, signer, each, now):
+            key = new_key()
+            _write(directory, each.name, sign(signer, key, each, now), key)
+
+
+def make_authority(name: str, now: datetime) -> Signer:
+    """A certificate that may sign others and believes itself."""
+    key, subject = new_key(), _name(name)
+    builder = _builder(key, subject, subject, (now - CLOCK_SKEW, now + AUTHORITY_LIFETIME))
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    return Signer(builder.sign(key, SHA256()), key)
+
+
+def new_key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def sign(
+    signer: Signer,
+    key: ec.EllipticCurvePrivateKey,
+    wanted: Wanted,
+    now: datetime,
+) -> x509.Certificate:
+    """A certificate of an identity; only a service's lets it be called."""
+    builder = _builder(
+        key,
+        _name(wanted.subject),
+        signer.certificate.subject,
+        (now - CLOCK_SKEW, now + LIFETIME),
+    )
+    return (
+        builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName(_names_of(wanted)), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(_purposes_of(wanted)), critical=False)
+        .sign(signer.key, SHA256())
+    )
+
+
+def _builder(
+    key: ec.EllipticCurvePrivateKey,
+    subject: x509.Name,
+    issuer: x509.Name,
+    lifetime: tuple[datetime, datetime],
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(lifetime[0])
+        .not_valid_after(lifetime[1])
+    )
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _names_of(wanted: Wanted) -> list[x509.GeneralName]:
+    identity = f"spiffe://tollgate/{wanted.role}/{wanted.subject}"
+    return [x509.UniformResourceIdentifier(identity), *map(_host_name, wanted.hosts)]
+
+
+def _host_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _purposes_of(wanted: Wanted) -> list[x509.ObjectIdentifier]:
+    for_servers = [ExtendedKeyUsageOID.SERVER_AUTH] if wanted.hosts else []
+    return [ExtendedKeyUsageOID.CLIENT_AUTH, *for_servers]
+
+
+def _is_good(known: x509.Certificate, signer: Signer, wanted: Wanted, now: datetime) -> bool:
+    names = known.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    is_signed = known.issuer == signer.certificate.subject and _is_signed_by(known, signer)
+    return is_signed and list(names) == _names_of(wanted) and _has_time_left(known, now)
+
+
+def _is_signed_by(known: x509.Certificate, signer: Signer) -> bool:
+    try:
+        known.verify_directly_issued_by(signer.certificate)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _has_time_left(known: x509.Certificate, now: datetime) -> bool:
+    return now + LIFETIME_MIN < known.not_valid_after_utc
+
+
+def _read_signer(directory: Path, now: datetime) -> Signer | None:
+    certificate = _read(directory / f"{AUTHORITY}.pem")
+    if certificate is None or not _has_time_left(certificate, now):
+        return None
+    key = load_pem_private_key((directory / f"{AUTHORITY}.key").read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return Signer(certificate, key)
+
+
+def _read(file: Path) -> x509.Certificate | None:
+    try:
+        return x509.load_pem_x509_certificate(file.read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def _write(
+    directory: Path, name: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey
+) -> None:
+    """The key first: who finds a certificate finds its key."""
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    _replace(directory / f"{name}.key", pem, 0o600)
+    _replace(directory / f"{name}.pem", certificate.public_bytes(Encoding.PEM), 0o644)
+
+
+def _replace(file: Path, content: bytes, mode: int) -> None:
+    unfinished = file.with_name(f"{file.name}.unfinished")
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as out:
+        out.write(content)
+    unfinished.replace(file)
+
+
+if __name__ == "__main__":
+    main()
