@@ -1,13 +1,13 @@
 """A certificate authority of one's own: `python -m dev.certificates DIRECTORY IDENTITY ...`.
 
 Each IDENTITY is role/subject, as in operator/ann, or role/subject=host,host of a service that is
-called under these names. Files are subject.pem and subject.key of a service, role.subject.pem and
-role.subject.key of everybody else, authority.pem what all believe. What stands there and is good
-for a while yet is left as it is.
+called under these names. Each has a directory, DIRECTORY/role/subject, with what it needs: tls.crt,
+tls.key and ca.crt. What stands there and is good for a while yet is left as it is. Whoever has
+DIRECTORY/authority can make more: keep it apart.
 """
 
-import argparse
 import os
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from libs.rpc.callers import IDENTITY, ROLES
+from libs.rpc.credentials import AUTHORITIES_FILE, CERTIFICATE_FILE, KEY_FILE
+
 AUTHORITY = "authority"
+AUTHORITY_KEY_FILE = "ca.key"
 AUTHORITY_LIFETIME = timedelta(days=3650)
 LIFETIME = timedelta(days=365)
 # What has less left than this is made anew.
@@ -43,15 +47,13 @@ class Wanted:
     subject: str
     hosts: tuple[str, ...] = ()
 
-    @property
-    def name(self) -> str:
-        """The files' name without its end."""
-        return self.subject if self.hosts else f"{self.role}.{self.subject}"
-
     @classmethod
     def parse(cls, text: str) -> "Wanted":
         identity, _, hosts = text.partition("=")
         role, _, subject = identity.partition("/")
+        found = IDENTITY.fullmatch(uri_of(role, subject))
+        if found is None or role not in ROLES:
+            raise ArgumentTypeError(f"expected role/subject, with a role of {', '.join(ROLES)}")
         return cls(role, subject, tuple(filter(None, hosts.split(","))))
 
 
@@ -63,8 +65,13 @@ class Signer:
     key: ec.EllipticCurvePrivateKey
 
 
+def uri_of(role: str, subject: str) -> str:
+    """What a certificate names its owner by."""
+    return f"spiffe://tollgate/{role}/{subject}"
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m dev.certificates", description=__doc__)
+    parser = ArgumentParser(prog="python -m dev.certificates", description=__doc__)
     parser.add_argument("directory", type=Path)
     parser.add_argument("identities", type=Wanted.parse, nargs="+", metavar="IDENTITY")
     arguments = parser.parse_args()
@@ -73,17 +80,36 @@ def main() -> None:
 
 def make_certificates(directory: Path, identities: Sequence[Wanted]) -> None:
     """Makes what is missing, or soon of no use."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     now = datetime.now(UTC)
-    signer = _read_signer(directory, now)
-    if signer is None:
-        signer = make_authority("Tollgate, of this machine", now)
-        _write(directory, AUTHORITY, signer.certificate, signer.key)
+    signer = _keep_authority(directory / AUTHORITY, now)
     for each in identities:
-        known = _read(directory / f"{each.name}.pem")
-        if known is None or not _is_good(known, signer, each, now):
-            key = new_key()
-            _write(directory, each.name, sign(signer, key, each, now), key)
+        _keep_certificate(directory / each.role / each.subject, signer, each, now)
+
+
+def _keep_authority(directory: Path, now: datetime) -> Signer:
+    known = _read(directory / AUTHORITIES_FILE)
+    if known is not None and _has_time_left(known, now):
+        key = load_pem_private_key((directory / AUTHORITY_KEY_FILE).read_bytes(), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        return Signer(known, key)
+    signer = make_authority("Tollgate, of this machine", now)
+    _write(directory / AUTHORITY_KEY_FILE, to_pem(signer.key))
+    _write(directory / AUTHORITIES_FILE, to_pem(signer.certificate))
+    return signer
+
+
+def _keep_certificate(directory: Path, signer: Signer, wanted: Wanted, now: datetime) -> None:
+    known = _read(directory / CERTIFICATE_FILE)
+    if known is None or not _is_good(known, signer, wanted, now):
+        write_identity(directory, signer, wanted, now)
+
+
+def write_identity(directory: Path, signer: Signer, wanted: Wanted, now: datetime) -> None:
+    """The key before its certificate: who finds a certificate finds its key."""
+    key = new_key()
+    _write(directory / AUTHORITIES_FILE, to_pem(signer.certificate))
+    _write(directory / KEY_FILE, to_pem(key))
+    _write(directory / CERTIFICATE_FILE, to_pem(sign(signer, key, wanted, now)))
 
 
 def make_authority(name: str, now: datetime) -> Signer:
@@ -141,8 +167,8 @@ def _name(common_name: str) -> x509.Name:
 
 
 def _names_of(wanted: Wanted) -> list[x509.GeneralName]:
-    identity = f"spiffe://tollgate/{wanted.role}/{wanted.subject}"
-    return [x509.UniformResourceIdentifier(identity), *map(_host_name, wanted.hosts)]
+    identity = x509.UniformResourceIdentifier(uri_of(wanted.role, wanted.subject))
+    return [identity, *map(_host_name, wanted.hosts)]
 
 
 def _host_name(host: str) -> x509.GeneralName:
@@ -175,15 +201,6 @@ def _has_time_left(known: x509.Certificate, now: datetime) -> bool:
     return now + LIFETIME_MIN < known.not_valid_after_utc
 
 
-def _read_signer(directory: Path, now: datetime) -> Signer | None:
-    certificate = _read(directory / f"{AUTHORITY}.pem")
-    if certificate is None or not _has_time_left(certificate, now):
-        return None
-    key = load_pem_private_key((directory / f"{AUTHORITY}.key").read_bytes(), None)
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
-    return Signer(certificate, key)
-
-
 def _read(file: Path) -> x509.Certificate | None:
     try:
         return x509.load_pem_x509_certificate(file.read_bytes())
@@ -191,18 +208,17 @@ def _read(file: Path) -> x509.Certificate | None:
         return None
 
 
-def _write(
-    directory: Path, name: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey
-) -> None:
-    """The key first: who finds a certificate finds its key."""
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    _replace(directory / f"{name}.key", pem, 0o600)
-    _replace(directory / f"{name}.pem", certificate.public_bytes(Encoding.PEM), 0o644)
+def to_pem(each: x509.Certificate | ec.EllipticCurvePrivateKey) -> bytes:
+    if isinstance(each, x509.Certificate):
+        return each.public_bytes(Encoding.PEM)
+    return each.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def _replace(file: Path, content: bytes, mode: int) -> None:
+def _write(file: Path, content: bytes) -> None:
+    """Replaces it at once, for its owner's eyes only."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     unfinished = file.with_name(f"{file.name}.unfinished")
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as out:
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
         out.write(content)
     unfinished.replace(file)
 

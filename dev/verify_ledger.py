@@ -18,11 +18,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from dev.stack.certificates import directory_of
 from dev.stack.errors import StackError
 from dev.stack.running_stack import read_running_stack
 from dev.stack.screen import show_problem
 from dev.stack.settings import read_environment, read_settings
-from libs.rpc.client import open_channel
+from libs.rpc.channel import open_channel
+from libs.rpc.credentials import CertificatesUnusableError, read_certificates
 from tollgate.wallet.v1 import ledger_pb2
 from tollgate.wallet.v1.wallet_service_ledger_pb2 import VerifyLedgerRequest
 from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
@@ -37,6 +39,8 @@ class Options:
     """What to verify, and against what."""
 
     address: str
+    # Of whoever verifies; without, the wallet is asked in the clear.
+    tls_directory: Path | None
     organization_id: str
     logs: tuple[Path, ...]
 
@@ -46,7 +50,7 @@ def main() -> None:
     try:
         options = parse_options()
         finding_count = asyncio.run(verify(options, console))
-    except StackError as error:
+    except (StackError, CertificatesUnusableError) as error:
         show_problem(console, error)
         sys.exit(2)
     except grpc.aio.AioRpcError as error:
@@ -59,19 +63,23 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
     """What is not given is asked of what `make run` has started."""
     parser = argparse.ArgumentParser(prog="python -m dev.verify_ledger", description=__doc__)
     parser.add_argument("--address", help="the wallet's host:port")
+    parser.add_argument(
+        "--tls", type=Path, help="an operator's directory of tls.crt, tls.key and ca.crt"
+    )
     parser.add_argument("--organization", default="", help="only this one's wallet")
     parser.add_argument(
         "--log", type=Path, action="append", help="a wallet's log, of JSON lines; may be repeated"
     )
     given = parser.parse_args(arguments)
     if given.address:
-        return Options(given.address, given.organization, tuple(given.log or ()))
+        return Options(given.address, given.tls, given.organization, tuple(given.log or ()))
     settings = read_settings(read_environment())
     running = read_running_stack(settings.data_directory)
     if running is None:
         raise StackError("Tollgate is not running: start it with `make run`, or give --address.")
     logs = given.log or [settings.log_directory / "wallet.log"]
-    return Options(running.grpc_addresses["wallet"], given.organization, tuple(logs))
+    tls = given.tls or directory_of("operator_reader", running.certificates_directory)
+    return Options(running.grpc_addresses["wallet"], tls, given.organization, tuple(logs))
 
 
 async def verify(options: Options, console: Console) -> int:
@@ -81,7 +89,8 @@ async def verify(options: Options, console: Console) -> int:
         heads = [head for head in heads if head.organization_id == options.organization_id]
     console.print(f"Heads of chains that were logged: {len(heads)}")
     requests = _requests(options.organization_id, heads)
-    async with open_channel(options.address) as channel:
+    certificates = read_certificates(options.tls_directory) if options.tls_directory else None
+    async with open_channel(options.address, certificates) as channel:
         wallet = WalletServiceStub(channel)
         return sum([await verify_one(wallet, request, console) for request in requests])
 

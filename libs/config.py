@@ -10,8 +10,8 @@ from typing import Annotated, Literal, NoReturn, TypeVar
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    DirectoryPath,
     Field,
-    FilePath,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -21,11 +21,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from libs import strict_json
 from libs.announcing.ports import AnnouncerTiming
-from libs.rpc.credentials import (
-    CertificateFiles,
-    CertificatesUnusableError,
-    read_certificates,
-)
+from libs.rpc.credentials import CertificatesUnusableError, read_certificates
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
@@ -118,7 +114,6 @@ CommaSeparatedSecrets = Annotated[tuple[SecretStr, ...], NoDecode, CommaSeparate
 CommaSeparatedKeys = Annotated[CommaSeparatedSecrets, AfterValidator(_require_long)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(require_database_url)]
 EmptyIsNone = BeforeValidator(_none_if_empty)
-CertificateFile = Annotated[FilePath | None, EmptyIsNone, Field(validate_default=True)]
 FromJson = BeforeValidator(_parse_json)
 Seconds = Annotated[float, Field(gt=0, le=SECONDS_MAX, allow_inf_nan=False)]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -134,9 +129,9 @@ class ServiceSettings(BaseSettings):
     listen_address: Address
     # Nobody proves who they are, so that only this machine may call.
     plaintext: bool = False
-    tls_certificate_file: CertificateFile = None
-    tls_key_file: CertificateFile = None
-    tls_authorities_file: CertificateFile = None
+    tls_directory: Annotated[DirectoryPath | None, EmptyIsNone] = Field(
+        default=None, validate_default=True
+    )
     caller_calls_per_second_max: Annotated[float, Field(ge=1, le=1_000_000)] = 5_000.0
     open_reflection: bool = Field(default=False, validation_alias="OPEN_REFLECTION")
     metrics_address: Address
@@ -151,32 +146,18 @@ class ServiceSettings(BaseSettings):
             raise ValueError("only where listening on 127.0.0.1, [::1] or localhost")
         return plaintext
 
-    @field_validator("tls_certificate_file", "tls_key_file", "tls_authorities_file")
+    @field_validator("tls_directory")
     @classmethod
-    def _require_unless_plaintext(cls, file: Path | None, info: ValidationInfo) -> Path | None:
-        if file is None and info.data.get("plaintext") is False:
-            raise ValueError("expected a file in PEM")
-        return file
-
-    @field_validator("tls_authorities_file")
-    @classmethod
-    def _require_usable(cls, authorities: Path | None, info: ValidationInfo) -> Path | None:
-        certificate, key = (info.data.get(f"tls_{each}_file") for each in ("certificate", "key"))
-        if certificate and key and authorities:
-            try:
-                read_certificates(CertificateFiles(certificate, key, authorities))
-            except CertificatesUnusableError as error:
-                raise ValueError(str(error)) from error
-        return authorities
-
-    @property
-    def certificate_files(self) -> CertificateFiles | None:
-        """Return what proves who this is and who calls; None where nobody proves anything."""
-        certificate, key = self.tls_certificate_file, self.tls_key_file
-        authorities = self.tls_authorities_file
-        if self.plaintext or not (certificate and key and authorities):
+    def _require_certificates(cls, directory: Path | None, info: ValidationInfo) -> Path | None:
+        if info.data.get("plaintext"):
             return None
-        return CertificateFiles(certificate, key, authorities)
+        if directory is None:
+            raise ValueError("expected a directory with tls.crt, tls.key and ca.crt")
+        try:
+            read_certificates(directory)
+        except CertificatesUnusableError as error:
+            raise ValueError(str(error)) from error
+        return directory
 
 
 class AnnouncingSettings(ServiceSettings):

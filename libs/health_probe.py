@@ -1,24 +1,46 @@
-"""Exits 0 if a service says that it is serving: `python -m libs.health_probe HOST:PORT`."""
+"""Exits 0 if a service says that it is serving.
+
+`python -m libs.health_probe HOST:PORT [TLS_DIRECTORY]`: the directory has tls.crt, tls.key and
+ca.crt of whoever asks; without it, it is asked in the clear.
+"""
 
 import sys
+from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from libs.rpc.credentials import CertificatesUnusableError, read_certificates
+
 TIMEOUT_SECONDS = 3.0
-ARGUMENT_COUNT = 2
 
 
 def main() -> None:
     """Ask once."""
-    if len(sys.argv) != ARGUMENT_COUNT:
-        raise SystemExit("usage: python -m libs.health_probe HOST:PORT")
-    with grpc.insecure_channel(sys.argv[1]) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
-        try:
-            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_SECONDS)
-        except grpc.RpcError as error:
-            raise SystemExit(f"no answer: {error}") from error
+    match sys.argv[1:]:
+        case [address]:
+            channel = grpc.insecure_channel(address)
+        case [address, directory]:
+            channel = grpc.secure_channel(address, _credentials(Path(directory)))
+        case _:
+            raise SystemExit("usage: python -m libs.health_probe HOST:PORT [TLS_DIRECTORY]")
+    with channel:
+        _ask(channel)
+
+
+def _credentials(directory: Path) -> grpc.ChannelCredentials:
+    try:
+        return read_certificates(directory).for_client()
+    except CertificatesUnusableError as error:
+        raise SystemExit(f"no certificates: {error}") from error
+
+
+def _ask(channel: grpc.Channel) -> None:
+    stub = health_pb2_grpc.HealthStub(channel)
+    try:
+        answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_SECONDS)
+    except grpc.RpcError as error:
+        raise SystemExit(f"no answer: {error}") from error
     if answer.status != health_pb2.HealthCheckResponse.SERVING:
         raise SystemExit("not serving")
 

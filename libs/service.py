@@ -130,6 +130,7 @@ class Service:
             return OpenAccess()
         return proven_access(
             self._names,
+            self._certificates,
             CallRates(self._settings.caller_calls_per_second_max),
             open_reflection=self._settings.open_reflection,
         )

@@ -13,7 +13,7 @@ from dev.bench.load import drive
 from dev.bench.programs import free_address, run_server
 from dev.bench.requests import PRICE_MICROS, organization_of
 from dev.postgres import EmbeddedPostgres
-from libs.rpc.client import open_channel
+from libs.rpc.channel import open_channel
 from tollgate.campaign.v1 import campaign_service_pb2 as campaign_pb2
 from tollgate.campaign.v1.campaign_service_pb2_grpc import CampaignServiceStub
 
@@ -76,6 +76,7 @@ async def run_campaigns(
             settings = {
                 "CAMPAIGN_DATABASE_URL": database_url,
                 "CAMPAIGN_LISTEN_ADDRESS": address,
+                "CAMPAIGN_PLAINTEXT": "true",
                 "CAMPAIGN_METRICS_ADDRESS": free_address(),
             }
             server = run_server(name, [f"services.{SERVICE}"], settings, address, logs)

@@ -10,7 +10,7 @@ import uvloop
 
 from dev.bench.load import Timing, drive
 from dev.bench.requests import batches, debits, sending_questions
-from libs.rpc.client import open_channel
+from libs.rpc.channel import open_channel
 from tollgate.telephony.v1 import telephony_service_pb2
 from tollgate.wallet.v1 import wallet_service_pb2
 

@@ -104,6 +104,7 @@ def _gateway_settings(gateway: Gateway, database_url: str, observer: str) -> dic
     return {
         "BILLING_GATEWAY_DATABASE_URL": database_url,
         "BILLING_GATEWAY_LISTEN_ADDRESS": free_address(),
+        "BILLING_GATEWAY_PLAINTEXT": "true",
         "BILLING_GATEWAY_METRICS_ADDRESS": free_address(),
         "BILLING_GATEWAY_HTTP_ADDRESS": gateway.address,
         "BILLING_GATEWAY_SUBSCRIPTION_OBSERVERS": f"bench={observer}",

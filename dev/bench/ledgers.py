@@ -13,7 +13,7 @@ from dev.bench.databases import create_service_database
 from dev.bench.programs import free_address, run_server
 from dev.bench.requests import FUNDS_MICROS, debit, organization_of, payment
 from dev.postgres import EmbeddedPostgres
-from libs.rpc.client import open_channel
+from libs.rpc.channel import open_channel
 from tollgate.wallet.v1 import wallet_service_pb2, wallet_service_pb2_grpc
 
 CALL_SECONDS_MAX = 30.0
@@ -95,6 +95,7 @@ class Ledgers:
         environment = {
             "WALLET_DATABASE_URL": ledger.database_url,
             "WALLET_LISTEN_ADDRESS": ledger.address,
+            "WALLET_PLAINTEXT": "true",
             "WALLET_METRICS_ADDRESS": free_address(),
             "WALLET_OBSERVERS": f"bench={observer_address or self._observer_address}",
             "WALLET_CHAIN_KEYS": ledger.chain_key,

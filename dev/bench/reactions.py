@@ -17,7 +17,7 @@ from dev.bench.requests import ASKING_ORGANIZATIONS, account_sid_of, debit, orga
 from dev.bench.rows import Figures
 from dev.bench.telephony import Telephony
 from dev.stripe_simulator import Customer, signature_header, subscription_event, to_body
-from libs.rpc.client import open_channel
+from libs.rpc.channel import open_channel
 from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
 ORGANIZATIONS_PER_SECOND = 50

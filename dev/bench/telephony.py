@@ -19,7 +19,7 @@ from dev.bench.programs import free_address, run_server
 from dev.bench.requests import account_sid_of, organization_of, sending_question
 from dev.postgres import EmbeddedPostgres
 from dev.simulators.control_api import PREFIX
-from libs.rpc.client import open_channel
+from libs.rpc.channel import open_channel
 from tollgate.telephony.v1 import telephony_service_pb2 as telephony_pb2
 from tollgate.telephony.v1.telephony_service_pb2_grpc import TelephonyServiceStub
 
@@ -132,6 +132,7 @@ async def run_telephony(postgres: EmbeddedPostgres, logs: Path) -> AsyncIterator
     settings = {
         "TELEPHONY_DATABASE_URL": await create_service_database(postgres, SERVICE),
         "TELEPHONY_LISTEN_ADDRESS": telephony.address,
+        "TELEPHONY_PLAINTEXT": "true",
         "TELEPHONY_METRICS_ADDRESS": free_address(),
         "TELEPHONY_TWILIO_CONCURRENCY": str(TWILIO_CONCURRENCY),
         "TWILIO_API_BASE": telephony.twilio_url,

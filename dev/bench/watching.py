@@ -10,7 +10,7 @@ from dev.bench.campaigns import CALL_SECONDS_MAX, Campaigns, campaign_id_of
 from dev.bench.reactions import told
 from dev.bench.requests import organization_of
 from dev.bench.rows import Figures
-from libs.rpc.client import open_channel
+from libs.rpc.channel import open_channel
 from tollgate.campaign.v1 import campaign_pb2, campaign_service_pb2
 from tollgate.campaign.v1.campaign_service_pb2_grpc import CampaignServiceStub
 

@@ -20,7 +20,6 @@ from tollgate.wallet.v1 import wallet_service_pb2
 TIMEOUT_SECONDS = 5.0
 # It waits for Twilio.
 RECONCILE_SECONDS = 30.0
-ACTOR = "demo"
 RETURN_URL = "https://platform.example/done"
 CANCEL_URL = "https://platform.example/back"
 
@@ -89,7 +88,6 @@ class Platform:
             organization_id=self._organization.organization_id,
             provider_subscription_id=subscription_id,
             note="now at PayPal",
-            actor=ACTOR,
         )
         gateway = self._tollgate.gateway
         answer = await call("billing_gateway", gateway.CancelSubscription, request, TIMEOUT_SECONDS)
@@ -99,10 +97,9 @@ class Platform:
         request = billing_gateway_service_subscriptions_pb2.GrantGraceRequest(
             organization_id=self._organization.organization_id,
             note="has promised to pay",
-            actor=ACTOR,
         )
         request.until.FromDatetime(until)
-        gateway = self._tollgate.gateway
+        gateway = self._tollgate.operator_gateway
         answer = await call("billing_gateway", gateway.GrantGrace, request, TIMEOUT_SECONDS)
         return standing(answer.level)
 
@@ -150,7 +147,7 @@ class Platform:
 
     async def pause_campaign(self, name: str) -> str:
         request = campaign_service_pb2.PauseCampaignRequest(
-            campaign_id=self._organization.campaign_id(name), note="wrong text", actor=ACTOR
+            campaign_id=self._organization.campaign_id(name), note="wrong text"
         )
         campaign = self._tollgate.campaign
         answer = await call("campaign", campaign.PauseCampaign, request, TIMEOUT_SECONDS)
@@ -163,7 +160,7 @@ class Platform:
             currency_code=CURRENCY_CODE,
             reference_id=reference_id,
         )
-        wallet = self._tollgate.wallet
+        wallet = self._tollgate.sender_wallet
         answer = await call("wallet", wallet.Debit, request, TIMEOUT_SECONDS)
         left = f"{money(answer.entry.balance_after_micros)} left"
         return f"{left}, replayed" if answer.replayed else left

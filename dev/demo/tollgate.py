@@ -7,13 +7,17 @@ from http import HTTPStatus
 from typing import Any
 
 import aiohttp
+import grpc
 
+from dev.stack.certificates import directory_of
 from dev.stack.errors import StackError
 from dev.stack.running_stack import read_running_stack
+from dev.stack.services import SETTINGS_TYPES
 from dev.stack.settings import read_settings
 from dev.stack.simulators import SIMULATORS
 from dev.stack.stack import is_serving
-from libs.rpc.client import open_channel
+from libs.rpc.channel import open_channel
+from libs.rpc.credentials import read_certificates
 from tollgate.billing_gateway.v1.billing_gateway_service_pb2_grpc import BillingGatewayServiceStub
 from tollgate.campaign.v1.campaign_service_pb2_grpc import CampaignServiceStub
 from tollgate.telephony.v1.telephony_service_pb2_grpc import TelephonyServiceStub
@@ -22,12 +26,14 @@ from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
 @dataclass(frozen=True)
 class Tollgate:
-    """What the story talks to."""
+    """What the story talks to, mostly as the platform."""
 
     wallet: WalletServiceStub
     campaign: CampaignServiceStub
     telephony: TelephonyServiceStub
     gateway: BillingGatewayServiceStub
+    sender_wallet: WalletServiceStub
+    operator_gateway: BillingGatewayServiceStub
     http: aiohttp.ClientSession
     simulator_urls: Mapping[str, str]
 
@@ -75,11 +81,14 @@ async def connect(environment: Mapping[str, str]) -> AsyncIterator[Tollgate]:
         titles = ", ".join(SIMULATORS[each].title for each in sorted(real))
         raise StackError(f"The demo lets things happen at simulated providers; missing: {titles}.")
     async with AsyncExitStack() as exits:
-        channels = {
-            service: await exits.enter_async_context(open_channel(address))
-            for service, address in running.grpc_addresses.items()
-        }
-        silent = [service for service, channel in channels.items() if not await is_serving(channel)]
+
+        async def channel(role: str, service: str) -> grpc.aio.Channel:
+            caller = read_certificates(directory_of(role, running.certificates_directory))
+            address = running.grpc_addresses[service]
+            return await exits.enter_async_context(open_channel(address, caller))
+
+        channels = {service: await channel("platform", service) for service in SETTINGS_TYPES}
+        silent = [service for service, each in channels.items() if not await is_serving(each)]
         if silent:
             raise StackError(f"{', '.join(silent)} does not answer: is `make run` still running?")
         timeout = aiohttp.ClientTimeout(total=10)
@@ -88,6 +97,10 @@ async def connect(environment: Mapping[str, str]) -> AsyncIterator[Tollgate]:
             campaign=CampaignServiceStub(channels["campaign"]),
             telephony=TelephonyServiceStub(channels["telephony"]),
             gateway=BillingGatewayServiceStub(channels["billing_gateway"]),
+            sender_wallet=WalletServiceStub(await channel("sender", "wallet")),
+            operator_gateway=BillingGatewayServiceStub(
+                await channel("operator", "billing_gateway")
+            ),
             http=await exits.enter_async_context(aiohttp.ClientSession(timeout=timeout)),
             simulator_urls=running.simulator_urls,
         )

@@ -55,7 +55,7 @@ async def run_stack(
     try:
         with console.status("Starting ..."):
             await stack.start()
-        show_running(console, doors, settings.log_directory)
+        show_running(console, doors, settings)
         await stack.watch()
     finally:
         # A second Ctrl-C must not interrupt the stopping, which would leave processes.

@@ -13,6 +13,7 @@ class RunningStack:
     """Where each thing is reached, and its process. No secret: others may read the file."""
 
     grpc_addresses: dict[str, str]
+    certificates_directory: Path
     webhooks_url: str
     # By provider; one that is not simulated is not there.
     simulator_urls: dict[str, str]

@@ -9,11 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from dev.simulators.control_api import PREFIX
+from dev.stack.certificates import directory_of
 from dev.stack.children import ChildDiedError
 from dev.stack.doors import SIMULATED, Door, Doors
-from dev.stack.errors import StackError
-from dev.stack.settings import env_file, password_settings
+from dev.stack.settings import StackSettings, env_file, password_settings
 from dev.stack.simulators import SIMULATORS
+from libs.rpc.credentials import AUTHORITIES_FILE, CERTIFICATE_FILE, KEY_FILE
 
 GRPCURL = "https://github.com/fullstorydev/grpcurl"
 
@@ -25,12 +26,13 @@ def show_env_file(console: Console, env_file: Path) -> None:
     console.print(f"Development values that were missing now stand in {env_file}.", soft_wrap=True)
 
 
-def show_running(console: Console, doors: Doors, log_directory: Path) -> None:
+def show_running(console: Console, doors: Doors, settings: StackSettings) -> None:
     """What listens where, and what to try."""
     console.print("\n[bold]Tollgate is running", table_of(doors))
-    console.print(Text(f"Logs: {log_directory}"), soft_wrap=True)
+    console.print(Text(f"Logs: {settings.log_directory}"), soft_wrap=True)
+    console.print(Text(f"Certificates: {settings.certificates_directory}"), soft_wrap=True)
     console.print("\nTry, in another terminal:")
-    for what, command in commands_to_try(doors).items():
+    for what, command in commands_to_try(doors, settings.certificates_directory).items():
         console.print(Text(f"  # {what}", style="dim"), soft_wrap=True)
         console.print(Text(f"  {command}", style="bold"), soft_wrap=True)
     console.print("\nCtrl-C stops everything.")
@@ -45,8 +47,9 @@ def table_of(doors: Doors) -> Table:
     return table
 
 
-def commands_to_try(doors: Doors) -> dict[str, str]:
+def commands_to_try(doors: Doors, certificates_directory: Path) -> dict[str, str]:
     """What somebody who is new here can do, by what it is."""
+    platform = directory_of("platform", certificates_directory)
     top_up = (
         '{"organization_id": "acme", "provider": "PROVIDER_PAYPAL", "amount_micros": 25000000, '
         '"currency_code": "USD", "reference_id": "top-up-1", '
@@ -57,9 +60,11 @@ def commands_to_try(doors: Doors) -> dict[str, str]:
     asked = '{"organization_id": "acme"}'
     calls = {
         f"A top-up to pay in the browser, at its checkoutUrl. grpcurl: {GRPCURL}": _grpcurl(
-            doors.grpc_addresses["billing_gateway"], gateway, top_up
+            platform, doors.grpc_addresses["billing_gateway"], gateway, top_up
         ),
-        "The wallet, once it is paid.": _grpcurl(doors.grpc_addresses["wallet"], wallet, asked),
+        "The wallet, once it is paid.": _grpcurl(
+            platform, doors.grpc_addresses["wallet"], wallet, asked
+        ),
     }
     lists = {
         f"What can be done at the {SIMULATORS[name].title}.": f"curl {url}{PREFIX}"
@@ -77,11 +82,17 @@ def _databases(postgres: Door | None) -> dict[str, str]:
     return {what: f"psql -h {host} -p {port} -U wallet wallet"}
 
 
-def _grpcurl(address: str, method: str, request: str) -> str:
-    return shlex.join(["grpcurl", "-plaintext", "-d", request, address, method])
+def _grpcurl(caller: Path, address: str, method: str, request: str) -> str:
+    return shlex.join(["grpcurl", *grpcurl_options(caller), "-d", request, address, method])
 
 
-def show_problem(console: Console, error: StackError | PermissionError) -> None:
+def grpcurl_options(caller: Path) -> list[str]:
+    """What grpcurl proves itself with, and whom it believes."""
+    files = ("-cacert", AUTHORITIES_FILE), ("-cert", CERTIFICATE_FILE), ("-key", KEY_FILE)
+    return [part for option, name in files for part in (option, str(caller / name))]
+
+
+def show_problem(console: Console, error: Exception) -> None:
     console.print(Text(str(error), style="bold red"), soft_wrap=True)
     if isinstance(error, ChildDiedError):
         console.print(Text(error.log_end), soft_wrap=True)

@@ -1,9 +1,11 @@
 """The services as processes: which settings each knows, and what they are told of each other."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from pydantic_settings import BaseSettings
 
+from dev.stack.certificates import directory_of
 from dev.stack.simulators import SIMULATORS
 from libs.config import ServiceSettings
 from services.billing_gateway.config import BillingGatewaySettings
@@ -54,10 +56,23 @@ def development_settings(
         "BILLING_GATEWAY_SUBSCRIPTION_OBSERVERS": _named(SUBSCRIPTION_OBSERVERS, grpc_addresses),
         "BILLING_GATEWAY_TRUST_CLAIMED_ORGANIZATIONS": "true",
         "STRIPE_LIVEMODE": "false",
+        "OPEN_REFLECTION": "true",
     }
     for provider, url in simulator_urls.items():
         told |= SIMULATORS[provider].settings(url)
     return told
+
+
+def access_settings(certificates_directory: Path) -> dict[str, str]:
+    """By what each service proves itself: all by one authority, or none understands another."""
+    return {
+        f"{service.upper()}_{name}": value
+        for service in SETTINGS_TYPES
+        for name, value in (
+            ("PLAINTEXT", "false"),
+            ("TLS_DIRECTORY", str(directory_of(service, certificates_directory))),
+        )
+    }
 
 
 def service_environment(service: str, environment: Mapping[str, str]) -> dict[str, str]:

@@ -52,6 +52,11 @@ class StackSettings(BaseModel):
         }
 
     @property
+    def certificates_directory(self) -> Path:
+        """An authority, and a certificate for everybody."""
+        return self.data_directory / "certificates"
+
+    @property
     def log_directory(self) -> Path:
         """One file of JSON lines for each process, of the last run."""
         return self.data_directory / "logs"

@@ -9,6 +9,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from dev.postgres import EmbeddedPostgres, EmbeddedPostgresError
+from dev.stack.certificates import directory_of, make_all_certificates
 from dev.stack.children import Child, ChildDiedError, start_child, stop_children
 from dev.stack.databases import make_databases, migrate_databases
 from dev.stack.doors import Door, Doors
@@ -16,13 +17,15 @@ from dev.stack.errors import StackError
 from dev.stack.running_stack import RunningStack, forget_running_stack, write_running_stack
 from dev.stack.services import (
     SETTINGS_TYPES,
+    access_settings,
     development_settings,
     only,
     service_environment,
 )
 from dev.stack.settings import StackSettings, services_without_database
 from dev.stack.simulators import SIMULATORS, arguments_of, paypal_root_file
-from libs.rpc.client import open_channel
+from libs.rpc.channel import open_channel
+from libs.rpc.credentials import read_certificates
 
 START_SECONDS_MAX = 30.0
 POLL_SECONDS = 0.02
@@ -45,6 +48,7 @@ class Stack:
     async def start(self) -> RunningStack:
         """Returns when every service says that it is serving."""
         self._settings.log_directory.mkdir(parents=True, exist_ok=True)
+        make_all_certificates(self._settings.certificates_directory, SETTINGS_TYPES)
         await self._start_simulators()
         await self._prepare_databases()
         await self._wait_until_simulators_listen()
@@ -112,7 +116,8 @@ class Stack:
 
     async def _start_services(self) -> None:
         told = development_settings(self._doors.grpc_addresses, self._doors.simulator_urls)
-        environment = {**told, **self._environment}
+        access = access_settings(self._settings.certificates_directory)
+        environment = {**told, **self._environment, **access}
         for service in SETTINGS_TYPES:
             module, more = f"services.{service}", dict[str, str]()
             if service == "billing_gateway" and "paypal" in self._doors.simulators:
@@ -143,8 +148,10 @@ class Stack:
     async def _wait_until_all_answer(self) -> None:
         """One after the other, though they start at once: the last one decides anyway."""
         deadline = time.monotonic() + START_SECONDS_MAX
+        directory = self._settings.certificates_directory
+        reader = read_certificates(directory_of("operator_reader", directory))
         for service, address in self._doors.grpc_addresses.items():
-            async with open_channel(address) as channel:
+            async with open_channel(address, reader) as channel:
                 while not await is_serving(channel):
                     await self._pause_before_next_look(service, deadline)
 
@@ -169,6 +176,7 @@ class Stack:
             process_ids["postgres"] = self._postgres.process_id
         return RunningStack(
             grpc_addresses=self._doors.grpc_addresses,
+            certificates_directory=self._settings.certificates_directory,
             webhooks_url=self._doors.webhooks_url,
             simulator_urls=self._doors.simulator_urls,
             process_ids=process_ids,

@@ -7,6 +7,7 @@ from google.protobuf.descriptor_pool import Default
 
 from libs.errors import DomainError, ErrorReason
 from libs.rpc.callers import Caller, UnknownCallerError, read_caller, role_name
+from libs.rpc.credentials import WatchedCertificates
 from libs.rpc.rates import CallRates
 from libs.rpc.reflection import REFLECTION_METHODS
 from tollgate.options.v1 import access_pb2
@@ -57,34 +58,53 @@ class OpenAccess:
 class ProvenAccess:
     """Lets in whoever proves a role that may call the method, as often as anybody may."""
 
-    def __init__(self, roles: Mapping[str, Roles], rates: CallRates) -> None:
+    def __init__(
+        self, roles: Mapping[str, Roles], certificates: WatchedCertificates, rates: CallRates
+    ) -> None:
         self._roles = roles
+        self._certificates = certificates
         self._rates = rates
 
     def admit(self, path: str, context: Any) -> Caller:
         """Return who calls."""
-        try:
-            caller = read_caller(context.auth_context())
-        except UnknownCallerError as error:
-            raise DomainError(ErrorReason.UNAUTHENTICATED, str(error)) from error
+        caller = self._identify(context)
         self._rates.take(caller)
         allowed = self._roles[path]
         if caller.role not in allowed:
             raise DomainError(
                 ErrorReason.PERMISSION_DENIED,
                 f"{caller} may not call it",
-                role=role_name(caller.role),
+                caller=str(caller),
                 allowed=",".join(sorted(role_name(role) for role in allowed)),
             )
         return caller
 
+    def _identify(self, context: Any) -> Caller:
+        try:
+            caller = read_caller(context.auth_context())
+        except UnknownCallerError as error:
+            raise unauthenticated(str(error)) from error
+        if str(caller) in self._certificates.look().refused:
+            raise unauthenticated(f"{caller} is refused")
+        return caller
+
+
+def unauthenticated(problem: str) -> DomainError:
+    """Return the error of a certificate that proves nothing here."""
+    return DomainError(ErrorReason.UNAUTHENTICATED, problem, certificate=problem)
+
 
 def proven_access(
-    service_names: Iterable[str], rates: CallRates, *, open_reflection: bool
+    service_names: Iterable[str],
+    certificates: WatchedCertificates,
+    rates: CallRates,
+    *,
+    open_reflection: bool,
 ) -> ProvenAccess:
     """Return the access to services whose callers prove who they are. Raises AccessMissingError."""
     of_reflection = EVERYBODY if open_reflection else OF_REFLECTION
     return ProvenAccess(
         {**roles_of_methods(service_names), **dict.fromkeys(REFLECTION_METHODS, of_reflection)},
+        certificates,
         rates,
     )

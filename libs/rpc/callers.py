@@ -50,11 +50,11 @@ def read_caller(proven: Mapping[str, Sequence[bytes]]) -> Caller:
 @lru_cache(maxsize=1024)
 def _read_uris(uris: tuple[bytes, ...]) -> Caller:
     if len(uris) != 1:
-        raise UnknownCallerError(f"the certificate names {len(uris)} URIs, expected one")
+        raise UnknownCallerError(f"it names {len(uris)} URIs, expected one")
     found = IDENTITY.fullmatch(uris[0].decode("ascii", "replace"))
     if found is None:
-        raise UnknownCallerError("the certificate's URI is not spiffe://tollgate/<role>/<subject>")
+        raise UnknownCallerError("its URI is not spiffe://tollgate/<role>/<subject>")
     role = ROLES.get(found[1])
     if role is None:
-        raise UnknownCallerError("the certificate's URI names a role that does not exist")
+        raise UnknownCallerError("its URI names a role that does not exist")
     return Caller(role, found[2])

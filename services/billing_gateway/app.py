@@ -92,7 +92,7 @@ async def assemble(
     database = await Database.connect(
         settings.database_url, settings.database_pool_size, "billing_gateway", PLANNING
     )
-    tls = watch_certificates(settings.certificate_files)
+    tls = watch_certificates(settings.tls_directory)
     wallet_channel = open_renewed_channel(settings.wallet_address, tls)
     observers = {
         name: open_renewed_channel(address, tls)

@@ -77,7 +77,7 @@ async def build(settings: TelephonySettings) -> Service:
         settings,
         database,
         metrics,
-        watch_certificates(settings.certificate_files),
+        watch_certificates(settings.tls_directory),
         rpc_services=[
             telephony_service(
                 organizations,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -14,7 +15,11 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
 
-from tollgate.options.v1 import rules_pb2
+from dev.stack.certificates import directory_of
+from libs.rpc.callers import role_name
+from libs.rpc.channel import open_channel
+from libs.rpc.credentials import Certificates, read_certificates
+from tollgate.options.v1 import access_pb2, rules_pb2
 
 TIMEOUT_SECONDS = 30.0
 # What has no end of its own is heard for so long.
@@ -38,9 +43,22 @@ class Asked:
         return {name for name, code in self.ends if (code is grpc.StatusCode.OK) is well}
 
 
-def methods_at(address: str) -> list[MethodDescriptor]:
+@dataclass(frozen=True)
+class Door:
+    """One service of a running stack, and the certificates of everybody who may call it."""
+
+    address: str
+    certificates_directory: Path
+
+    def certificates(self, role: str) -> Certificates:
+        """Return those of the one who has a role."""
+        return read_certificates(directory_of(role, self.certificates_directory))
+
+
+def methods_at(door: Door) -> list[MethodDescriptor]:
     """Return every rpc of Tollgate's that is served there, of whatever service."""
-    with grpc.insecure_channel(address) as channel:
+    reader = door.certificates("operator_reader").for_client()
+    with grpc.secure_channel(door.address, reader) as channel:
         names = ProtoReflectionDescriptorDatabase(channel).get_services()
     services = [Default().FindServiceByName(name) for name in names if name.startswith("tollgate.")]
     return [method for service in services for method in service.methods]
@@ -48,19 +66,23 @@ def methods_at(address: str) -> list[MethodDescriptor]:
 
 async def ask(
     asked: Asked,
-    address: str,
+    door: Door,
     methods: Iterable[MethodDescriptor],
     values: Values,
     *,
     only_required: bool = False,
 ) -> None:
-    """Ask each rpc, one after the other, and keep what comes back."""
-    async with grpc.aio.insecure_channel(address) as channel:
-        for method in methods:
-            filled = _fill(method, values, only_required=only_required)
+    """Ask each rpc as somebody who may, one after the other, and keep what comes back."""
+    for method in methods:
+        filled = _fill(method, values, only_required=only_required)
+        async with open_channel(door.address, door.certificates(_role_for(method))) as channel:
             code, told = await _ask_one(channel, method, filled)
-            asked.ends.add((method.full_name, code))
-            asked.told.append(f"{method.full_name}: {told}")
+        asked.ends.add((method.full_name, code))
+        asked.told.append(f"{method.full_name}: {told}")
+
+
+def _role_for(method: MethodDescriptor) -> str:
+    return role_name(min(method.GetOptions().Extensions[access_pb2.callers]))
 
 
 def _fill(method: MethodDescriptor, values: Values, *, only_required: bool) -> dict[str, Any]:

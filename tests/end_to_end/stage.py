@@ -9,7 +9,7 @@ import aiohttp
 import asyncpg
 
 from dev.stack.running_stack import RunningStack
-from tests.end_to_end.every_rpc import Asked, Values, ask, methods_at
+from tests.end_to_end.every_rpc import Asked, Door, Values, ask, methods_at
 
 EVERYTHING_KEPT = """
 SELECT format('SELECT t::text FROM %I t', table_name) FROM information_schema.tables
@@ -27,22 +27,24 @@ class Stage:
         self._environment = environment
         self._running = running
         self._http = http
-        self.methods = {
-            service: methods_at(address) for service, address in running.grpc_addresses.items()
+        self._doors = {
+            service: Door(address, running.certificates_directory)
+            for service, address in running.grpc_addresses.items()
         }
+        self.methods = {service: methods_at(door) for service, door in self._doors.items()}
 
     async def ask_all(self, values: Values, *, only_required: bool = False) -> None:
         """Ask every rpc of every service, one after the other."""
         for service, methods in self.methods.items():
-            address = self._running.grpc_addresses[service]
-            await ask(self.asked, address, methods, values, only_required=only_required)
+            door = self._doors[service]
+            await ask(self.asked, door, methods, values, only_required=only_required)
 
     async def ask_these(self, service: str, names: Collection[str], values: Values) -> None:
         """Ask some rpcs of one service, all at once."""
-        address = self._running.grpc_addresses[service]
+        door = self._doors[service]
         chosen = [method for method in self.methods[service] if method.name in names]
         assert len(chosen) == len(names)
-        await asyncio.gather(*(ask(self.asked, address, [each], values) for each in chosen))
+        await asyncio.gather(*(ask(self.asked, door, [each], values) for each in chosen))
 
     async def let_providers_echo(self, status: int, *, tokens_too: bool = False) -> None:
         """From now on every provider refuses all, and quotes the credentials back.

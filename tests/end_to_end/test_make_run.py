@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
+from dev.stack.certificates import directory_of
 from dev.stack.running_stack import RunningStack
 from dev.stack.simulators import paypal_root_file
-from libs.rpc.client import open_channel
+from libs.rpc.channel import open_channel
+from libs.rpc.credentials import read_certificates
 from tests.support.make_run import environment_in, launch, make_run, run, running_in
 from tollgate.wallet.v1 import wallet_service_pb2, wallet_service_pb2_grpc
 
@@ -105,7 +107,8 @@ def kept_in(folder: Path) -> dict[str, bytes]:
 
 
 async def balance_micros(running: RunningStack, organization_id: str) -> int:
-    async with open_channel(running.grpc_addresses["wallet"]) as channel:
+    reader = read_certificates(directory_of("operator_reader", running.certificates_directory))
+    async with open_channel(running.grpc_addresses["wallet"], reader) as channel:
         wallet = wallet_service_pb2_grpc.WalletServiceStub(channel)
         request = wallet_service_pb2.GetWalletRequest(organization_id=organization_id)
         return (await wallet.GetWallet(request)).wallet.balance_micros

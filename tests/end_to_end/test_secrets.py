@@ -146,7 +146,6 @@ async def known_values(stage: Stage, organization_id: str, provider: str) -> dic
         "atPeriodEnd": True,
         "until": (datetime.now(UTC) + timedelta(days=1)).isoformat(),
         "note": "a note",
-        "actor": "ann",
         "ledgerCurrencyCode": CURRENCY_CODE,
         "revision": 1,
         "state": 3,

@@ -36,6 +36,7 @@ class ServiceProcess:
             "PATH": os.environ["PATH"],
             "PYTHONPATH": f"{ROOT}:{ROOT / 'protos' / 'gen'}",
             f"{self.name.upper()}_LISTEN_ADDRESS": self.address,
+            f"{self.name.upper()}_PLAINTEXT": "true",
             f"{self.name.upper()}_METRICS_ADDRESS": "127.0.0.1:0",
             f"{self.name.upper()}_POLL_INTERVAL_SECONDS": "0.05",
             **self.settings,

@@ -45,6 +45,7 @@ SERVICES = ("wallet", "campaign", "telephony", "billing_gateway")
 # cost more than what they find.
 FAST = {
     "listen_address": "",
+    "plaintext": True,
     "metrics_address": ANY_PORT,
     "poll_interval_seconds": 0.1,
     "stop_grace_seconds": 1.0,

@@ -3,7 +3,7 @@
 import pytest
 
 from libs.errors import DomainError, ErrorReason
-from libs.rpc.client import open_channel
+from libs.rpc.channel import open_channel
 from services.billing_gateway.clients import WalletClient
 from tests.support.stack import Stack
 

@@ -24,6 +24,7 @@ def campaign_settings(
     return CampaignSettings(
         database_url=SecretStr(database.url),
         listen_address=ANY_PORT,
+        plaintext=True,
         metrics_address=ANY_PORT,
         poll_interval_seconds=poll_interval_seconds,
     )

@@ -13,7 +13,7 @@ from asyncpg import Connection, Record
 
 from dev.postgres import EmbeddedPostgres
 from libs import service as running_service
-from libs.rpc.client import open_channel
+from libs.rpc.channel import open_channel
 from services.campaign.app import build
 from tests.integration.campaign.conftest import HOUR_SECONDS, campaign_settings
 from tests.integration.campaign.steps import CampaignSteps, state_of

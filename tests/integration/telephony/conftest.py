@@ -44,6 +44,7 @@ def telephony_settings(
     quick: dict[str, Any] = {
         "database_url": database.url,
         "listen_address": ANY_PORT,
+        "plaintext": True,
         "metrics_address": ANY_PORT,
         "poll_interval_seconds": 0.05,
         "twilio_account_sid": TWILIO_SID,

@@ -24,6 +24,7 @@ def wallet_settings(database: ServiceDatabase, **changes: object) -> WalletSetti
         database_url=SecretStr(database.url),
         **WALLET_DEFAULTS,
         listen_address=ANY_PORT,
+        plaintext=True,
         metrics_address=ANY_PORT,
         observers={},
         poll_interval_seconds=0.05,

@@ -90,12 +90,16 @@ async def announced(database: ServiceDatabase) -> AsyncIterator[Announced]:
     """A wallet and one observer behind a real channel."""
     observer = Observer()
     settings = ServiceSettings(
-        database_url=SecretStr(database.url), listen_address=ANY_PORT, metrics_address=ANY_PORT
+        database_url=SecretStr(database.url),
+        listen_address=ANY_PORT,
+        plaintext=True,
+        metrics_address=ANY_PORT,
     )
     observing = Service(
         settings,
         await Database.connect(SecretStr(database.url), 1, "observer"),
         ServiceMetrics(),
+        None,
         rpc_services=[wallet_observer(observer)],
     )
     async with running(observing):

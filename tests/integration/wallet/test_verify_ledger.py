@@ -61,7 +61,9 @@ async def logged(
     address = free_address()
     settings = wallet_settings(database, listen_address=address, check_interval_seconds=0.05)
     async with running(await build(settings)) as channel:
-        yield Ledger(WalletServiceStub(channel), Options(address, organization_id, (log,)), logs)
+        yield Ledger(
+            WalletServiceStub(channel), Options(address, None, organization_id, (log,)), logs
+        )
 
 
 @pytest.fixture(params=["", ORGANIZATION], ids=["all", "one"])

@@ -97,6 +97,7 @@ async def settings_for(
             stack.databases["billing_gateway"], wires
         ),
         "BILLING_GATEWAY_LISTEN_ADDRESS": stack.addresses["billing_gateway"],
+        "BILLING_GATEWAY_PLAINTEXT": "true",
         "BILLING_GATEWAY_HTTP_ADDRESS": stack.addresses["http"],
         "BILLING_GATEWAY_SUBSCRIPTION_OBSERVERS": f"wallet={wallet},campaign={campaign}",
         "WALLET_ADDRESS": wallet,

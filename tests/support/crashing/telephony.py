@@ -81,6 +81,7 @@ async def settings_for(
     return {
         **SETTINGS,
         "TELEPHONY_LISTEN_ADDRESS": free_address(),
+        "TELEPHONY_PLAINTEXT": "true",
         "TELEPHONY_DATABASE_URL": await database_url_for(database, wires),
         "TWILIO_API_BASE": f"http://{twilio_address}",
         **changed,

@@ -13,6 +13,7 @@ import structlog
 from libs.errors import DomainError, ErrorReason
 from libs.logs import configure_logs, get_logger
 from libs.metrics import ServiceMetrics
+from libs.rpc.access import OpenAccess
 from libs.rpc.boundary import Boundary
 from tests.support.errors import Refusal, read_refusal
 from tollgate.wallet.v1 import ledger_pb2, wallet_service_ledger_pb2, wallet_service_pb2
@@ -102,7 +103,7 @@ class Caller:
 @asynccontextmanager
 async def serving(servicer: Servicer) -> AsyncIterator[Caller]:
     metrics = ServiceMetrics()
-    server = grpc.aio.server(interceptors=[Boundary(metrics)])
+    server = grpc.aio.server(interceptors=[Boundary(metrics, OpenAccess())])
     server.add_generic_rpc_handlers((servicer.handlers(),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -11,6 +11,7 @@ PARENT = f"AC{'0' * 32}"
 ENVIRONMENT = {
     "TELEPHONY_DATABASE_URL": "postgresql://telephony@localhost/telephony",
     "TWILIO_ACCOUNT_SID": PARENT,
+    "TELEPHONY_PLAINTEXT": "true",
     "TWILIO_AUTH_TOKEN": "a secret of Twilio's",
 }
 
@@ -45,7 +46,7 @@ def test_all_that_is_missing_is_said_at_once(capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit):
         load_settings(TelephonySettings)
     said = capsys.readouterr().err
-    for name in ENVIRONMENT:
+    for name in ENVIRONMENT.keys() - {"TELEPHONY_PLAINTEXT"}:
         assert f"setting {name}: " in said
 
 

@@ -65,6 +65,7 @@ async def gateway(
     settings = BillingGatewaySettings(
         database_url=SecretStr(database.url),
         listen_address=ANY_PORT,
+        plaintext=True,
         metrics_address=ANY_PORT,
         http_address=paypal.deliveries.url.split("/")[2],
         wallet_address=free_address(),

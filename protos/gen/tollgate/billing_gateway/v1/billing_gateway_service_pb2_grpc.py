@@ -38,7 +38,7 @@ class BillingGatewayServiceStub:
     or that it refused, with its reason.
 
     The examples are requests, and one story from the first to the last, if the providers know what it names:
-    grpcurl -plaintext -d '<example>' localhost:50054 tollgate.billing_gateway.v1.BillingGatewayService/<rpc>
+    grpcurl -cacert ca.crt -cert tls.crt -key tls.key -d '<example>' localhost:50054 tollgate.billing_gateway.v1.BillingGatewayService/<rpc>
     """
 
     def __init__(self, channel):
@@ -139,7 +139,7 @@ class BillingGatewayServiceServicer:
     or that it refused, with its reason.
 
     The examples are requests, and one story from the first to the last, if the providers know what it names:
-    grpcurl -plaintext -d '<example>' localhost:50054 tollgate.billing_gateway.v1.BillingGatewayService/<rpc>
+    grpcurl -cacert ca.crt -cert tls.crt -key tls.key -d '<example>' localhost:50054 tollgate.billing_gateway.v1.BillingGatewayService/<rpc>
     """
 
     def LinkSubscription(self, request, context):
@@ -412,7 +412,7 @@ class BillingGatewayService:
     or that it refused, with its reason.
 
     The examples are requests, and one story from the first to the last, if the providers know what it names:
-    grpcurl -plaintext -d '<example>' localhost:50054 tollgate.billing_gateway.v1.BillingGatewayService/<rpc>
+    grpcurl -cacert ca.crt -cert tls.crt -key tls.key -d '<example>' localhost:50054 tollgate.billing_gateway.v1.BillingGatewayService/<rpc>
     """
 
     @staticmethod

@@ -27,7 +27,7 @@ class BillingGatewayServiceStub:
     or that it refused, with its reason.
 
     The examples are requests, and one story from the first to the last, if the providers know what it names:
-    grpcurl -plaintext -d '<example>' localhost:50054 tollgate.billing_gateway.v1.BillingGatewayService/<rpc>
+    grpcurl -cacert ca.crt -cert tls.crt -key tls.key -d '<example>' localhost:50054 tollgate.billing_gateway.v1.BillingGatewayService/<rpc>
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -147,7 +147,7 @@ class BillingGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     or that it refused, with its reason.
 
     The examples are requests, and one story from the first to the last, if the providers know what it names:
-    grpcurl -plaintext -d '<example>' localhost:50054 tollgate.billing_gateway.v1.BillingGatewayService/<rpc>
+    grpcurl -cacert ca.crt -cert tls.crt -key tls.key -d '<example>' localhost:50054 tollgate.billing_gateway.v1.BillingGatewayService/<rpc>
     """
 
     @_abc_1.abstractmethod

@@ -36,7 +36,7 @@ class CampaignServiceStub:
 
     The examples are requests, and one story from the first to the last, if the organization is in good standing
     and its wallet has money:
-    grpcurl -plaintext -d '<example>' localhost:50052 tollgate.campaign.v1.CampaignService/<rpc>
+    grpcurl -cacert ca.crt -cert tls.crt -key tls.key -d '<example>' localhost:50052 tollgate.campaign.v1.CampaignService/<rpc>
     """
 
     def __init__(self, channel):
@@ -133,7 +133,7 @@ class CampaignServiceServicer:
 
     The examples are requests, and one story from the first to the last, if the organization is in good standing
     and its wallet has money:
-    grpcurl -plaintext -d '<example>' localhost:50052 tollgate.campaign.v1.CampaignService/<rpc>
+    grpcurl -cacert ca.crt -cert tls.crt -key tls.key -d '<example>' localhost:50052 tollgate.campaign.v1.CampaignService/<rpc>
     """
 
     def CreateCampaign(self, request, context):
@@ -390,7 +390,7 @@ class CampaignService:
 
     The examples are requests, and one story from the first to the last, if the organization is in good standing
     and its wallet has money:
-    grpcurl -plaintext -d '<example>' localhost:50052 tollgate.campaign.v1.CampaignService/<rpc>
+    grpcurl -cacert ca.crt -cert tls.crt -key tls.key -d '<example>' localhost:50052 tollgate.campaign.v1.CampaignService/<rpc>
     """
 
     @staticmethod

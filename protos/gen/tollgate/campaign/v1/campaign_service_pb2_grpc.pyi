@@ -23,7 +23,7 @@ class CampaignServiceStub:
 
     The examples are requests, and one story from the first to the last, if the organization is in good standing
     and its wallet has money:
-    grpcurl -plaintext -d '<example>' localhost:50052 tollgate.campaign.v1.CampaignService/<rpc>
+    grpcurl -cacert ca.crt -cert tls.crt -key tls.key -d '<example>' localhost:50052 tollgate.campaign.v1.CampaignService/<rpc>
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -136,7 +136,7 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
 
     The examples are requests, and one story from the first to the last, if the organization is in good standing
     and its wallet has money:
-    grpcurl -plaintext -d '<example>' localhost:50052 tollgate.campaign.v1.CampaignService/<rpc>
+    grpcurl -cacert ca.crt -cert tls.crt -key tls.key -d '<example>' localhost:50052 tollgate.campaign.v1.CampaignService/<rpc>
     """
 
     @_abc_1.abstractmethod

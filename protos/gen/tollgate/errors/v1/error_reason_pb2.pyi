@@ -134,13 +134,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_UNAUTHENTICATED: _ErrorReason.ValueType  # 24
     """ERROR_REASON_UNAUTHENTICATED (UNAUTHENTICATED): the certificate of the connection names nobody whom
-    Tollgate knows: its one URI must be `spiffe://tollgate/<role>/<subject>`.
-    Example: {"reason": "UNAUTHENTICATED", "domain": "tollgate"}
+    Tollgate knows, or somebody who is refused: its one URI must be `spiffe://tollgate/<role>/<subject>`.
+    Example: {"reason": "UNAUTHENTICATED", "domain": "tollgate",
+              "metadata": {"certificate": "it names 0 URIs, expected one"}}
     """
     ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 25
     """ERROR_REASON_PERMISSION_DENIED (PERMISSION_DENIED): the caller has proven a role that may not call this.
     Example: {"reason": "PERMISSION_DENIED", "domain": "tollgate",
-              "metadata": {"role": "sender", "allowed": "operator"}}
+              "metadata": {"caller": "sender/web-1", "allowed": "operator"}}
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -256,12 +257,13 @@ Example: {"reason": "OVERLOADED", "domain": "tollgate"}
 """
 ERROR_REASON_UNAUTHENTICATED: ErrorReason.ValueType  # 24
 """ERROR_REASON_UNAUTHENTICATED (UNAUTHENTICATED): the certificate of the connection names nobody whom
-Tollgate knows: its one URI must be `spiffe://tollgate/<role>/<subject>`.
-Example: {"reason": "UNAUTHENTICATED", "domain": "tollgate"}
+Tollgate knows, or somebody who is refused: its one URI must be `spiffe://tollgate/<role>/<subject>`.
+Example: {"reason": "UNAUTHENTICATED", "domain": "tollgate",
+          "metadata": {"certificate": "it names 0 URIs, expected one"}}
 """
 ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 25
 """ERROR_REASON_PERMISSION_DENIED (PERMISSION_DENIED): the caller has proven a role that may not call this.
 Example: {"reason": "PERMISSION_DENIED", "domain": "tollgate",
-          "metadata": {"role": "sender", "allowed": "operator"}}
+          "metadata": {"caller": "sender/web-1", "allowed": "operator"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -36,7 +36,7 @@ class TelephonyServiceStub:
 
     The examples are requests, and one story from the first to the last, if the organization is in good standing
     and its wallet has money:
-    grpcurl -plaintext -d '<example>' localhost:50053 tollgate.telephony.v1.TelephonyService/<rpc>
+    grpcurl -cacert ca.crt -cert tls.crt -key tls.key -d '<example>' localhost:50053 tollgate.telephony.v1.TelephonyService/<rpc>
     """
 
     def __init__(self, channel):
@@ -118,7 +118,7 @@ class TelephonyServiceServicer:
 
     The examples are requests, and one story from the first to the last, if the organization is in good standing
     and its wallet has money:
-    grpcurl -plaintext -d '<example>' localhost:50053 tollgate.telephony.v1.TelephonyService/<rpc>
+    grpcurl -cacert ca.crt -cert tls.crt -key tls.key -d '<example>' localhost:50053 tollgate.telephony.v1.TelephonyService/<rpc>
     """
 
     def RegisterSubaccount(self, request, context):
@@ -330,7 +330,7 @@ class TelephonyService:
 
     The examples are requests, and one story from the first to the last, if the organization is in good standing
     and its wallet has money:
-    grpcurl -plaintext -d '<example>' localhost:50053 tollgate.telephony.v1.TelephonyService/<rpc>
+    grpcurl -cacert ca.crt -cert tls.crt -key tls.key -d '<example>' localhost:50053 tollgate.telephony.v1.TelephonyService/<rpc>
     """
 
     @staticmethod

@@ -23,7 +23,7 @@ class TelephonyServiceStub:
 
     The examples are requests, and one story from the first to the last, if the organization is in good standing
     and its wallet has money:
-    grpcurl -plaintext -d '<example>' localhost:50053 tollgate.telephony.v1.TelephonyService/<rpc>
+    grpcurl -cacert ca.crt -cert tls.crt -key tls.key -d '<example>' localhost:50053 tollgate.telephony.v1.TelephonyService/<rpc>
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -118,7 +118,7 @@ class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
 
     The examples are requests, and one story from the first to the last, if the organization is in good standing
     and its wallet has money:
-    grpcurl -plaintext -d '<example>' localhost:50053 tollgate.telephony.v1.TelephonyService/<rpc>
+    grpcurl -cacert ca.crt -cert tls.crt -key tls.key -d '<example>' localhost:50053 tollgate.telephony.v1.TelephonyService/<rpc>
     """
 
     @_abc_1.abstractmethod

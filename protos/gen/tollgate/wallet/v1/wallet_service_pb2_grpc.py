@@ -40,7 +40,7 @@ class WalletServiceStub:
     done; RetryInfo says when to try again). What else an rpc may answer stands after `Errors`.
 
     The examples are requests, and one story from the first to the last:
-    grpcurl -plaintext -d '<example>' localhost:50051 tollgate.wallet.v1.WalletService/<rpc>
+    grpcurl -cacert ca.crt -cert tls.crt -key tls.key -d '<example>' localhost:50051 tollgate.wallet.v1.WalletService/<rpc>
     """
 
     def __init__(self, channel):
@@ -174,7 +174,7 @@ class WalletServiceServicer:
     done; RetryInfo says when to try again). What else an rpc may answer stands after `Errors`.
 
     The examples are requests, and one story from the first to the last:
-    grpcurl -plaintext -d '<example>' localhost:50051 tollgate.wallet.v1.WalletService/<rpc>
+    grpcurl -cacert ca.crt -cert tls.crt -key tls.key -d '<example>' localhost:50051 tollgate.wallet.v1.WalletService/<rpc>
     """
 
     def CreateWallet(self, request, context):
@@ -556,7 +556,7 @@ class WalletService:
     done; RetryInfo says when to try again). What else an rpc may answer stands after `Errors`.
 
     The examples are requests, and one story from the first to the last:
-    grpcurl -plaintext -d '<example>' localhost:50051 tollgate.wallet.v1.WalletService/<rpc>
+    grpcurl -cacert ca.crt -cert tls.crt -key tls.key -d '<example>' localhost:50051 tollgate.wallet.v1.WalletService/<rpc>
     """
 
     @staticmethod

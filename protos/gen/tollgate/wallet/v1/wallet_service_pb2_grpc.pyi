@@ -29,7 +29,7 @@ class WalletServiceStub:
     done; RetryInfo says when to try again). What else an rpc may answer stands after `Errors`.
 
     The examples are requests, and one story from the first to the last:
-    grpcurl -plaintext -d '<example>' localhost:50051 tollgate.wallet.v1.WalletService/<rpc>
+    grpcurl -cacert ca.crt -cert tls.crt -key tls.key -d '<example>' localhost:50051 tollgate.wallet.v1.WalletService/<rpc>
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -204,7 +204,7 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
     done; RetryInfo says when to try again). What else an rpc may answer stands after `Errors`.
 
     The examples are requests, and one story from the first to the last:
-    grpcurl -plaintext -d '<example>' localhost:50051 tollgate.wallet.v1.WalletService/<rpc>
+    grpcurl -cacert ca.crt -cert tls.crt -key tls.key -d '<example>' localhost:50051 tollgate.wallet.v1.WalletService/<rpc>
     """
 
     @_abc_1.abstractmethod
