@@ -5,9 +5,12 @@ from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     generate_latest,
 )
+
+from libs.rpc.credentials import WatchedCertificates
 
 
 class ServiceMetrics:
@@ -34,6 +37,14 @@ class ServiceMetrics:
             ["level", "observer", "outcome"],
             registry=self.registry,
         )
+
+    def tell_certificate(self, certificates: WatchedCertificates) -> None:
+        """Tell from now on until when the service can prove itself."""
+        Gauge(
+            "tollgate_certificate_expire_time_seconds",
+            "When the service's own certificate expires, in seconds since 1970.",
+            registry=self.registry,
+        ).set_function(lambda: certificates.look().expire_time.timestamp())
 
 
 def metrics_application(metrics: ServiceMetrics) -> web.Application:

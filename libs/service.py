@@ -14,7 +14,7 @@ from libs.database import Database
 from libs.http import HttpEndpoint
 from libs.logs import get_logger
 from libs.metrics import ServiceMetrics, metrics_application
-from libs.rpc.access import Access, OpenAccess, proven_access
+from libs.rpc.access import Access, OpenAccess, ProvenAccess, roles_of_methods
 from libs.rpc.boundary import Boundary
 from libs.rpc.credentials import WatchedCertificates, server_credentials
 from libs.rpc.rates import CallRates
@@ -98,6 +98,8 @@ class Service:
         self._database = database
         self._metrics = metrics
         self._certificates = certificates
+        if certificates is not None:
+            metrics.tell_certificate(certificates)
         self._names = [each.name for each in rpc_services]
         self._endpoints = [
             HttpEndpoint(metrics_application(metrics), settings.metrics_address),
@@ -126,10 +128,11 @@ class Service:
         return server
 
     def _access(self) -> Access:
+        roles = roles_of_methods(self._names)
         if self._certificates is None:
             return OpenAccess()
-        return proven_access(
-            self._names,
+        return ProvenAccess(
+            roles,
             self._certificates,
             CallRates(self._settings.caller_calls_per_second_max),
             open_reflection=self._settings.open_reflection,

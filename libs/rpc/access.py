@@ -59,9 +59,15 @@ class ProvenAccess:
     """Lets in whoever proves a role that may call the method, as often as anybody may."""
 
     def __init__(
-        self, roles: Mapping[str, Roles], certificates: WatchedCertificates, rates: CallRates
+        self,
+        roles: Mapping[str, Roles],
+        certificates: WatchedCertificates,
+        rates: CallRates,
+        *,
+        open_reflection: bool,
     ) -> None:
-        self._roles = roles
+        of_reflection = EVERYBODY if open_reflection else OF_REFLECTION
+        self._roles = {**roles, **dict.fromkeys(REFLECTION_METHODS, of_reflection)}
         self._certificates = certificates
         self._rates = rates
 
@@ -92,19 +98,3 @@ class ProvenAccess:
 def unauthenticated(problem: str) -> DomainError:
     """Return the error of a certificate that proves nothing here."""
     return DomainError(ErrorReason.UNAUTHENTICATED, problem, certificate=problem)
-
-
-def proven_access(
-    service_names: Iterable[str],
-    certificates: WatchedCertificates,
-    rates: CallRates,
-    *,
-    open_reflection: bool,
-) -> ProvenAccess:
-    """Return the access to services whose callers prove who they are. Raises AccessMissingError."""
-    of_reflection = EVERYBODY if open_reflection else OF_REFLECTION
-    return ProvenAccess(
-        {**roles_of_methods(service_names), **dict.fromkeys(REFLECTION_METHODS, of_reflection)},
-        certificates,
-        rates,
-    )

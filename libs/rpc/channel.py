@@ -1,6 +1,7 @@
 """Channels that show the newest certificates, without a call that fails for it."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 import grpc
@@ -32,7 +33,7 @@ def open_renewed_channel(
     address: str, certificates: WatchedCertificates | None
 ) -> grpc.aio.Channel:
     """Return a channel for stubs that moves to new certificates by itself."""
-    # It has what a stub of unary methods asks of a channel, and no more.
+    # It has what our stubs ask of a channel, and no more.
     return cast("grpc.aio.Channel", RenewedChannel(address, certificates))
 
 
@@ -48,7 +49,11 @@ class RenewedChannel:
 
     def unary_unary(self, *args: Any, **kwargs: Any) -> "RenewedMethod":
         """Return a method that is called over whichever connection is the newest."""
-        return RenewedMethod(self, args, kwargs)
+        return RenewedMethod(self, lambda channel: channel.unary_unary(*args, **kwargs))
+
+    def unary_stream(self, *args: Any, **kwargs: Any) -> "RenewedMethod":
+        """Return a method that is called over whichever connection is the newest."""
+        return RenewedMethod(self, lambda channel: channel.unary_stream(*args, **kwargs))
 
     def newest(self) -> grpc.aio.Channel:
         """Return the channel with the newest certificates."""
@@ -72,18 +77,16 @@ class RenewedMethod:
     """One method of a channel that is renewed."""
 
     def __init__(
-        self, channel: RenewedChannel, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, channel: RenewedChannel, make: Callable[[grpc.aio.Channel], Callable[..., Any]]
     ) -> None:
         self._channel = channel
-        self._made_with = args, kwargs
-        self._made_of: grpc.aio.Channel | None = None
-        self._call: Any = None
+        self._make = make
+        self._made_of = channel.newest()
+        self._call = make(self._made_of)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call it."""
         channel = self._channel.newest()
         if channel is not self._made_of:
-            made_args, made_kwargs = self._made_with
-            self._call = channel.unary_unary(*made_args, **made_kwargs)
-            self._made_of = channel
+            self._made_of, self._call = channel, self._make(channel)
         return self._call(*args, **kwargs)
