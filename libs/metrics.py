@@ -40,11 +40,16 @@ class ServiceMetrics:
 
     def tell_certificate(self, certificates: WatchedCertificates) -> None:
         """Tell from now on until when the service can prove itself."""
-        Gauge(
+
+        def expire_time_seconds() -> float:
+            return certificates.look().expire_time.timestamp()
+
+        gauge = Gauge(
             "tollgate_certificate_expire_time_seconds",
             "When the service's own certificate expires, in seconds since 1970.",
             registry=self.registry,
-        ).set_function(lambda: certificates.look().expire_time.timestamp())
+        )
+        gauge.set_function(expire_time_seconds)
 
 
 def metrics_application(metrics: ServiceMetrics) -> web.Application:
