@@ -19,4 +19,9 @@ def make_all_certificates(directory: Path, services: Iterable[str]) -> None:
 
 def directory_of(role: str, directory: Path) -> Path:
     """Where the certificate lies of the one who has a role here."""
-    return directory / role / (PERSON if role in PEOPLE else role)
+    return directory / role / subject_of(role)
+
+
+def subject_of(role: str) -> str:
+    """By what name somebody has a role here."""
+    return PERSON if role in PEOPLE else role

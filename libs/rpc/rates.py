@@ -18,7 +18,8 @@ class CallRates:
     def take(self, caller: Hashable) -> None:
         """Count one call. Raises OverloadedError if it is one too many."""
         now = self._clock()
-        spent_until = max(self._spent_until.get(caller, 0.0), now - 1.0) + 1.0 / self._per_second
+        rested = now - 1.0
+        spent_until = max(self._spent_until.get(caller, rested), rested) + 1.0 / self._per_second
         if spent_until > now:
             raise OverloadedError(
                 f"more than {self._per_second:g} calls in a second", spent_until - now

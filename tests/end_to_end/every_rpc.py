@@ -3,23 +3,15 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import grpc
 from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
-from google.protobuf.descriptor_pool import Default
 from google.protobuf.message_factory import GetMessageClass
-from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
-    ProtoReflectionDescriptorDatabase,
-)
 
-from dev.stack.certificates import directory_of
-from libs.rpc.callers import role_name
-from libs.rpc.channel import open_channel
-from libs.rpc.credentials import Certificates, read_certificates
-from tollgate.options.v1 import access_pb2, rules_pb2
+from tests.support.doors import Door, path_of, role_for
+from tollgate.options.v1 import rules_pb2
 
 TIMEOUT_SECONDS = 30.0
 # What has no end of its own is heard for so long.
@@ -43,27 +35,6 @@ class Asked:
         return {name for name, code in self.ends if (code is grpc.StatusCode.OK) is well}
 
 
-@dataclass(frozen=True)
-class Door:
-    """One service of a running stack, and the certificates of everybody who may call it."""
-
-    address: str
-    certificates_directory: Path
-
-    def certificates(self, role: str) -> Certificates:
-        """Return those of the one who has a role."""
-        return read_certificates(directory_of(role, self.certificates_directory))
-
-
-def methods_at(door: Door) -> list[MethodDescriptor]:
-    """Return every rpc of Tollgate's that is served there, of whatever service."""
-    reader = door.certificates("operator_reader").for_client()
-    with grpc.secure_channel(door.address, reader) as channel:
-        names = ProtoReflectionDescriptorDatabase(channel).get_services()
-    services = [Default().FindServiceByName(name) for name in names if name.startswith("tollgate.")]
-    return [method for service in services for method in service.methods]
-
-
 async def ask(
     asked: Asked,
     door: Door,
@@ -75,14 +46,10 @@ async def ask(
     """Ask each rpc as somebody who may, one after the other, and keep what comes back."""
     for method in methods:
         filled = _fill(method, values, only_required=only_required)
-        async with open_channel(door.address, door.certificates(_role_for(method))) as channel:
+        async with door.open(role_for(method)) as channel:
             code, told = await _ask_one(channel, method, filled)
         asked.ends.add((method.full_name, code))
         asked.told.append(f"{method.full_name}: {told}")
-
-
-def _role_for(method: MethodDescriptor) -> str:
-    return role_name(min(method.GetOptions().Extensions[access_pb2.callers]))
 
 
 def _fill(method: MethodDescriptor, values: Values, *, only_required: bool) -> dict[str, Any]:
@@ -106,9 +73,8 @@ async def _ask_one(
     request = json_format.ParseDict(values, GetMessageClass(method.input_type)())
     answer = GetMessageClass(method.output_type)
     make = channel.unary_stream if method.server_streaming else channel.unary_unary
-    path = f"/{method.containing_service.full_name}/{method.name}"
     rpc: Any = make(
-        path,
+        path_of(method),
         request_serializer=type(request).SerializeToString,
         response_deserializer=answer.FromString,
     )

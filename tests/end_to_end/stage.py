@@ -9,7 +9,8 @@ import aiohttp
 import asyncpg
 
 from dev.stack.running_stack import RunningStack
-from tests.end_to_end.every_rpc import Asked, Door, Values, ask, methods_at
+from tests.end_to_end.every_rpc import Asked, Values, ask
+from tests.support.doors import Door, methods_at
 
 EVERYTHING_KEPT = """
 SELECT format('SELECT t::text FROM %I t', table_name) FROM information_schema.tables

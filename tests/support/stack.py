@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -12,6 +13,7 @@ from multidict import CIMultiDict
 from pydantic import SecretStr
 
 from dev.simulators.twilio.simulator import TwilioSimulator
+from dev.stack.certificates import directory_of
 from dev.stripe_simulator import signature_header, to_body
 from libs.metrics import ServiceMetrics
 from libs.service import Service
@@ -66,6 +68,8 @@ class Stack:
     gateway_providers: Mapping[Provider, PaymentProvider] | None = None
     # By what PayPal is believed, made anew for each start.
     paypal_trust: Callable[[], PayPalTrust | None] = lambda: None
+    # Of everybody; without, all speak in the clear.
+    certificates: Path | None = None
     addresses: dict[str, str] = field(
         default_factory=lambda: {name: free_address() for name in (*SERVICES, "http")}
     )
@@ -164,8 +168,11 @@ class Stack:
         )
 
     def _common(self, name: str) -> dict[str, Any]:
-        url = self.databases[name].url
-        return {**FAST, "listen_address": self.addresses[name], "database_url": url}
+        own = {"listen_address": self.addresses[name], "database_url": self.databases[name].url}
+        if self.certificates is None:
+            return {**FAST, **own}
+        directory = directory_of(name, self.certificates)
+        return {**FAST, **own, "plaintext": False, "tls_directory": directory}
 
     def _wallet_settings(self) -> WalletSettings:
         observers = {name: self.addresses[name] for name in self.observers}
