@@ -38,10 +38,12 @@ lint: setup ## Everything a change must pass but the tests
 	$(BIN)/lint-imports
 	cd protos && ../$(BIN)/buf lint && ../$(BIN)/buf format --diff --exit-code
 	$(BIN)/python -m dev.generate_protos --check
+	$(BIN)/python -m dev.access_table --check
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
-protos: setup ## Generate protos/gen
+protos: setup ## Generate protos/gen, and the table in docs/security.md of who may call what
 	$(BIN)/python -m dev.generate_protos
+	$(BIN)/python -m dev.access_table
 
 format: setup ## Format code and protos, and mend what can be mended
 	$(BIN)/ruff check --fix-only --quiet

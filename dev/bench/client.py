@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 import grpc
@@ -11,6 +12,7 @@ import uvloop
 from dev.bench.load import Timing, drive
 from dev.bench.requests import batches, debits, sending_questions
 from libs.rpc.channel import open_channel
+from libs.rpc.credentials import read_certificates
 from tollgate.telephony.v1 import telephony_service_pb2
 from tollgate.wallet.v1 import wallet_service_pb2
 
@@ -41,7 +43,8 @@ def main() -> None:
 
 
 async def measure(arguments: argparse.Namespace) -> Timing:
-    async with open_channel(arguments.address) as channel:
+    certificates = read_certificates(arguments.tls) if arguments.tls else None
+    async with open_channel(arguments.address, certificates) as channel:
         if arguments.what == "batches":
             return await measure_batches(
                 channel, arguments.wallets, arguments.count, arguments.in_flight
@@ -119,6 +122,7 @@ SINGLE_CALLS: Mapping[
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m dev.bench.client", description=__doc__)
     parser.add_argument("--address", required=True)
+    parser.add_argument("--tls", type=Path, help="the caller's certificates")
     parser.add_argument("--in-flight", type=int, required=True)
     what = parser.add_subparsers(dest="what", required=True)
     for name in SINGLE_CALLS:

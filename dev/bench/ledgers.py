@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import asyncpg
@@ -13,6 +13,7 @@ from dev.bench.databases import create_service_database
 from dev.bench.programs import free_address, run_server
 from dev.bench.requests import FUNDS_MICROS, debit, organization_of, payment
 from dev.postgres import EmbeddedPostgres
+from dev.stack.certificates import directory_of, make_all_certificates
 from libs.rpc.channel import open_channel
 from tollgate.wallet.v1 import wallet_service_pb2, wallet_service_pb2_grpc
 
@@ -21,6 +22,8 @@ TELL_SECONDS_MAX = 120.0
 POLL_SECONDS = 0.1
 OPENING_IN_FLIGHT = 64
 SERVICE = "wallet"
+# Counted for each call, and never reached.
+CALLS_PER_SECOND_MAX = 1_000_000
 
 COUNT_UNTOLD = "SELECT count(*) FROM announcements WHERE acknowledged_revision < revision"
 
@@ -92,18 +95,40 @@ class Ledgers:
         Its levels are told to one that takes them all, if no other observer is given.
         """
         ledger = await self._make(f"{SERVICE}_{name}")
+        async with self._serve(
+            name,
+            ledger,
+            WALLET_PLAINTEXT="true",
+            WALLET_OBSERVERS=f"bench={observer_address or self._observer_address}",
+        ):
+            yield ledger
+
+    @asynccontextmanager
+    async def run_proven(self, ledger: Ledger, certificates: Path) -> AsyncIterator[str]:
+        """Another door to a ledger, for whoever proves that they may; where it is reached."""
+        make_all_certificates(certificates, [SERVICE])
+        async with self._serve(
+            "proven",
+            replace(ledger, address=free_address()),
+            WALLET_TLS_DIRECTORY=str(directory_of(SERVICE, certificates)),
+            WALLET_CALLER_CALLS_PER_SECOND_MAX=str(CALLS_PER_SECOND_MAX),
+            WALLET_OBSERVERS=f"bench={self._observer_address}",
+        ) as address:
+            yield address
+
+    @asynccontextmanager
+    async def _serve(self, name: str, ledger: Ledger, **settings: str) -> AsyncIterator[str]:
         environment = {
             "WALLET_DATABASE_URL": ledger.database_url,
             "WALLET_LISTEN_ADDRESS": ledger.address,
-            "WALLET_PLAINTEXT": "true",
             "WALLET_METRICS_ADDRESS": free_address(),
-            "WALLET_OBSERVERS": f"bench={observer_address or self._observer_address}",
             "WALLET_CHAIN_KEYS": ledger.chain_key,
+            **settings,
         }
         async with run_server(
             f"{SERVICE}_{name}", ["services.wallet"], environment, ledger.address, self._logs
         ):
-            yield ledger
+            yield ledger.address
 
     async def _make(self, database: str) -> Ledger:
         connection = await asyncpg.connect(self._postgres.superuser_url())

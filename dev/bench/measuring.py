@@ -30,6 +30,14 @@ def measures_of(site: Site, options: Options) -> Mapping[str, Measure]:
             pgbench.measure_transactions, site.superuser_url, seconds, site.directory
         ),
         "Debit": partial(measure_throughput, site.empty.address, "debits", seconds, "debits"),
+        "Debit, proven": partial(
+            measure_throughput,
+            site.proven_address,
+            "debits",
+            seconds,
+            "proven_debits",
+            tls_directory=site.sender,
+        ),
         "no-op": partial(measure_throughput, site.no_op_address, "debits", seconds, "no_op_calls"),
         "Debit, large ledger": partial(
             measure_throughput, site.large.address, "debits", seconds, "debits_in_large_ledger"

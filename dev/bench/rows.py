@@ -77,6 +77,15 @@ def goals_for(wallets: int, entries: int, canceled: int) -> tuple[Goal, ...]:
             aim=2.0,
         ),
         Goal(
+            what="Debit over TLS by a proven caller ÷ in the clear",
+            unit="calls/s",
+            ours="proven_debits_per_second",
+            against="debits_per_second",
+            against_unit="calls/s",
+            least=0.85,
+            aim=0.95,
+        ),
+        Goal(
             what="BatchDebit of 1000, 4 in flight, one wallet ÷ COPY",
             unit="debits/s",
             ours="batched_debits_per_second",

@@ -17,6 +17,7 @@ from dev.bench.requests import ASKING_ORGANIZATIONS, organization_of
 from dev.bench.screen import Bar
 from dev.bench.telephony import Telephony, run_telephony
 from dev.postgres import EmbeddedPostgres, EmbeddedPostgresError
+from dev.stack.certificates import directory_of
 from dev.stack.errors import StackError
 
 # All else is PostgreSQL's default: above all, fsync and synchronous_commit are on.
@@ -31,6 +32,9 @@ class Site:
     directory: Path
     superuser_url: str
     no_op_address: str
+    # The ledger that begins empty, and who may debit there.
+    proven_address: str
+    sender: Path
     empty: Ledger
     large: Ledger
     batched: Ledger
@@ -63,6 +67,8 @@ async def run_site(options: Options, directory: Path, bar: Bar) -> AsyncIterator
             for name in ("empty", "large", "batched")
         ]
         bar.begin("opening wallets")
+        certificates = directory / "certificates"
+        proven = await exits.enter_async_context(ledgers.run_proven(empty, certificates))
         await empty.open_wallets([organization_of(0)])
         await batched.open_wallets(map(organization_of, range(options.wallets)))
         await copying.create_table(batched.superuser_url)
@@ -87,6 +93,8 @@ async def run_site(options: Options, directory: Path, bar: Bar) -> AsyncIterator
             directory=directory,
             superuser_url=postgres.superuser_url(),
             no_op_address=no_op,
+            proven_address=proven,
+            sender=directory_of("sender", certificates),
             empty=empty,
             large=large,
             batched=batched,

@@ -93,11 +93,9 @@ async def assemble(
         settings.database_url, settings.database_pool_size, "billing_gateway", PLANNING
     )
     tls = watch_certificates(settings.tls_directory)
+    addresses = settings.subscription_observers.items()
+    observers = {name: open_renewed_channel(address, tls) for name, address in addresses}
     wallet_channel = open_renewed_channel(settings.wallet_address, tls)
-    observers = {
-        name: open_renewed_channel(address, tls)
-        for name, address in settings.subscription_observers.items()
-    }
     wallet = WalletClient(wallet_channel)
     levels = _build_levels(settings, database, metrics, wallet, observers)
     loops = GatewayLoops()

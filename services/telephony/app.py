@@ -50,12 +50,7 @@ async def build(settings: TelephonySettings) -> Service:
         registry=metrics.registry,
     )
     reconciler = _build_reconciler(
-        settings,
-        database,
-        twilio,
-        trouble=trouble,
-        back_off=back_off,
-        registry=metrics.registry,
+        settings, database, twilio, trouble=trouble, back_off=back_off, registry=metrics.registry
     )
     creation = Creation(
         database,

@@ -5,20 +5,27 @@ import re
 import sys
 from pathlib import Path
 
-from tests.support.stack import Stack
+from dev.stack.certificates import make_all_certificates
+from tests.support.stack import SERVICES, Stack
 
 ROOT = Path(__file__).parents[3]
 CODE = re.compile(r"```python\n(?P<code>.*?)```", re.DOTALL)
 PROMISE = re.compile(r"print\(.*\)  # (.*)")
 
 
-async def test_the_code_in_the_readme_does_what_it_says(stack: Stack) -> None:
+async def test_the_code_in_the_readme_does_what_it_says(
+    stopped_stack: Stack, tmp_path: Path
+) -> None:
+    stopped_stack.certificates = tmp_path / ".data" / "certificates"
+    make_all_certificates(stopped_stack.certificates, SERVICES)
+    await stopped_stack.start("wallet")
     [code] = CODE.findall((ROOT / "README.md").read_text())
     [promised] = PROMISE.findall(code)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
-        code.replace("127.0.0.1:50051", stack.addresses["wallet"]),
+        code.replace("127.0.0.1:50051", stopped_stack.addresses["wallet"]),
+        cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT / "protos" / "gen")},
         stdout=asyncio.subprocess.PIPE,
     )
