@@ -73,7 +73,9 @@ async def test_beyond_the_limit_watchers_are_refused_until_one_has_gone(
 async def test_who_is_cut_off_without_a_word_makes_room(
     database: ServiceDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running_service, "KEEPALIVE_MS", 300)
+    soon = {"grpc.keepalive_time_ms": 300, "grpc.http2.ping_timeout_ms": 300}
+    options = {**dict(running_service.SERVER_OPTIONS), **soon}
+    monkeypatch.setattr(running_service, "SERVER_OPTIONS", tuple(options.items()))
     service = await build(watched_settings(database, watchers_max=1))
     async with running(service) as channel:
         await CampaignSteps(channel).create()
