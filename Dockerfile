@@ -1,10 +1,15 @@
 # One image for all services; the command says which: `python -m services.wallet`.
-FROM python:3.12-slim AS build
+FROM python:3.12.14-slim-trixie@sha256:78387bc3881b8273120a12ebe6c1ab22b018ccc2c9adf565ae1ac9b536e184ea AS python
+
+
+FROM python AS build
 
 WORKDIR /opt/tollgate
-RUN python -m venv .venv
+RUN python -m venv --without-pip .venv
 COPY requirements.lock .
-RUN .venv/bin/pip install --no-cache-dir --no-deps --require-hashes --requirement requirements.lock
+# Wheels only: what builds one would be fetched as well, and no hash pins it.
+RUN python -m pip --python .venv/bin/python install --no-cache-dir \
+    --no-deps --require-hashes --only-binary :all: --requirement requirements.lock
 COPY libs libs
 COPY services services
 COPY protos/gen protos/gen
@@ -12,9 +17,11 @@ COPY protos/gen protos/gen
 RUN python -m compileall -q libs services protos/gen
 
 
-FROM python:3.12-slim
+FROM python
 
-RUN useradd --system --uid 10001 --user-group --no-create-home tollgate
+RUN useradd --system --uid 10001 --user-group --no-create-home tollgate \
+    # Whoever gets in shall find nothing that installs packages.
+    && rm -r /usr/local/bin/pip* /usr/local/lib/python3.*/ensurepip /usr/local/lib/python3.*/site-packages/*
 COPY --from=build /opt/tollgate /opt/tollgate
 ENV PATH=/opt/tollgate/.venv/bin:$PATH \
     PYTHONPATH=/opt/tollgate:/opt/tollgate/protos/gen \
