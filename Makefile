@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run demo verify-ledger bench test unit check lint protos format lock clean setup
+.PHONY: help run demo verify-ledger bench test unit check lint protos format lock audit sbom clean setup
 
 BIN := .venv/bin
 # Each process has a PostgreSQL of its own; tests wait more than they work, so that four fit on two cores.
@@ -53,6 +53,12 @@ format: setup ## Format code and protos, and mend what can be mended
 lock: setup ## Pin what pyproject.toml asks for (OPTIONS=--upgrade: at its newest)
 	$(COMPILE) $(OPTIONS) --group dev --output-file requirements-dev.lock
 	$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock
+
+audit: setup ## Ask OSV about known vulnerabilities of all that is locked (takes the network)
+	@$(BIN)/python -m dev.audit $(OPTIONS)
+
+sbom: setup ## Write what the image is made of, as CycloneDX
+	@$(BIN)/python -m dev.bill_of_materials
 
 clean: ## Remove what was installed and cached; the data of `make run` stays
 	rm -rf .venv .tools .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
