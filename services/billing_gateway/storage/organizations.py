@@ -125,9 +125,12 @@ async def save_grace(
     return tag == "UPDATE 1"
 
 
+READ_CLOCK = "SELECT clock_timestamp()"
+
+
 async def read_clock(connection: Connection) -> datetime:
     """Return the database's time."""
-    now: datetime = await connection.fetchval("SELECT clock_timestamp()")
+    now: datetime = await connection.fetchval(READ_CLOCK)
     return now
 
 
