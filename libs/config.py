@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from libs import strict_json
 from libs.announcing.ports import AnnouncerTiming
+from libs.database_urls import require_database_url
 from libs.rpc.credentials import CertificatesUnusableError, read_certificates
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
@@ -36,16 +37,6 @@ ADDRESS = re.compile(r"(?:[^\s:\[\]=,/]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}")
 API_BASE = (
     r"^(?:https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?"
     r"|http://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?)/?$"
-)
-
-# Stricter than the driver, which quotes what it does not understand: after a sign that should have
-# been encoded, that is a part of the password.
-DATABASE_SERVER = r"(?:[^:/?#@,\[\]]*|\[[0-9a-fA-F:]+\])(?::[1-9][0-9]{0,4})?"
-DATABASE_PARAMETER = r"[a-z_]+=[^?#@&]+"
-DATABASE_URL = re.compile(
-    r"postgres(?:ql)?://(?:[^:/?#@\[\]]+(?::[^/?#@\[\]]*)?@)?"
-    rf"{DATABASE_SERVER}(?:,{DATABASE_SERVER})*(?:/[^/?#@]*)?"
-    rf"(?:\?{DATABASE_PARAMETER}(?:&{DATABASE_PARAMETER})*)?"
 )
 
 
@@ -70,15 +61,6 @@ def _parse_json(value: object) -> object:
         return strict_json.loads(value) if isinstance(value, str) else value
     except ValueError as error:
         raise ValueError("expected JSON without a name that is given twice") from error
-
-
-def require_database_url(value: SecretStr) -> SecretStr:
-    """Refuse what is none, without quoting it: it holds a password."""
-    if not DATABASE_URL.fullmatch(value.get_secret_value()):
-        raise ValueError(
-            "expected postgresql://user:password@host:port/database, with signs in it like %40"
-        )
-    return value
 
 
 def _require_long(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:

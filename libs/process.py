@@ -13,7 +13,8 @@ from typing import TypeVar
 import uvloop
 from pydantic import SecretStr
 
-from libs.config import ServiceSettings, load_settings, require_database_url
+from libs.config import ServiceSettings, load_settings
+from libs.database_urls import require_database_url
 from libs.logs import configure_logs
 from libs.migrations import migrate
 from libs.service import Service

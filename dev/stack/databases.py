@@ -21,7 +21,7 @@ from dev.stack.settings import (
     password_settings,
     services_without_database,
 )
-from libs.config import require_database_url
+from libs.database_urls import require_database_url
 from libs.migrations import MigrationChangedError, migrate
 
 UNUSABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, MigrationChangedError)

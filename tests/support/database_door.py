@@ -1,19 +1,24 @@
 """The way to a database, which can be shut and can lead nowhere."""
 
 import asyncio
+import ssl
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 CHUNK_BYTES = 65_536
+# What a client of PostgreSQL says first that would rather speak TLS: a length, and a number.
+SSL_REQUEST = (8).to_bytes(4) + (80_877_103).to_bytes(4)
 
 
 class DatabaseDoor:
     """Passes on all that is said to a server, and all that it says, while it is open."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
+        """With `tls`, nobody is let in who speaks in clear, though the server is spoken to so."""
         self._host = host
         self._port = port
+        self._tls = tls
         self._server: asyncio.Server | None = None
         self._door_port = 0
         self._passing = asyncio.Event()
@@ -46,6 +51,8 @@ class DatabaseDoor:
     async def _admit(self, reader: StreamReader, writer: StreamWriter) -> None:
         async with self._kept(writer):
             await self._passing.wait()
+            if self._tls and not await self._speaks_tls(reader, writer, self._tls):
+                return
             further_reader, further_writer = await asyncio.open_connection(self._host, self._port)
             async with self._kept(further_writer):
                 ways = [
@@ -55,6 +62,19 @@ class DatabaseDoor:
                 await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
                 for way in ways:
                     way.cancel()
+
+    async def _speaks_tls(
+        self, reader: StreamReader, writer: StreamWriter, tls: ssl.SSLContext
+    ) -> bool:
+        try:
+            if await reader.readexactly(len(SSL_REQUEST)) != SSL_REQUEST:
+                return False
+            writer.write(b"S")
+            await writer.start_tls(tls)
+        except (OSError, asyncio.IncompleteReadError):
+            # Whoever has asked does not believe this certificate, or has none of its own.
+            return False
+        return True
 
     async def _pass_on(self, reader: StreamReader, writer: StreamWriter) -> None:
         with suppress(OSError):

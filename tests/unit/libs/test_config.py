@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from libs.config import load_settings, require_database_url
+from libs.config import load_settings
+from libs.database_urls import require_database_url
 from services.billing_gateway.config import BillingGatewaySettings
 from services.billing_gateway.domain.crediting import (
     CreditAllowance,
@@ -79,6 +80,7 @@ def test_all_that_is_missing_is_said_at_once(
         ("BILLING_GATEWAY_DATABASE_URL", "postgresql://gateway:1?hunter2@h:5432/db"),
         ("BILLING_GATEWAY_DATABASE_URL", "postgresql://gateway:1@hunter2@h:5432/db"),
         ("BILLING_GATEWAY_DATABASE_URL", "mysql://gateway:hunter2@h/db"),
+        ("BILLING_GATEWAY_DATABASE_URL", "postgresql://a:hunter2@h/db?sslmode=verify_full"),
         ("BILLING_GATEWAY_SUBSCRIPTION_OBSERVERS", ""),
         ("BILLING_GATEWAY_SUBSCRIPTION_OBSERVERS", "a=h:1,a=h:2"),
         ("BILLING_GATEWAY_SUBSCRIPTION_OBSERVERS", "a=nonsense"),
