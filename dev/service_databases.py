@@ -1,28 +1,33 @@
-"""Gives every service a database of its own, with an owner that migrates and a role that serves."""
+"""Gives every service a database of its own, with roles that migrate, serve and read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import asyncpg
 
 SERVICES = ("wallet", "campaign", "telephony", "billing_gateway")
+# What docker-compose.yml has run as well.
+SET_UP = Path(__file__).parents[1] / "ops" / "compose" / "sql" / "service_database.sql"
 
 
 @dataclass(frozen=True)
 class ServicePasswords:
-    """The passwords of one service's two roles."""
+    """The passwords of one service's three roles."""
 
     owner: str
     service: str
+    reader: str
 
 
 @dataclass(frozen=True)
 class ServiceUrls:
-    """Where one service's two roles find its database."""
+    """Where one service's three roles find its database."""
 
     owner: str
     service: str
+    reader: str
 
 
 async def create_service_databases(
@@ -31,59 +36,42 @@ async def create_service_databases(
     """Makes what is missing, for every service named in `passwords`, and sets the passwords.
 
     Role `<service>_owner` owns database `<service>`; role `<service>` may connect and nothing
-    else until a migration grants it more; no other role may connect.
+    else until a migration grants it more, and so may `<service>_reader`; no other may connect.
     """
     connection = await asyncpg.connect(superuser_url)
     try:
-        for service, service_passwords in passwords.items():
-            await _create_service_database(connection, service, service_passwords)
+        for service in passwords:
+            await _create_database(connection, service)
     finally:
         await connection.close()
-    for service in passwords:
-        await _close_public_schema(superuser_url, service)
+    for service, given in passwords.items():
+        await _set_up(superuser_url, service, given)
     return {
         service: ServiceUrls(
             owner=_url_like(superuser_url, f"{service}_owner", given.owner, service),
             service=_url_like(superuser_url, service, given.service, service),
+            reader=_url_like(superuser_url, f"{service}_reader", given.reader, service),
         )
         for service, given in passwords.items()
     }
 
 
-async def _create_service_database(
-    connection: asyncpg.Connection, service: str, passwords: ServicePasswords
-) -> None:
-    owner = f"{service}_owner"
-    await _create_role(connection, owner, passwords.owner)
-    await _create_role(connection, service, passwords.service)
-    if not await _exists(connection, "SELECT FROM pg_database WHERE datname = $1", service):
-        await _execute(connection, "CREATE DATABASE %I OWNER %I", service, owner)
-    await _execute(connection, "REVOKE ALL ON DATABASE %I FROM PUBLIC", service)
-    await _execute(connection, "GRANT CONNECT ON DATABASE %I TO %I", service, service)
+async def _create_database(connection: asyncpg.Connection, service: str) -> None:
+    known = await connection.fetchrow("SELECT FROM pg_database WHERE datname = $1", service)
+    if known is None:
+        quoted = await connection.fetchval("SELECT quote_ident($1)", service)
+        await connection.execute(f"CREATE DATABASE {quoted}")
 
 
-async def _create_role(connection: asyncpg.Connection, role: str, password: str) -> None:
-    if not await _exists(connection, "SELECT FROM pg_roles WHERE rolname = $1", role):
-        await _execute(connection, "CREATE ROLE %I", role)
-    await _execute(connection, "ALTER ROLE %I LOGIN PASSWORD %L", role, password)
-
-
-async def _close_public_schema(superuser_url: str, service: str) -> None:
+async def _set_up(superuser_url: str, service: str, passwords: ServicePasswords) -> None:
     connection = await asyncpg.connect(superuser_url, database=service)
     try:
-        await connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        for whose, password in asdict(passwords).items():
+            setting = f"tollgate.{whose}_password"
+            await connection.execute("SELECT set_config($1, $2, false)", setting, password)
+        await connection.execute(SET_UP.read_text())
     finally:
         await connection.close()
-
-
-async def _exists(connection: asyncpg.Connection, query: str, name: str) -> bool:
-    return await connection.fetchrow(query, name) is not None
-
-
-async def _execute(connection: asyncpg.Connection, statement: str, *names: str) -> None:
-    """Names and passwords cannot be parameters of these statements; PostgreSQL quotes them."""
-    quoted = await connection.fetchval("SELECT format($1, VARIADIC $2::text[])", statement, names)
-    await connection.execute(quoted)
 
 
 def _url_like(url: str, role: str, password: str, database: str) -> str:

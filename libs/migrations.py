@@ -3,10 +3,14 @@
 A file is `NNNN_what.sql`; a statement ends with a semicolon at the end of a line and is sent by
 itself, as Citus wants it; a function's body stands between two `$$`. A file that was applied may
 not change: its checksum is kept.
+
+`reader.sql` is no step but a state: what the role that people read with may see. It is brought
+about again each time, for the role may have been made after the tables.
 """
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +20,8 @@ from libs.logs import get_logger
 
 # Any number will do, as long as every migrating process takes the same one.
 ADVISORY_LOCK_KEY = 7_065_117_471
+
+READER_GRANTS = "reader.sql"
 
 # A body stands between two $$: after the end of a statement there is an even number of them.
 STATEMENT_END = re.compile(r";\n(?=(?:[^$]|\$(?!\$)|\$\$(?:[^$]|\$(?!\$))*\$\$)*\Z)")
@@ -55,7 +61,17 @@ class Migration:
 
 def read_migrations(directory: Path) -> list[Migration]:
     """Return the migrations of a directory in their order."""
-    return [Migration(path.name, path.read_text()) for path in sorted(directory.glob("*.sql"))]
+    paths = sorted(directory.glob("[0-9]*.sql"))
+    return [Migration(path.name, path.read_text()) for path in paths]
+
+
+def read_reader_grants(directory: Path) -> list[str]:
+    """Return the statements that grant the role of people what it may see."""
+    return [
+        statement
+        for path in directory.glob(READER_GRANTS)
+        for statement in Migration(path.name, path.read_text()).statements
+    ]
 
 
 async def migrate(owner_url: str, directory: Path) -> None:
@@ -66,6 +82,7 @@ async def migrate(owner_url: str, directory: Path) -> None:
         await connection.execute(CREATE_HISTORY)
         for migration in read_migrations(directory):
             await _apply_once(connection, migration)
+        await _grant_reader(connection, read_reader_grants(directory))
     finally:
         await connection.close()
 
@@ -89,3 +106,15 @@ async def _apply_once(
             migration.checksum,
         )
     get_logger().info("migration_applied", migration=migration.name)
+
+
+async def _grant_reader(
+    connection: "asyncpg.Connection[asyncpg.Record]", grants: Sequence[str]
+) -> None:
+    try:
+        async with connection.transaction():
+            for statement in grants:
+                await connection.execute(statement)
+    except asyncpg.UndefinedObjectError as error:
+        # A service needs no reader to start.
+        get_logger().warning("reader_not_granted", error=str(error))

@@ -10,7 +10,7 @@ from libs.migrations import migrate
 
 async def create_database(postgres: EmbeddedPostgres, name: str) -> ServiceUrls:
     """An empty one."""
-    passwords = ServicePasswords(owner=secrets.token_hex(16), service=secrets.token_hex(16))
+    passwords = ServicePasswords(*(secrets.token_hex(16) for _ in range(3)))
     urls = await create_service_databases(postgres.superuser_url(), {name: passwords})
     return urls[name]
 

@@ -77,9 +77,9 @@ def _databases(postgres: Door | None) -> dict[str, str]:
     if postgres is None:
         return {}
     host, _, port = postgres.address.rpartition(":")
-    _, password = password_settings("wallet")
+    *_, password = password_settings("wallet")
     what = f"A service's database; {password} in {env_file()} is the password. So for each service."
-    return {what: f"psql -h {host} -p {port} -U wallet wallet"}
+    return {what: f"psql -h {host} -p {port} -U wallet_reader wallet"}
 
 
 def _grpcurl(caller: Path, address: str, method: str, request: str) -> str:

@@ -106,9 +106,14 @@ def owner_database_setting(service: str) -> str:
     return f"{service.upper()}_OWNER_DATABASE_URL"
 
 
-def password_settings(service: str) -> tuple[str, str]:
-    """Of the role that owns the database, and of the role that serves."""
-    return f"{service.upper()}_OWNER_DATABASE_PASSWORD", f"{service.upper()}_DATABASE_PASSWORD"
+def password_settings(service: str) -> tuple[str, str, str]:
+    """Of the roles that own the database, serve, and read for people."""
+    name = service.upper()
+    return (
+        f"{name}_OWNER_DATABASE_PASSWORD",
+        f"{name}_DATABASE_PASSWORD",
+        f"{name}_READER_DATABASE_PASSWORD",
+    )
 
 
 def services_without_database(environment: Mapping[str, str]) -> list[str]:

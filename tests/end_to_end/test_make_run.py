@@ -120,7 +120,7 @@ async def test_the_demo_passes_and_its_money_is_there_the_next_time(
     async with make_run(environment) as (process, table):
         assert not secrets_told(folder, table, process.pid)
         port = environment["TOLLGATE_POSTGRES_PORT"]
-        assert f"psql -h 127.0.0.1 -p {port} -U wallet wallet" in table
+        assert f"psql -h 127.0.0.1 -p {port} -U wallet_reader wallet" in table
         simulators = running_in(folder).simulator_urls.values()
         assert all(f"curl {url}/_simulator\n" in table for url in simulators)
         kept = kept_in(folder)

@@ -10,6 +10,7 @@ import tempfile
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.database
 
 CHECKOUT = Path(__file__).parents[2]
 WITHOUT_FSYNC = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
-PASSWORDS = {name: ServicePasswords(f"o'{name}@/%", f"s:{name} ?") for name in SERVICES}
+PASSWORDS = {name: ServicePasswords(f"o'{name}@/%", f"s:{name} ?", "r") for name in SERVICES}
 
 STARTER = """
 import asyncio, sys
@@ -299,7 +300,7 @@ class TestServiceDatabases:
         self, server: EmbeddedPostgres
     ) -> None:
         before = await create_service_databases(server.superuser_url(), PASSWORDS)
-        changed = {"wallet": ServicePasswords("another", "third")}
+        changed = {"wallet": ServicePasswords("another", "third", "fourth")}
         after = await create_service_databases(server.superuser_url(), changed)
         assert await fetch_value(after["wallet"].service, "SELECT 1") == 1
         with pytest.raises(asyncpg.InvalidPasswordError):
@@ -313,3 +314,46 @@ class TestServiceDatabases:
         await create_service_databases(server.superuser_url(), PASSWORDS)
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await fetch_value(urls.service, "CREATE TABLE own ()")
+
+    async def test_are_made_for_compose_by_a_script_that_may_run_again(
+        self, server: EmbeddedPostgres
+    ) -> None:
+        await create_service_databases(server.superuser_url(), PASSWORDS)
+        for statement in ("DROP DATABASE campaign", "DROP ROLE campaign_reader"):
+            await fetch_value(server.superuser_url(), statement)
+        for _ in range(2):
+            await run_compose_script(server)
+        for service in SERVICES:
+            for kind in ("", "_OWNER", "_READER"):
+                role = f"{service}{kind.lower()}"
+                connection = await asyncpg.connect(
+                    server.superuser_url(service), user=role, password=compose_password(role)
+                )
+                assert await connection.fetchval("SELECT current_user") == role
+                await connection.close()
+
+
+def compose_password(role: str) -> str:
+    return f"it's {role}%"
+
+
+async def run_compose_script(server: EmbeddedPostgres) -> None:
+    """As the image does, but for where the server is."""
+    url = urlsplit(server.superuser_url())
+    passwords = {
+        f"{service.upper()}{kind}_DATABASE_PASSWORD": compose_password(f"{service}{kind.lower()}")
+        for service in SERVICES
+        for kind in ("", "_OWNER", "_READER")
+    }
+    script = await asyncio.create_subprocess_exec(
+        "bash",
+        str(CHECKOUT / "ops" / "compose" / "create_databases.sh"),
+        env={
+            **passwords,
+            "PATH": f"{find_binaries()}:{os.environ['PATH']}",
+            "PGHOST": str(url.hostname),
+            "PGPORT": str(url.port),
+            "PGPASSWORD": str(url.password),
+        },
+    )
+    assert await script.wait() == 0

@@ -41,10 +41,11 @@ FAST_SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class ServiceDatabase:
-    """A database of one service, for one test."""
+    """A database of one service, for one test, as three of its roles find it."""
 
     name: str
     url: str
+    reader_url: str
     superuser_url: str
 
 
@@ -70,7 +71,7 @@ class ServiceDatabases:
     async def prepared(cls, postgres: EmbeddedPostgres) -> AsyncIterator["ServiceDatabases"]:
         """Migrate a template for every service."""
         passwords = {
-            service: ServicePasswords(secrets.token_hex(8), secrets.token_hex(8))
+            service: ServicePasswords(*(secrets.token_hex(8) for _ in range(3)))
             for service in SERVICES
         }
         urls = await create_service_databases(postgres.superuser_url(), passwords)
@@ -109,7 +110,13 @@ class ServiceDatabases:
         """Make a database like the service's template, or like another that nobody is using."""
         database = self._named(service)
         await self._execute(
-            f"CREATE DATABASE {database.name} TEMPLATE {template or service} STRATEGY FILE_COPY"
+            f"CREATE DATABASE {database.name} OWNER {service}_owner"
+            f" TEMPLATE {template or service} STRATEGY FILE_COPY"
+        )
+        # What a template's roles may do with it, a copy of it does not know.
+        await self._execute(f"REVOKE ALL ON DATABASE {database.name} FROM PUBLIC")
+        await self._execute(
+            f"GRANT CONNECT ON DATABASE {database.name} TO {service}, {service}_reader"
         )
         return database
 
@@ -129,8 +136,13 @@ class ServiceDatabases:
         name = f"test_{self._count}_{service}"
         superuser_url = self._postgres.superuser_url(name)
         server = superuser_url.rpartition("@")[2]
-        password = self._passwords[service].service
-        return ServiceDatabase(name, f"postgresql://{service}:{password}@{server}", superuser_url)
+        passwords = self._passwords[service]
+        return ServiceDatabase(
+            name,
+            url=f"postgresql://{service}:{passwords.service}@{server}",
+            reader_url=f"postgresql://{service}_reader:{passwords.reader}@{server}",
+            superuser_url=superuser_url,
+        )
 
     async def _execute(self, statement: str) -> None:
         async with self._is_free:
