@@ -22,6 +22,7 @@ from libs.rpc.reflection import add_reflection
 from libs.workers import PollingWorker, Worker
 
 HEALTH_INTERVAL_SECONDS = 1.0
+METRICS_CONNECTIONS_MAX = 50
 KEEPALIVE_MS = 30_000
 SERVER_OPTIONS = (
     # What gRPC's clients take by default as well: 1000 debits with the longest texts fit in.
@@ -102,7 +103,11 @@ class Service:
             metrics.tell_certificate(certificates)
         self._names = [each.name for each in rpc_services]
         self._endpoints = [
-            HttpEndpoint(metrics_application(metrics), settings.metrics_address),
+            HttpEndpoint(
+                metrics_application(metrics),
+                settings.metrics_address,
+                connections_max=METRICS_CONNECTIONS_MAX,
+            ),
             *endpoints,
         ]
         self._closables = closables

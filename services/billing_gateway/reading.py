@@ -23,7 +23,7 @@ def parse_object(body: bytes) -> JsonObject:
     """
     try:
         value = strict_json.loads(body.decode())
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UnreadableError("the body is not JSON that can be read") from error
     if not isinstance(value, dict):
         raise UnreadableError("the body is not an object")

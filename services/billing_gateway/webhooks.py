@@ -3,13 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from prometheus_client import Counter
 
 from libs.database import DatabaseUnavailableError
 from libs.errors import OverloadedError
+from libs.http import RETRY_AFTER_SECONDS, connection_of
+from libs.limited_log import LimitedLog
 from libs.logs import get_logger
 from libs.metrics import ServiceMetrics
 from services.billing_gateway.domain.values import Provider
@@ -20,7 +23,11 @@ BODY_BYTES_MAX = 256 * 1024
 BODY_SECONDS_MAX = 10.0
 # Of all that are under way: anybody can send a body, and whose it is shows only at its end.
 BODIES_BYTES_MAX = 64 * 1024 * 1024
-RETRY_AFTER_SECONDS = 1.0
+AGAIN = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+
+
+class BodyUnannouncedError(Exception):
+    """Nothing says how long the body is, or that it tells so itself."""
 
 
 class BodyTooLargeError(Exception):
@@ -32,11 +39,12 @@ class BodyIncompleteError(Exception):
 
 
 class Webhooks:
-    """Answers providers: 200 kept, 400 not theirs, 413 too large, 408 too slow, 503 again."""
+    """Answers providers: 200 kept, 400 not theirs, 503 again; 408, 411 or 413 for a bad body."""
 
     def __init__(self, intake: Intake, metrics: ServiceMetrics) -> None:
         self._intake = intake
         self._held_bytes = 0
+        self._log = LimitedLog()
         self._answers = Counter(
             "tollgate_webhook_deliveries",
             "Deliveries answered, by provider and HTTP status.",
@@ -58,14 +66,18 @@ class Webhooks:
         async def receive(request: web.Request) -> web.Response:
             status, text = await self._receive(provider, request)
             self._answers.labels(provider, status).inc()
-            return web.Response(status=status, text=text)
+            headers = AGAIN if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+            return web.Response(status=status, text=text, headers=headers)
 
         return receive
 
     async def _receive(self, provider: Provider, request: web.Request) -> tuple[int, str]:
         try:
             async with self._body_of(request) as body:
-                await self._intake.receive(provider, request.headers, body)
+                with connection_of(request).at_work():
+                    await self._intake.receive(provider, request.headers, body)
+        except BodyUnannouncedError:
+            return 411, "a body says how long it is"
         except BodyTooLargeError:
             return 413, f"a body is at most {BODY_BYTES_MAX} bytes"
         except TimeoutError:
@@ -73,13 +85,13 @@ class Webhooks:
         except BodyIncompleteError:
             return 400, "the body is malformed or incomplete"
         except DeliveryRefusedError as refused:
-            get_logger().warning("webhook_refused", provider=provider, error=str(refused))
+            self._log.warning("webhook_refused", provider=provider, error=str(refused))
             return 400, str(refused)
         except CannotVerifyError as unsure:
-            get_logger().warning("webhook_not_verified", provider=provider, error=str(unsure))
+            self._log.warning("webhook_not_verified", provider=provider, error=str(unsure))
             return 503, "cannot be verified now; send it again"
         except (DatabaseUnavailableError, OverloadedError) as error:
-            get_logger().warning("webhook_not_stored", provider=provider, error=error.message)
+            self._log.warning("webhook_not_stored", provider=provider, error=error.message)
             return 503, "not stored; send it again"
         except Exception:  # noqa: BLE001 - it is not stored, so it must be sent again
             get_logger().exception("webhook_failed", provider=provider)
@@ -98,6 +110,8 @@ class Webhooks:
             self._held_bytes -= len(body)
 
     async def _read(self, request: web.Request, body: bytearray) -> None:
+        if hdrs.CONTENT_LENGTH not in request.headers and not request.body_exists:
+            raise BodyUnannouncedError
         if (request.content_length or 0) > BODY_BYTES_MAX:
             raise BodyTooLargeError
         try:

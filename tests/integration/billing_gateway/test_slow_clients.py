@@ -1,12 +1,16 @@
-"""Clients that send a byte now and then: they are given up, and hold up nobody."""
+"""Clients that send a byte now and then, or nothing: they are given up, and hold up nobody."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
+import aiohttp
 import pytest
 
 from dev.stripe_simulator import Customer, signature_header, to_body, top_up_event
+from libs.http import CONNECTIONS_MAX
 from services.billing_gateway import webhooks
 from tests.integration.billing_gateway.requests import events_of, settled
 from tests.support.stack import STRIPE_SECRET, Stack, now
@@ -18,11 +22,15 @@ LENGTH = b"Content-Length: 100000\r\n"
 PAUSE_SECONDS = 0.05
 
 
+async def connect(stack: Stack) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    host, _, port = stack.addresses["http"].rpartition(":")
+    return await asyncio.open_connection(host, int(port))
+
+
 @asynccontextmanager
 async def dripping(stack: Stack, begin: bytes) -> AsyncIterator[asyncio.Task[bytes]]:
     """Let a client send its beginning, then byte after byte; the task returns the answer."""
-    host, _, port = stack.addresses["http"].rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
+    reader, writer = await connect(stack)
     writer.write(begin)
 
     async def drip() -> bytes:
@@ -82,3 +90,45 @@ async def test_what_a_client_did_not_finish_is_not_kept(stack: Stack) -> None:
         pass
     await deliver(stack)
     assert len(await events_of(stack)) == 1
+
+
+async def test_bodies_that_are_refused_before_they_are_read(stack: Stack) -> None:
+    """Or as soon as more was read than is taken."""
+    too_long = b"Content-Length: %d\r\n" % (webhooks.BODY_BYTES_MAX + 1)
+    chunk = b"%x\r\n" % (webhooks.BODY_BYTES_MAX + 1) + b" " * (webhooks.BODY_BYTES_MAX + 1)
+    for sent, status in (
+        (b"", b"411"),
+        (too_long, b"413"),
+        (b"Transfer-Encoding: chunked\r\n\r\n" + chunk, b"413"),
+        (b"Content-Length: 0\r\n", b"400"),
+    ):
+        reader, writer = await connect(stack)
+        writer.write(HEAD + sent + b"\r\n")
+        assert (await reader.readline()).split()[1] == status
+        writer.transport.abort()
+    await deliver(stack)
+
+
+async def test_a_crowd_that_says_nothing_slows_down_nobody(stack: Stack) -> None:
+    """It is larger than the gateway has places."""
+    before = await quickest(stack)
+    crowd = [await connect(stack) for _ in range(2 * CONNECTIONS_MAX)]
+    try:
+        assert await quickest(stack) < 3 * before + 0.05
+        gone = sum(reader.at_eof() or reader.exception() is not None for reader, _ in crowd)
+        assert CONNECTIONS_MAX <= gone < len(crowd)
+    finally:
+        for _, writer in crowd:
+            writer.transport.abort()
+
+
+async def quickest(stack: Stack) -> float:
+    """Return the seconds of the quickest of some deliveries, each by a connection of its own."""
+    seconds = []
+    for _ in range(5):
+        async with aiohttp.ClientSession() as http:
+            start = time.perf_counter()
+            event = top_up_event(Customer("org-1"), 2_500, now())
+            assert await replace(stack, http=http).deliver(event) == 200
+            seconds.append(time.perf_counter() - start)
+    return min(seconds)

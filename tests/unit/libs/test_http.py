@@ -24,7 +24,7 @@ async def door() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWrit
 
     application = web.Application()
     application.router.add_get("/", fail)
-    endpoint = HttpEndpoint(application, "127.0.0.1:0", SILENCE_SECONDS_MAX)
+    endpoint = HttpEndpoint(application, "127.0.0.1:0", idle_seconds_max=SILENCE_SECONDS_MAX)
     await endpoint.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", endpoint.port)
     try:
@@ -48,24 +48,6 @@ def logging() -> Iterator[None]:
     configure_logs("billing_gateway", "INFO")
     yield
     structlog.reset_defaults()
-
-
-@pytest.mark.parametrize(
-    "sent",
-    [
-        b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nStripe-Signature: t=1,v1=" + b"a" * 10_000 + b"\r\n\r\n",
-        b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 1_000 + b"\r\n",
-    ],
-)
-async def test_what_is_no_http_is_answered_and_not_logged(
-    capsys: pytest.CaptureFixture[str], sent: bytes
-) -> None:
-    with logging():
-        async with door() as (reader, writer):
-            writer.write(sent)
-            assert b" 400 " in await reader.readline()
-    assert capsys.readouterr().out == ""
 
 
 async def test_a_defect_of_ours_is_logged_with_its_trace(
