@@ -39,7 +39,7 @@ lint: setup ## Everything a change must pass but the tests
 	cd protos && ../$(BIN)/buf lint && ../$(BIN)/buf format --diff --exit-code
 	$(BIN)/python -m dev.generate_protos --check
 	$(BIN)/python -m dev.access_table --check
-	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml ops/compose/secrets.yml
 
 protos: setup ## Generate protos/gen, and the table in docs/security.md of who may call what
 	$(BIN)/python -m dev.generate_protos

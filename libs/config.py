@@ -1,11 +1,12 @@
 """Settings come from the environment, and all that is missing or wrong is reported at once."""
 
+import os
 import re
 import sys
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -23,6 +24,7 @@ from libs import strict_json
 from libs.announcing.ports import AnnouncerTiming
 from libs.database_urls import require_database_url
 from libs.rpc.credentials import CertificatesUnusableError, read_certificates
+from libs.secret_files import SecretFileError, file_setting, read_secret
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
@@ -104,7 +106,7 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 class ServiceSettings(BaseSettings):
     """What every service is told. Each names its own prefix and addresses."""
 
-    model_config = SettingsConfigDict(frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True)
 
     database_url: DatabaseUrl
     database_pool_size: int = Field(default=10, ge=1, le=200)
@@ -160,17 +162,41 @@ class AnnouncingSettings(ServiceSettings):
 
 def load_settings(settings_type: type[SettingsT]) -> SettingsT:
     """Return the settings, or end the process with one line for each that is missing or wrong."""
+    files, problems = _read_secret_files(settings_type)
     try:
-        return settings_type()
+        settings = settings_type(**files)
     except ValidationError as error:
-        _exit_with_all_problems(settings_type, error)
+        for problem in error.errors(include_input=False, include_url=False):
+            setting = _setting_name(settings_type, str(problem["loc"][0]))
+            problems.setdefault(setting, problem["msg"])
+    if problems:
+        for setting, message in problems.items():
+            print(f"setting {setting}: {message}", file=sys.stderr)
+        raise SystemExit(2)
+    return settings
 
 
-def _exit_with_all_problems(settings_type: type[BaseSettings], error: ValidationError) -> NoReturn:
-    for problem in error.errors(include_input=False, include_url=False):
-        setting = _setting_name(settings_type, str(problem["loc"][0]))
-        print(f"setting {setting}: {problem['msg']}", file=sys.stderr)
-    raise SystemExit(2)
+def secret_settings(settings_type: type[BaseSettings]) -> dict[str, str]:
+    """Return the names of the settings that are secrets, by their type, and of their fields."""
+    return {
+        _setting_name(settings_type, field): field
+        for field, info in settings_type.model_fields.items()
+        if "SecretStr" in str(info.annotation)
+    }
+
+
+def _read_secret_files(
+    settings_type: type[BaseSettings],
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return what files give, by field, and what is wrong with some of them, by setting."""
+    given, problems = {}, {}
+    for setting, field in secret_settings(settings_type).items():
+        if os.environ.get(file_setting(setting)):
+            try:
+                given[field] = read_secret(setting, os.environ)
+            except SecretFileError as error:
+                problems[setting] = str(error)
+    return given, problems
 
 
 def _setting_name(settings_type: type[BaseSettings], name: str) -> str:

@@ -17,6 +17,7 @@ from libs.config import ServiceSettings, load_settings
 from libs.database_urls import require_database_url
 from libs.logs import configure_logs
 from libs.migrations import migrate
+from libs.secret_files import read_secret
 from libs.service import Service
 
 GARBAGE_THRESHOLD = 200_000
@@ -46,7 +47,8 @@ def run_process(
 def _owner_url(name: str) -> str:
     setting = f"{name.upper()}_OWNER_DATABASE_URL"
     try:
-        return require_database_url(SecretStr(os.environ.get(setting, ""))).get_secret_value()
+        url = SecretStr(read_secret(setting, os.environ) or "")
+        return require_database_url(url).get_secret_value()
     except ValueError as error:
         print(f"setting {setting}: {error}", file=sys.stderr)
         raise SystemExit(2) from None

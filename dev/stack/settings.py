@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Annotated
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from dev.service_databases import SERVICES
 from dev.stack.errors import StackError
+from dev.stack.services import SETTINGS_TYPES
 from dev.stack.simulators import SIMULATORS, simulated
+from libs.config import secret_settings
+from libs.secret_files import SecretFileError, read_secret
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -33,14 +36,14 @@ Port = Annotated[int, Field(ge=1, le=PORT_MAX)]
 class StackSettings(BaseModel):
     """What only `make run` and `make demo` are told; no service sees it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     data_directory: Path = Field(default=CHECKOUT / ".data", alias="TOLLGATE_DATA_DIRECTORY")
     postgres_port: Port = Field(default=54329, alias="TOLLGATE_POSTGRES_PORT")
     twilio_simulator_port: Port = Field(default=54330, alias="TOLLGATE_TWILIO_SIMULATOR_PORT")
     paypal_simulator_port: Port = Field(default=54331, alias="TOLLGATE_PAYPAL_SIMULATOR_PORT")
     stripe_simulator_port: Port = Field(default=54332, alias="TOLLGATE_STRIPE_SIMULATOR_PORT")
-    database_url: str | None = Field(default=None, alias="DATABASE_URL")
+    database_url: SecretStr | None = Field(default=None, alias="DATABASE_URL")
 
     @property
     def simulator_ports(self) -> dict[str, int]:
@@ -70,7 +73,20 @@ def env_file() -> Path:
 def read_environment() -> dict[str, str]:
     """What `.env` and, over it, the process environment set. Empty is unset, mostly."""
     given = {**dotenv_values(env_file(), interpolate=False), **os.environ}
-    return {name: value or "" for name, value in given.items() if value or name in CAN_BE_EMPTY}
+    set_ = {name: value or "" for name, value in given.items() if value or name in CAN_BE_EMPTY}
+    return set_ | _read_secret_files(set_)
+
+
+def _read_secret_files(environment: Mapping[str, str]) -> dict[str, str]:
+    """What files say, so that nothing is made up for it."""
+    of_services = (name for type_ in SETTINGS_TYPES.values() for name in secret_settings(type_))
+    read = {}
+    for name in (*of_services, *map(owner_database_setting, SERVICES)):
+        try:
+            read[name] = read_secret(name, environment)
+        except SecretFileError as error:
+            raise StackError(f"setting {name}: {error}") from error
+    return {name: value for name, value in read.items() if value}
 
 
 def read_settings(environment: Mapping[str, str]) -> StackSettings:

@@ -101,7 +101,8 @@ class Stack:
 
     async def _prepare_databases(self) -> None:
         if services_without_database(self._environment):
-            superuser_url = self._settings.database_url or await self._start_postgres()
+            given = self._settings.database_url
+            superuser_url = given.get_secret_value() if given else await self._start_postgres()
             self._environment |= await make_databases(superuser_url, self._environment)
         await migrate_databases(self._environment)
 

@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 
 from dev.stack.services import SETTINGS_TYPES, setting_names
 from dev.stack.settings import CHECKOUT, StackSettings, owner_database_setting
+from libs.config import secret_settings
 
 LINE = re.compile(r"^#?(?P<name>[A-Z][A-Z_]*)=(?P<value>.*)$", re.MULTILINE)
 ASKED_BY_COMPOSE = re.compile(r"\$\{(?P<name>[A-Z_]+)")
@@ -59,6 +60,17 @@ def test_shows_the_default_that_holds() -> None:
     assert dict(listed()) | defaults == dict(listed())
 
 
+def test_says_which_settings_may_come_from_a_file() -> None:
+    of_services = {name for type_ in SETTINGS_TYPES.values() for name in secret_settings(type_)}
+    assert marked("[file]") == of_services | set(map(owner_database_setting, SETTINGS_TYPES))
+
+
+def marked(mark: str) -> set[str]:
+    """The settings in whose comment something stands; one comment may be of several in a row."""
+    blocks = re.findall(r"((?:# .*\n)+)((?:#[A-Z].*\n)+)", (CHECKOUT / ".env.example").read_text())
+    return {name for comment, lines in blocks if mark in comment for name, _ in LINE.findall(lines)}
+
+
 def test_sets_nothing_when_it_is_copied() -> None:
     lines = (CHECKOUT / ".env.example").read_text().splitlines()
     assert not [line for line in lines if line and not line.startswith("#")]
@@ -73,3 +85,16 @@ def test_compose_passes_on_every_setting_of_a_service() -> None:
     # It is refused but on loopback, where nobody outside the container would reach the service.
     in_the_clear = {f"{service.upper()}_PLAINTEXT" for service in SETTINGS_TYPES}
     assert of_services - in_the_clear <= given, of_services - given
+
+
+def test_compose_can_take_from_files_whatever_is_no_databases_password() -> None:
+    text = (CHECKOUT / "ops" / "compose" / "secrets.yml").read_text()
+    expected = {
+        (name, name.lower())
+        for type_ in SETTINGS_TYPES.values()
+        for name, field in secret_settings(type_).items()
+        if field != "database_url"
+    }
+    assert set(re.findall(r"([A-Z_]+)_FILE: /run/secrets/(\w+)", text)) == expected
+    mounted = re.findall(r"^  (\w+):\n    file: secrets/\1$", text, re.MULTILINE)
+    assert sorted(mounted) == sorted(name for _, name in expected)

@@ -60,6 +60,20 @@ def test_an_empty_value_is_none_but_where_nothing_is_an_answer(env_file: Path) -
     assert environment["WALLET_DEFAULT_CURRENCY"] == ""
 
 
+def test_for_what_stands_in_a_file_nothing_is_made_up(
+    env_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token_file = env_file.with_name("token")
+    token_file.write_text("hunter2\n")
+    monkeypatch.setenv("TWILIO_AUTH_TOKEN_FILE", str(token_file))
+    environment = read_environment()
+    assert environment["TWILIO_AUTH_TOKEN"] == "hunter2"
+    assert "TWILIO_AUTH_TOKEN" not in made_up_values(environment)
+    token_file.unlink()
+    with pytest.raises(StackError, match="setting TWILIO_AUTH_TOKEN: "):
+        read_environment()
+
+
 def test_what_is_made_up_is_made_up_once_and_kept_from_others(env_file: Path) -> None:
     env_file.write_text("WALLET_DEFAULT_CURRENCY=EUR")
     env_file.chmod(0o644)
@@ -123,8 +137,9 @@ def test_no_setting_of_a_service_knows_a_simulator_or_relaxes_what_is_verified()
 
 
 def test_a_server_of_ones_own_replaces_the_embedded_one() -> None:
-    given = {"DATABASE_URL": "postgresql://postgres@db.example/postgres"}
+    given = {"DATABASE_URL": "postgresql://postgres:hunter2@db.example/postgres"}
     assert plan_doors(read_settings(given), given).postgres is None
+    assert "hunter2" not in repr(read_settings(given))
     assert "WALLET_DATABASE_PASSWORD" in made_up_values(given)
 
 

@@ -1,7 +1,7 @@
 """Proves that Tollgate itself wrote whose an object is: a backup may have lost our row of it."""
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.billing_gateway.domain.observations import Claim
 from services.billing_gateway.domain.values import Provider
@@ -13,7 +13,7 @@ PROOF_LENGTH = 32
 class ClaimKeys:
     """The keys of proofs: the first signs, all verify. Without any nothing is proven."""
 
-    keys: tuple[bytes, ...]
+    keys: tuple[bytes, ...] = field(repr=False)
 
     def prove(self, provider: Provider, organization_id: str, intent_id: str) -> str:
         """Return what proves a claim; nothing without keys."""
