@@ -13,15 +13,16 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from libs.rpc.credentials import CertificatesUnusableError, read_certificates
 
 TIMEOUT_SECONDS = 3.0
+NO_PROXY = (("grpc.enable_http_proxy", 0),)
 
 
 def main() -> None:
     """Ask once."""
     match sys.argv[1:]:
         case [address]:
-            channel = grpc.insecure_channel(address)
+            channel = grpc.insecure_channel(address, NO_PROXY)
         case [address, directory]:
-            channel = grpc.secure_channel(address, _credentials(Path(directory)))
+            channel = grpc.secure_channel(address, _credentials(Path(directory)), NO_PROXY)
         case _:
             raise SystemExit("usage: python -m libs.health_probe HOST:PORT [TLS_DIRECTORY]")
     with channel:

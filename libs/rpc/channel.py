@@ -14,6 +14,8 @@ OPTIONS: Final = (
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.keepalive_time_ms", 30_000),
+    # A proxy of the environment would hear of every call, and be all that is reached.
+    ("grpc.enable_http_proxy", 0),
 )
 # Calls that began on a connection with older certificates may end there.
 CLOSE_GRACE_SECONDS = 30.0

@@ -19,6 +19,7 @@ from aiohttp import (
     ClientResponse,
     ClientSession,
     ClientTimeout,
+    DummyCookieJar,
     encode_basic_auth,
 )
 from prometheus_client import CollectorRegistry, Counter
@@ -82,7 +83,9 @@ class HttpClient(AsyncHttpClient):  # type: ignore[misc]
 
     def __init__(self, timeout_seconds: float) -> None:
         super().__init__(getLogger(__name__), is_async=True, timeout=timeout_seconds)
-        self._session = ClientSession(timeout=ClientTimeout(total=timeout_seconds))
+        self._session = ClientSession(
+            timeout=ClientTimeout(total=timeout_seconds), cookie_jar=DummyCookieJar()
+        )
 
     async def request(  # noqa: PLR0917 - the library's signature
         self,
@@ -93,7 +96,7 @@ class HttpClient(AsyncHttpClient):  # type: ignore[misc]
         headers: Mapping[str, str] | None = None,
         auth: tuple[str, str] | None = None,
         timeout: float | None = None,  # noqa: ARG002 - the library's signature; it never sets one
-        allow_redirects: bool = False,  # noqa: FBT001, FBT002 - the library's signature
+        allow_redirects: bool = False,  # noqa: ARG002, FBT001, FBT002 - the library's signature
     ) -> Response:
         """Send one request; an answer that the library could not make sense of raises here."""
         credentials = {"Authorization": encode_basic_auth(*auth)} if auth else {}
@@ -104,7 +107,7 @@ class HttpClient(AsyncHttpClient):  # type: ignore[misc]
                 params=params,
                 data=data,
                 headers={**(headers or {}), **credentials},
-                allow_redirects=allow_redirects,
+                allow_redirects=False,
             ) as answer:
                 text = await _read_bounded(answer)
         except (ClientError, TimeoutError, OSError) as error:
@@ -294,7 +297,9 @@ def _to_account(account: Any) -> TwilioAccount:
 def _require_an_answer(status: int, headers: Mapping[str, str], text: str) -> None:
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         raise TwilioBusyError(_retry_after_seconds(headers))
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or not _is_json_object(text):
+    # What comes with a redirection the library would take for an answer.
+    is_answer = status < 300 or 400 <= status < 500  # noqa: PLR2004
+    if not is_answer or not _is_json_object(text):
         raise TwilioUnavailableError(f"HTTP {status} without a usable answer")
 
 
