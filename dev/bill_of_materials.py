@@ -8,16 +8,18 @@ gives the same bytes.
 import hashlib
 import json
 import re
-import subprocess
-import sys
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import Distribution, distribution
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
 from cyclonedx.schema import SchemaVersion
+from cyclonedx.spdx import is_expression, is_supported_id
 from cyclonedx.validation.json import JsonStrictValidator
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 CHECKOUT = Path(__file__).parents[1]
 BILL = CHECKOUT / ".data" / "sbom" / "tollgate.cdx.json"
@@ -25,11 +27,6 @@ BILL = CHECKOUT / ".data" / "sbom" / "tollgate.cdx.json"
 LOCKED = re.compile(r"^(?P<name>[\w.-]+)==(?P<version>[^\s;]+)(?P<rest>.*(?:\n .*)*)", re.MULTILINE)
 HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 IMAGE = re.compile(r"(?:FROM|image:) (?P<name>[\w./-]+):(?P<tag>[\w.-]+)@sha256:(?P<hash>\w{64})")
-COLLECT = (
-    *(sys.executable, "-m", "cyclonedx_py", "environment", "--pyproject=pyproject.toml"),
-    *("--mc-type=application", "--spec-version=1.6", "--output-reproducible", "--no-validate"),
-    sys.executable,
-)
 
 Part = dict[str, Any]
 
@@ -43,67 +40,91 @@ class Locked:
 
 
 def main() -> None:
-    """Write the bill, if it is a valid one."""
-    bill = written(bill_of_materials())
-    if error := JsonStrictValidator(SchemaVersion.V1_6).validate_str(bill):
-        raise SystemExit(f"The bill is no CycloneDX: {error}")
+    """Write the bill."""
+    bill = bill_of_materials()
     BILL.parent.mkdir(parents=True, exist_ok=True)
     BILL.write_text(bill)
     print(BILL.relative_to(CHECKOUT))
 
 
-def written(bill: Part) -> str:
-    """Return it as a file's text."""
-    return json.dumps(bill, indent=2, sort_keys=True) + "\n"
-
-
-def bill_of_materials() -> Part:
-    """Reduce what is installed here to what ships, and add what an installation does not tell."""
+def bill_of_materials() -> str:
+    """Return the bill, which is a valid one."""
     lock = locked((CHECKOUT / "requirements.lock").read_text())
-    collected = subprocess.run(COLLECT, cwd=CHECKOUT, check=True, capture_output=True).stdout
-    bill: Part = json.loads(collected)
-    shipped = [it for it in bill["components"] if normalized(it["name"]) in lock]
-    for package in shipped:
-        complete(package, lock.pop(normalized(package["name"])))
-    if lock:
-        raise SystemExit(f"Not installed, so that nothing is known of it: {', '.join(lock)}")
-    images = list(base_images())
-    bill["components"] = shipped + images
-    bill["dependencies"] = list(needs(bill, {it["bom-ref"] for it in bill["components"]}))
-    return bill
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    root = {"type": "application", "name": project["name"], "version": project["version"]}
+    needs = {name: installed(name, it).requires or [] for name, it in lock.items()}
+    bill = {
+        "bomFormat": "CycloneDX",
+        "specVersion": SchemaVersion.V1_6.to_version(),
+        "metadata": {"component": root | {"bom-ref": project["name"]}},
+        "components": [*(package(name, it) for name, it in lock.items()), *base_images()],
+        "dependencies": [
+            {"ref": name, "dependsOn": needed(requirements, lock)}
+            for name, requirements in ({project["name"]: project["dependencies"]} | needs).items()
+        ],
+    }
+    text = json.dumps(bill, indent=2) + "\n"
+    if error := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text):
+        raise ValueError(f"The bill is no CycloneDX: {error}")
+    return text
 
 
 def locked(lock: str) -> dict[str, Locked]:
     """Read a lock."""
     return {
-        normalized(it["name"]): Locked(it["version"], tuple(sorted(HASH.findall(it["rest"]))))
+        canonicalize_name(it["name"]): Locked(it["version"], tuple(HASH.findall(it["rest"])))
         for it in LOCKED.finditer(lock)
     }
 
 
-def normalized(name: str) -> str:
-    """Return a package's name as locks write it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+def installed(name: str, pinned: Locked) -> Distribution:
+    """Return a package as it is here, which must be what is locked."""
+    try:
+        found = distribution(name)
+    except PackageNotFoundError:
+        found = None
+    if found is None or found.version != pinned.version:
+        raise SystemExit(f"{name} {pinned.version} is not what is installed: run `make setup`.")
+    return found
 
 
-def complete(package: Part, pinned: Locked) -> None:
-    """Add what may be installed in its name, its licence in its own words, and its own bills."""
-    if package["version"] != pinned.version:
-        raise SystemExit(f"{package['name']} is installed otherwise than locked: run `make setup`.")
-    installed = distribution(package["name"])
-    if "licenses" not in package:
-        licence = {"name": installed.metadata["License"], "acknowledgement": "declared"}
-        package["licenses"] = [{"license": licence}]
-    package.setdefault("externalReferences", []).extend(
-        [reference("distribution", package["purl"], *pinned.hashes), *own_bills(installed)]
-    )
+def package(name: str, pinned: Locked) -> Part:
+    """Return what is known of a package that ships."""
+    here, purl = installed(name, pinned), f"pkg:pypi/{name}@{pinned.version}"
+    return {
+        "type": "library",
+        "bom-ref": name,
+        "name": name,
+        "version": pinned.version,
+        "purl": purl,
+        "licenses": [licence(declared_licence(here))],
+        "externalReferences": [
+            reference("distribution", purl, *pinned.hashes),
+            *own_bills(here),
+        ],
+    }
 
 
-def own_bills(installed: Distribution) -> Iterator[Part]:
+def declared_licence(here: Distribution) -> str:
+    """Return what a package says of its licence, in the newest of three ways that it uses."""
+    told = here.metadata
+    classes = [it for it in told.get_all("Classifier", []) if it.startswith("License ::")]
+    in_words = " or ".join(it.rpartition(" :: ")[2] for it in classes)
+    return told["License-Expression"] or told["License"] or in_words or "not told"
+
+
+def licence(declared: str) -> Part:
+    """Return a licence by its name in SPDX, or in its own words."""
+    if is_supported_id(declared):
+        return {"license": {"id": declared}}
+    return {"expression": declared} if is_expression(declared) else {"license": {"name": declared}}
+
+
+def own_bills(here: Distribution) -> Iterator[Part]:
     """Yield what a wheel tells of the libraries that were built into it."""
-    for file in sorted(installed.files or ()):
+    for file in sorted(here.files or ()):
         if ".dist-info/sboms/" in str(file):
-            content = Path(str(installed.locate_file(file))).read_bytes()
+            content = Path(str(here.locate_file(file))).read_bytes()
             yield reference("bom", str(file), hashlib.sha256(content).hexdigest())
 
 
@@ -114,6 +135,12 @@ def reference(kind: str, url: str, *hashes: str) -> Part:
         "url": url,
         "hashes": [{"alg": "SHA-256", "content": content} for content in hashes],
     }
+
+
+def needed(requirements: Iterable[str], lock: Mapping[str, Locked]) -> list[str]:
+    """Return who of those that ship is asked for."""
+    asked = {canonicalize_name(Requirement(requirement).name) for requirement in requirements}
+    return sorted(asked & lock.keys())
 
 
 def base_images() -> Iterator[Part]:
@@ -129,14 +156,6 @@ def base_images() -> Iterator[Part]:
                 "purl": f"pkg:oci/{name}@sha256%3A{content}?tag={tag}",
                 "hashes": [{"alg": "SHA-256", "content": content}],
             }
-
-
-def needs(bill: Part, shipped: set[str]) -> Iterator[Part]:
-    """Yield who needs what, among what ships."""
-    root = bill["metadata"]["component"]["bom-ref"]
-    for entry in bill["dependencies"]:
-        if entry["ref"] in shipped | {root}:
-            yield entry | {"dependsOn": [it for it in entry.get("dependsOn", []) if it in shipped]}
 
 
 if __name__ == "__main__":

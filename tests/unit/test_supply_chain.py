@@ -7,9 +7,10 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
 
-from dev.bill_of_materials import Locked, locked, normalized
+from dev.bill_of_materials import Locked, locked
 from dev.stack.services import SETTINGS_TYPES
 
 ROOT = Path(__file__).parents[2]
@@ -121,7 +122,7 @@ def test_services_start_with_nothing_but_what_ships() -> None:
     missing = [
         module
         for module, owners in packages_distributions().items()
-        if not SHIPPED.keys() & {normalized(owner) for owner in owners}
+        if not SHIPPED.keys() & {canonicalize_name(owner) for owner in owners}
     ]
     assert "pytest" in missing
     imports = ", ".join(f"services.{name}.app" for name in SETTINGS_TYPES)
