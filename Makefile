@@ -2,6 +2,8 @@
 .PHONY: help run demo verify-ledger bench test unit check lint protos format lock audit sbom clean setup
 
 BIN := .venv/bin
+# What one process has compiled need not be compiled by the next.
+unexport PYTHONDONTWRITEBYTECODE
 # Each process has a PostgreSQL of its own; tests wait more than they work, so that four fit on two cores.
 PYTEST := $(BIN)/pytest --numprocesses=4
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --system-certs --universal \
