@@ -7,26 +7,33 @@ from typing import TypeVar
 
 ResultT = TypeVar("ResultT")
 
+TICK_SECONDS = 0.01
+LOOK_SECONDS_MAX = 0.05
+
 
 async def eventually(
     look: Callable[[], Awaitable[ResultT]],
     is_reached: Callable[[ResultT], bool],
     timeout_seconds: float = 15.0,
 ) -> ResultT:
-    """Look until the condition is reached and return what was seen; fail with the last sight."""
-    deadline = time.monotonic() + timeout_seconds
+    """Look until the condition is reached and return what was seen; fail with the last sight.
+
+    The longer it takes, the less often it is looked: looks cost what is waited for its time.
+    """
+    begin = time.monotonic()
     while True:
         seen = await look()
+        waited = time.monotonic() - begin
         if is_reached(seen):
             return seen
-        if time.monotonic() > deadline:
+        if waited > timeout_seconds:
             raise AssertionError(f"not reached in {timeout_seconds} s; last seen: {seen}")
-        await tick()
+        await let_time_pass(min(max(waited / 5, TICK_SECONDS), LOOK_SECONDS_MAX))
 
 
 async def tick() -> None:
     """Let the clock go on for a moment, between two looks or attempts."""
-    await let_time_pass(0.01)
+    await let_time_pass(TICK_SECONDS)
 
 
 async def let_time_pass(seconds: float) -> None:
