@@ -8,6 +8,7 @@ import pytest
 from tests.integration.database_roles.conftest import Connect
 from tests.integration.database_roles.forbidden import forbidden_to, not_refused
 from tests.support.databases import ServiceDatabase
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.database
 
@@ -48,6 +49,7 @@ SELECT format(
     (SELECT string_agg('NULL::' || type::regtype, ', ') FROM unnest(proargtypes) AS type)
 ) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
 """
+SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1"
 SETTINGS = {
     "default_transaction_read_only": "on",
     "statement_timeout": "30s",
@@ -128,9 +130,12 @@ async def test_its_limits_hold_whatever_connects(reader: "asyncpg.Connection[Any
 
 
 async def test_it_takes_few_connections(
-    database: ServiceDatabase, reader: "asyncpg.Connection[Any]", connect: Connect
+    database: ServiceDatabase, service: str, connect: Connect
 ) -> None:
-    for _ in range(CONNECTIONS_MAX - 1):
+    superuser = await connect(database.superuser_url)
+    # Those of other tests end when the server has seen that they are closed.
+    await eventually(lambda: superuser.fetchval(SESSIONS, f"{service}_reader"), lambda it: it == 0)
+    for _ in range(CONNECTIONS_MAX):
         await connect(database.reader_url)
     with pytest.raises(asyncpg.TooManyConnectionsError):
         await connect(database.reader_url)
