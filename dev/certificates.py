@@ -80,6 +80,7 @@ def main() -> None:
 
 def make_certificates(directory: Path, identities: Sequence[Wanted]) -> None:
     """Makes what is missing, or soon of no use."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     now = datetime.now(UTC)
     signer = _keep_authority(directory / AUTHORITY, now)
     for each in identities:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from datetime import timedelta
+from logging import INFO, WARNING
 from time import perf_counter
 from typing import Any, Final
 
@@ -56,6 +57,9 @@ CODES: Final = {
     ErrorReason.UNAUTHENTICATED: code_pb2.UNAUTHENTICATED,
     ErrorReason.PERMISSION_DENIED: code_pb2.PERMISSION_DENIED,
 }
+
+# Somebody is set up wrongly, or attacks.
+OF_ACCESS: Final = {ErrorReason.UNAUTHENTICATED, ErrorReason.PERMISSION_DENIED}
 
 Behavior = Callable[[Any, Any], Awaitable[Any]]
 StreamingBehavior = Callable[[Any, Any], AsyncGenerator[Any, None]]
@@ -136,8 +140,12 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[misc,type-arg,unused
     def _refuse(self, method: str, error: Exception) -> status_pb2.Status:
         if isinstance(error, DomainError):
             self._metrics.rpcs.labels(method, error.reason).inc()
-            get_logger().info(
-                "rpc_refused", method=method, reason=error.reason, metadata=error.metadata
+            get_logger().log(
+                WARNING if error.reason in OF_ACCESS else INFO,
+                "rpc_refused",
+                method=method,
+                reason=error.reason,
+                metadata=error.metadata,
             )
             return to_status(error)
         self._metrics.rpcs.labels(method, "INTERNAL").inc()
