@@ -21,6 +21,7 @@ from dev.stack.simulators import paypal_root_file
 from libs.rpc.channel import open_channel
 from libs.rpc.credentials import read_certificates
 from tests.support.make_run import environment_in, launch, make_run, run, running_in
+from tests.support.processes import command_lines, descendants
 from tollgate.wallet.v1 import wallet_service_pb2, wallet_service_pb2_grpc
 
 pytestmark = [
@@ -80,19 +81,10 @@ async def end(process: Process, provoke: Callable[[], None]) -> tuple[int | None
     return process.returncode, shown.decode()
 
 
-def descendants(process_id: int) -> list[int]:
-    children = [
-        int(child)
-        for thread in Path(f"/proc/{process_id}/task").iterdir()
-        for child in (thread / "children").read_text().split()
-    ]
-    return children + [each for child in children for each in descendants(child)]
-
-
 def secrets_told(folder: Path, shown: str, process_id: int) -> list[str]:
     """The names of the made up values that stand where anybody may read them."""
-    programs = [Path(f"/proc/{each}/cmdline").read_text() for each in descendants(process_id)]
-    told = "\n".join([shown, (folder / "data" / "stack.json").read_text(), *programs])
+    running = (folder / "data" / "stack.json").read_text()
+    told = "\n".join([shown, running, *command_lines(process_id)])
     made_up = dotenv_values(folder / ".env")
     assert made_up.keys() >= SECRETS
     # A name, as it were; Twilio asks for it in the clear.

@@ -4,8 +4,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,3 +62,21 @@ class ServiceProcess:
                 return int((await stub.Check(health_pb2.HealthCheckRequest())).status)
             except grpc.aio.AioRpcError:
                 return int(health_pb2.HealthCheckResponse.UNKNOWN)
+
+
+def descendants(process_id: int) -> list[int]:
+    """Return every process that it or one of them has started, as Linux knows them."""
+    children = [
+        int(child)
+        for thread in Path(f"/proc/{process_id}/task").iterdir()
+        for child in (thread / "children").read_text().split()
+    ]
+    return children + [each for child in children for each in descendants(child)]
+
+
+def command_lines(process_id: int) -> Iterator[str]:
+    """Yield those of a process and all that it has started: anybody here may read them."""
+    for each in (process_id, *descendants(process_id)):
+        # Some end at any moment, such as those for a connection to PostgreSQL.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            yield Path(f"/proc/{each}/cmdline").read_text()

@@ -106,6 +106,8 @@ def _write_intent(intent: Intent, shape: Shape) -> JsonObject:
         "object": "payment_intent",
         "amount": intent.amount,
         "amount_received": intent.amount if intent.status == "succeeded" else 0,
+        # Whoever has it can pay, or cancel, in the customer's place.
+        "client_secret": f"{intent.id}_secret_{intent.id[::-1]}",
         "currency": intent.currency,
         "customer": intent.customer_id or None,
         "latest_charge": intent.latest_charge_id or None,
