@@ -109,10 +109,16 @@ async def test_bodies_that_are_refused_before_they_are_read(stack: Stack) -> Non
     await deliver(stack)
 
 
+async def test_what_cannot_be_taken_now_is_to_be_sent_again_soon(stack: Stack) -> None:
+    url = f"http://{stack.addresses['http']}/webhooks/paypal"
+    async with stack.http.post(url, data=b"{}") as answer:
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+
+
 async def test_a_crowd_that_says_nothing_slows_down_nobody(stack: Stack) -> None:
     """It is larger than the gateway has places."""
     before = await quickest(stack)
-    crowd = [await connect(stack) for _ in range(2 * CONNECTIONS_MAX)]
+    crowd = [await connect(stack) for _ in range(4 * CONNECTIONS_MAX)]
     try:
         assert await quickest(stack) < 3 * before + 0.05
         gone = sum(reader.at_eof() or reader.exception() is not None for reader, _ in crowd)
