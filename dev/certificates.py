@@ -1,9 +1,9 @@
 """A certificate authority of one's own: `python -m dev.certificates DIRECTORY IDENTITY ...`.
 
-Each IDENTITY is role/subject, as in operator/ann, or role/subject=host,host of a service that is
-called under these names. Each has a directory, DIRECTORY/role/subject, with what it needs: tls.crt,
-tls.key and ca.crt. What stands there and is good for a while yet is left as it is. Whoever has
-DIRECTORY/authority can make more: keep it apart.
+Each IDENTITY is role/subject, as in operator/ann, or of a service role/subject=HOST,HOST with the
+names that it is called by. Each has a directory, DIRECTORY/role/subject, with what it needs:
+tls.crt, tls.key and ca.crt. What stands there and is good for a month yet is left as it is; to
+renew it before, remove it. Whoever has DIRECTORY/authority can make more: keep it apart.
 """
 
 import os
@@ -26,8 +26,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from libs.rpc.callers import IDENTITY, ROLES
-from libs.rpc.credentials import AUTHORITIES_FILE, CERTIFICATE_FILE, KEY_FILE
+from dev.service_databases import SERVICES
+from libs.rpc.callers import ROLES, TRUST_DOMAIN, UnknownCallerError, parse_caller, role_name
+from libs.rpc.credentials import AUTHORITIES_FILE, CERTIFICATE_FILE, KEY_FILE, read_certificates
+from libs.rpc.proof import CertificatesUnusableError
 
 AUTHORITY = "authority"
 AUTHORITY_KEY_FILE = "ca.key"
@@ -50,11 +52,17 @@ class Wanted:
     @classmethod
     def parse(cls, text: str) -> "Wanted":
         identity, _, hosts = text.partition("=")
-        role, _, subject = identity.partition("/")
-        found = IDENTITY.fullmatch(uri_of(role, subject))
-        if found is None or role not in ROLES:
-            raise ArgumentTypeError(f"expected role/subject, with a role of {', '.join(ROLES)}")
-        return cls(role, subject, tuple(filter(None, hosts.split(","))))
+        try:
+            caller = parse_caller(identity)
+        except UnknownCallerError:
+            raise ArgumentTypeError(
+                f"expected role/subject: a role of {', '.join(ROLES)};"
+                " a subject of letters, digits, `.`, `_` and `-`"
+            ) from None
+        wanted = cls(role_name(caller.role), caller.subject, tuple(filter(None, hosts.split(","))))
+        if wanted.role in SERVICES and not wanted.hosts:
+            raise ArgumentTypeError(f"{wanted.role} is called by others: {identity}=HOST,HOST")
+        return wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +71,6 @@ class Signer:
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
-
-
-def uri_of(role: str, subject: str) -> str:
-    """What a certificate names its owner by."""
-    return f"spiffe://tollgate/{role}/{subject}"
 
 
 def main() -> None:
@@ -100,7 +103,10 @@ def _keep_authority(directory: Path, now: datetime) -> Signer:
 
 
 def _keep_certificate(directory: Path, signer: Signer, wanted: Wanted, now: datetime) -> None:
-    known = _read(directory / CERTIFICATE_FILE)
+    try:
+        known = x509.load_pem_x509_certificate(read_certificates(directory).certificate)
+    except CertificatesUnusableError:
+        known = None
     if known is None or not _is_good(known, signer, wanted, now):
         write_identity(directory, signer, wanted, now)
 
@@ -168,7 +174,7 @@ def _name(common_name: str) -> x509.Name:
 
 
 def _names_of(wanted: Wanted) -> list[x509.GeneralName]:
-    identity = x509.UniformResourceIdentifier(uri_of(wanted.role, wanted.subject))
+    identity = x509.UniformResourceIdentifier(f"{TRUST_DOMAIN}{wanted.role}/{wanted.subject}")
     return [identity, *map(_host_name, wanted.hosts)]
 
 

@@ -24,7 +24,8 @@ from dev.stack.running_stack import read_running_stack
 from dev.stack.screen import show_problem
 from dev.stack.settings import read_environment, read_settings
 from libs.rpc.channel import open_channel
-from libs.rpc.credentials import CertificatesUnusableError, read_certificates
+from libs.rpc.credentials import read_certificates
+from libs.rpc.proof import CertificatesUnusableError
 from tollgate.wallet.v1 import ledger_pb2
 from tollgate.wallet.v1.wallet_service_ledger_pb2 import VerifyLedgerRequest
 from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub

@@ -23,7 +23,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from libs import strict_json
 from libs.announcing.ports import AnnouncerTiming
 from libs.database_urls import require_database_url
-from libs.rpc.credentials import CertificatesUnusableError, read_certificates
+from libs.rpc.credentials import read_certificates
+from libs.rpc.proof import CertificatesUnusableError
 from libs.secret_files import SecretFileError, file_setting, read_secret
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
@@ -123,6 +124,11 @@ class ServiceSettings(BaseSettings):
     stop_grace_seconds: Seconds = 10.0
     poll_interval_seconds: Seconds = 1.0
 
+    @classmethod
+    def service_name(cls) -> str:
+        """Return whose settings these are."""
+        return str(cls.model_config["env_prefix"]).rstrip("_").lower()
+
     @field_validator("plaintext")
     @classmethod
     def _require_loopback(cls, plaintext: bool, info: ValidationInfo) -> bool:  # noqa: FBT001
@@ -138,7 +144,7 @@ class ServiceSettings(BaseSettings):
         if directory is None:
             raise ValueError("expected a directory with tls.crt, tls.key and ca.crt")
         try:
-            read_certificates(directory)
+            read_certificates(directory, cls.service_name())
         except CertificatesUnusableError as error:
             raise ValueError(str(error)) from error
         return directory

@@ -10,7 +10,8 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from libs.rpc.credentials import CertificatesUnusableError, read_certificates
+from libs.rpc.credentials import read_certificates
+from libs.rpc.proof import CertificatesUnusableError
 
 TIMEOUT_SECONDS = 3.0
 NO_PROXY = (("grpc.enable_http_proxy", 0),)

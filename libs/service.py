@@ -216,6 +216,9 @@ class Service:
         await asyncio.gather(*self._worker_tasks, return_exceptions=True)
 
     async def _report_health(self) -> bool:
+        if self._certificates is not None:
+            # Though nobody calls: whoever has changed them looks into the log.
+            self._certificates.look()
         serving = await self._database.is_there()
         response = health_pb2.HealthCheckResponse
         for name in ("", *self._names):

@@ -10,6 +10,7 @@ from libs.rpc.callers import Caller, UnknownCallerError, read_caller, role_name
 from libs.rpc.credentials import WatchedCertificates
 from libs.rpc.rates import CallRates
 from libs.rpc.reflection import REFLECTION_METHODS
+from libs.rpc.refused import REFUSED_FILE
 from tollgate.options.v1 import access_pb2
 
 Roles = frozenset[access_pb2.Role.ValueType]
@@ -75,13 +76,14 @@ class ProvenAccess:
         """Return who calls."""
         caller = self._identify(context)
         self._rates.take(caller)
-        allowed = self._roles[path]
-        if caller.role not in allowed:
+        roles = self._roles[path]
+        if caller.role not in roles:
+            allowed = ",".join(sorted(map(role_name, roles)))
             raise DomainError(
                 ErrorReason.PERMISSION_DENIED,
-                f"{caller} may not call it",
+                f"{caller} may not call {path.rpartition('/')[2]}; {allowed} may",
                 caller=str(caller),
-                allowed=",".join(sorted(role_name(role) for role in allowed)),
+                allowed=allowed,
             )
         return caller
 
@@ -90,11 +92,13 @@ class ProvenAccess:
             caller = read_caller(context.auth_context())
         except UnknownCallerError as error:
             raise unauthenticated(str(error)) from error
-        if str(caller) in self._certificates.look().refused:
-            raise unauthenticated(f"{caller} is refused")
+        if str(caller) in self._certificates.look().refused.names:
+            raise unauthenticated(f"{caller} stands in {REFUSED_FILE}")
         return caller
 
 
 def unauthenticated(problem: str) -> DomainError:
     """Return the error of a certificate that proves nothing here."""
-    return DomainError(ErrorReason.UNAUTHENTICATED, problem, certificate=problem)
+    return DomainError(
+        ErrorReason.UNAUTHENTICATED, f"the client's certificate: {problem}", certificate=problem
+    )

@@ -9,7 +9,9 @@ from typing import Final
 from tollgate.options.v1 import access_pb2
 
 ROLE_PREFIX: Final = "ROLE_"
-IDENTITY: Final = re.compile(r"spiffe://tollgate/([a-z_]+)/([A-Za-z0-9._-]{1,128})")
+TRUST_DOMAIN: Final = "spiffe://tollgate/"
+NAME: Final = re.compile(r"([a-z_]+)/([A-Za-z0-9._-]{1,128})")
+EXPECTED: Final = f"expected one, {TRUST_DOMAIN}<role>/<subject>"
 # What gRPC calls the URIs of a certificate that it has verified.
 PEER_URIS: Final = "peer_uri"
 ROLES: Final[Mapping[str, access_pb2.Role.ValueType]] = {
@@ -44,17 +46,29 @@ def read_caller(proven: Mapping[str, Sequence[bytes]]) -> Caller:
 
     Raises UnknownCallerError.
     """
-    return _read_uris(tuple(proven.get(PEER_URIS, ())))
+    return _read_bytes(tuple(proven.get(PEER_URIS, ())))
 
 
 @lru_cache(maxsize=1024)
-def _read_uris(uris: tuple[bytes, ...]) -> Caller:
+def _read_bytes(uris: tuple[bytes, ...]) -> Caller:
+    return read_uris([uri.decode("ascii", "replace") for uri in uris])
+
+
+def read_uris(uris: Sequence[str]) -> Caller:
+    """Return whom the URIs of a certificate name. Raises UnknownCallerError."""
     if len(uris) != 1:
-        raise UnknownCallerError(f"it names {len(uris)} URIs, expected one")
-    found = IDENTITY.fullmatch(uris[0].decode("ascii", "replace"))
+        raise UnknownCallerError(f"it names {len(uris)} URIs, {EXPECTED}")
+    if not uris[0].startswith(TRUST_DOMAIN):
+        raise UnknownCallerError(f"its URI is another, {EXPECTED}")
+    return parse_caller(uris[0].removeprefix(TRUST_DOMAIN))
+
+
+def parse_caller(name: str) -> Caller:
+    """Return who is named role/subject. Raises UnknownCallerError."""
+    found = NAME.fullmatch(name)
     if found is None:
-        raise UnknownCallerError("its URI is not spiffe://tollgate/<role>/<subject>")
+        raise UnknownCallerError(f"its URI is another, {EXPECTED}")
     role = ROLES.get(found[1])
     if role is None:
-        raise UnknownCallerError("its URI names a role that does not exist")
+        raise UnknownCallerError(f"its URI names a role that does not exist, {EXPECTED}")
     return Caller(role, found[2])

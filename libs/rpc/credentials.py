@@ -1,17 +1,23 @@
 """Certificates by file, for both ends of a connection; what is changed there counts soon."""
 
-import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from libs.logs import get_logger
+from libs.rpc.proof import CertificatesUnusableError, require_proof
+from libs.rpc.refused import REFUSED_FILE, RefusedCallers, read_refused
+
+ParsedT = TypeVar("ParsedT")
 
 # New connections may be many in a second, new certificates are a few in a year.
 LOOK_INTERVAL_SECONDS = 1.0
@@ -20,15 +26,8 @@ LOOK_INTERVAL_SECONDS = 1.0
 CERTIFICATE_FILE: Final = "tls.crt"
 KEY_FILE: Final = "tls.key"
 AUTHORITIES_FILE: Final = "ca.crt"
-# Whose certificates are believed no longer, a line each, like sender/web-1. It need not be there.
-REFUSED_FILE: Final = "refused_callers"
-REFUSED_LINE: Final = re.compile(r"[a-z_]+/[A-Za-z0-9._-]{1,128}")
-
+FILES: Final = (CERTIFICATE_FILE, KEY_FILE, AUTHORITIES_FILE, REFUSED_FILE)
 Stamp: TypeAlias = tuple[tuple[int, int, int] | None, ...]
-
-
-class CertificatesUnusableError(Exception):
-    """The files are not there, or do not fit together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Certificates:
     certificate: bytes
     key: bytes
     authorities: bytes
-    refused: frozenset[str]
+    refused: RefusedCallers
     expire_time: datetime
 
     def for_server(self) -> grpc.ServerCertificateConfiguration:
@@ -52,49 +51,47 @@ class Certificates:
         return grpc.ssl_channel_credentials(self.authorities, self.key, self.certificate)
 
 
-def read_certificates(directory: Path) -> Certificates:
-    """Read what lies in a directory. Raises CertificatesUnusableError."""
+def read_certificates(directory: Path, service: str | None = None) -> Certificates:
+    """Read what lies in a directory: of a service that is called, or of whoever else calls.
+
+    Raises CertificatesUnusableError.
+    """
     try:
         certificate, key, authorities = (
             (directory / name).read_bytes()
             for name in (CERTIFICATE_FILE, KEY_FILE, AUTHORITIES_FILE)
         )
-        own = x509.load_pem_x509_certificate(certificate)
-        x509.load_pem_x509_certificates(authorities)
-        fits = load_pem_private_key(key, None).public_key() == own.public_key()
+        refused = read_refused(directory)
     except OSError as error:
         raise CertificatesUnusableError(f"{error.filename}: {error.strerror}") from error
+    chain = _parse(CERTIFICATE_FILE, x509.load_pem_x509_certificates, certificate)
+    believed = _parse(AUTHORITIES_FILE, x509.load_pem_x509_certificates, authorities)
+    private = _parse(KEY_FILE, partial(load_pem_private_key, password=None), key)
+    if private.public_key() != chain[0].public_key():
+        raise CertificatesUnusableError(f"{KEY_FILE} is not the key of {CERTIFICATE_FILE}")
+    require_proof(chain, believed, service)
+    return Certificates(certificate, key, authorities, refused, chain[0].not_valid_after_utc)
+
+
+def _parse(file: str, parse: Callable[[bytes], ParsedT], content: bytes) -> ParsedT:
+    try:
+        return parse(content)
     except (ValueError, TypeError) as error:
         # Not what it says: it may quote the key.
-        raise CertificatesUnusableError("not PEM, or the key is encrypted") from error
-    if not fits:
-        raise CertificatesUnusableError(f"{KEY_FILE} is not the key of {CERTIFICATE_FILE}")
-    return Certificates(
-        certificate, key, authorities, _read_refused(directory), own.not_valid_after_utc
-    )
-
-
-def _read_refused(directory: Path) -> frozenset[str]:
-    try:
-        lines = (directory / REFUSED_FILE).read_text("ascii").split()
-    except FileNotFoundError:
-        return frozenset()
-    except (OSError, ValueError) as error:
-        raise CertificatesUnusableError(f"{REFUSED_FILE} cannot be read") from error
-    if not all(map(REFUSED_LINE.fullmatch, lines)):
-        raise CertificatesUnusableError(f"{REFUSED_FILE}: expected lines like sender/web-1")
-    return frozenset(lines)
+        raise CertificatesUnusableError(f"{file} is not PEM, or encrypted") from error
 
 
 class WatchedCertificates:
     """Certificates that are looked at again now and then; of no use, the last good ones stay."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, service: str | None = None) -> None:
         """Raises CertificatesUnusableError: without any, nothing begins."""
         self._directory = directory
+        self._service = service
         self._stamp = _stamp_of(directory)
-        self.current = read_certificates(directory)
+        self.current = read_certificates(directory, service)
         self._looked_at = monotonic()
+        self._tell_lines_that_refuse_nobody()
 
     def look(self) -> Certificates:
         """Return the certificates as they are now, or were a moment ago. Never raises."""
@@ -106,27 +103,37 @@ class WatchedCertificates:
             return self.current
         self._stamp = stamp
         try:
-            self.current = read_certificates(self._directory)
+            self.current = read_certificates(self._directory, self._service)
         except CertificatesUnusableError as error:
             get_logger().error("certificates_unusable", error=str(error))
+            self._take_refused_all_the_same()
         else:
             get_logger().info(
                 "certificates_renewed",
                 expire_time=self.current.expire_time.isoformat(),
-                refused=sorted(self.current.refused),
+                refused=sorted(self.current.refused.names),
             )
+        self._tell_lines_that_refuse_nobody()
         return self.current
 
+    def _take_refused_all_the_same(self) -> None:
+        """Who is refused has nothing to do with what is wrong with the certificates."""
+        with suppress(OSError):
+            self.current = replace(self.current, refused=read_refused(self._directory))
 
-def watch_certificates(directory: Path | None) -> WatchedCertificates | None:
-    """Watch the certificates of a process, if it has any. Raises CertificatesUnusableError."""
-    return WatchedCertificates(directory) if directory is not None else None
+    def _tell_lines_that_refuse_nobody(self) -> None:
+        if lines := self.current.refused.strange_lines:
+            get_logger().error("refused_callers_not_understood", file=REFUSED_FILE, lines=lines)
+
+
+def watch_certificates(directory: Path | None, service: str) -> WatchedCertificates | None:
+    """Watch the certificates of a service, if it has any. Raises CertificatesUnusableError."""
+    return WatchedCertificates(directory, service) if directory is not None else None
 
 
 def _stamp_of(directory: Path) -> Stamp:
     """Return what changes when one of the files does."""
-    names = (CERTIFICATE_FILE, KEY_FILE, AUTHORITIES_FILE, REFUSED_FILE)
-    return tuple(_stamp_of_file(directory / name) for name in names)
+    return tuple(_stamp_of_file(directory / name) for name in FILES)
 
 
 def _stamp_of_file(file: Path) -> tuple[int, int, int] | None:

@@ -92,7 +92,7 @@ async def assemble(
     database = await Database.connect(
         settings.database_url, settings.database_pool_size, "billing_gateway", PLANNING
     )
-    tls = watch_certificates(settings.tls_directory)
+    tls = watch_certificates(settings.tls_directory, "billing_gateway")
     addresses = settings.subscription_observers.items()
     observers = {name: open_renewed_channel(address, tls) for name, address in addresses}
     wallet_channel = open_renewed_channel(settings.wallet_address, tls)

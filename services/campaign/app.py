@@ -46,7 +46,7 @@ async def build(settings: CampaignSettings) -> Service:
         settings,
         database,
         metrics,
-        watch_certificates(settings.tls_directory),
+        watch_certificates(settings.tls_directory, "campaign"),
         rpc_services=[
             campaign_service(parts),
             subscription_observer(parts.organizations),

@@ -72,7 +72,7 @@ async def build(settings: TelephonySettings) -> Service:
         settings,
         database,
         metrics,
-        watch_certificates(settings.tls_directory),
+        watch_certificates(settings.tls_directory, "telephony"),
         rpc_services=[
             telephony_service(
                 organizations,

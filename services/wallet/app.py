@@ -59,7 +59,7 @@ async def build(settings: WalletSettings) -> Service:
     """Return the service, not started."""
     database = await Database.connect(settings.database_url, settings.database_pool_size, "wallet")
     metrics = ServiceMetrics()
-    tls = watch_certificates(settings.tls_directory)
+    tls = watch_certificates(settings.tls_directory, "wallet")
     channels = {
         name: open_renewed_channel(address, tls) for name, address in settings.observers.items()
     }

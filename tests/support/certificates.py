@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from dev.certificates import AUTHORITY, AUTHORITY_KEY_FILE, Signer, new_key, to_pem
 from libs.rpc.credentials import AUTHORITIES_FILE, Certificates
+from libs.rpc.refused import RefusedCallers
 
 DAY = timedelta(days=1)
 
@@ -49,4 +50,4 @@ def certificates_with(
         builder = builder.add_extension(names, critical=False)
     certificate = builder.sign(signer.key, SHA256())
     believed = believes or to_pem(signer.certificate)
-    return Certificates(to_pem(certificate), to_pem(key), believed, frozenset(), now + ends)
+    return Certificates(to_pem(certificate), to_pem(key), believed, RefusedCallers(), now + ends)
