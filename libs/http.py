@@ -197,7 +197,7 @@ class Connection(web.RequestHandler):
         return answer
 
     def _refuse_slow_head(self) -> None:
-        if self.transport is not None:
+        if self.transport is not None and not self.transport.is_closing():
             self._log_refusal(HTTPStatus.REQUEST_TIMEOUT, self.transport)
             self.transport.write(_raw_refusal(HTTPStatus.REQUEST_TIMEOUT))
         self.force_close()

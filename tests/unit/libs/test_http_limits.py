@@ -10,6 +10,7 @@ from typing import Self
 
 import pytest
 import structlog
+import uvloop
 from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -47,11 +48,13 @@ def page() -> web.Application:
 
     async def work(request: web.Request) -> web.Response:
         with connection_of(request).at_work():
+            request.app[WORKING].release()
             await request.app[LET_GO].wait()
             return web.Response()
 
     application = web.Application()
     application[LET_GO] = asyncio.Event()
+    application[WORKING] = asyncio.Semaphore(0)
     application[ASKED] = asyncio.get_running_loop().create_future()
     application.router.add_post("/take", take)
     application.router.add_get("/tell", tell)
@@ -60,6 +63,7 @@ def page() -> web.Application:
 
 
 LET_GO = web.AppKey("let_go", asyncio.Event)
+WORKING = web.AppKey("working", asyncio.Semaphore)
 ASKED: web.AppKey[asyncio.Future[asyncio.Transport]] = web.AppKey("asked")
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -305,8 +309,11 @@ async def test_who_is_worked_for_keeps_its_place(capsys: pytest.CaptureFixture[s
     async with open_door(connections_max=2) as door, AsyncExitStack() as held:
         work = b"GET /work HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"
         workers = [await held.enter_async_context(door.enter(work)) for _ in range(2)]
+        for _ in workers:
+            await door.application[WORKING].acquire()
         with logging_as_a_service():
-            answer = await eventually(lambda: door.say(GOOD), lambda it: b" 503 " in it)
+            answer = await door.say(GOOD)
+        assert answer.startswith(b"HTTP/1.1 503 ")
         assert b"\r\nRetry-After: 1\r\n" in answer
         assert_tells_nothing(answer)
         assert '"status": 503' in capsys.readouterr().out
@@ -357,8 +364,8 @@ PIECES = st.lists(TOKENS | st.binary(max_size=20), min_size=1, max_size=8).map(b
 def test_whatever_is_sent_the_next_good_caller_is_served(
     pieces: list[bytes], *, waits: bool
 ) -> None:
-    """And nothing of it is a defect: no line has a trace."""
-    asyncio.run(_send_and_serve(pieces, waits=waits))
+    """And nothing of it is a defect: no line has a trace. By the loop that services run by."""
+    uvloop.run(_send_and_serve(pieces, waits=waits))
 
 
 async def _send_and_serve(pieces: list[bytes], *, waits: bool) -> None:
@@ -366,12 +373,14 @@ async def _send_and_serve(pieces: list[bytes], *, waits: bool) -> None:
         asyncio.get_running_loop().set_exception_handler(defects.note)
         async with open_door() as door:
             async with door.enter() as (reader, writer):
-                for piece in pieces:
-                    writer.write(piece)
-                    await let_time_pass(0.0005)
-                if waits:
-                    with suppress(OSError):
+                # It may be hung up on before it has said all.
+                with suppress(OSError, RuntimeError):
+                    for piece in pieces:
+                        writer.write(piece)
+                        await let_time_pass(0.0005)
+                    if waits:
                         writer.write_eof()
+                if waits:
                     async with asyncio.timeout(SECONDS_MAX):
                         await read_all(reader)
             await door.require_good()
