@@ -6,13 +6,14 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import MappingProxyType
-from typing import Concatenate, ParamSpec, TypeAlias, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from pydantic import SecretStr
 
 from libs.errors import DomainError, ErrorReason
+from libs.logs import get_logger
 
 Record: TypeAlias = asyncpg.Record
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
@@ -26,6 +27,8 @@ BACK_OFF_MAX_SECONDS = 0.5
 # For each attempt: three seconds in all.
 LOCK_TIMEOUT = "750ms"
 ACQUIRE_TIMEOUT_SECONDS = 5.0
+# Before who wants the connection has waited long enough: else nobody would hear why.
+CONNECT_TIMEOUT_SECONDS = 4.0
 COMMAND_TIMEOUT_SECONDS = 10.0
 REPORT_TIMEOUT_SECONDS = 120.0
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
@@ -60,6 +63,14 @@ TIMED_OUT_ERRORS: tuple[type[Exception], ...] = (
     TimeoutError,
 )
 
+# What keeps a connection from opening, a wrong password and an unproven server among it.
+CONNECTION_ERRORS: tuple[type[Exception], ...] = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
 
 class DatabaseUnavailableError(DomainError):
     """The database did not answer, more than once. Nothing is known to be done; try again."""
@@ -88,9 +99,10 @@ class Database:
         server_settings: Mapping[str, str] = NO_SETTINGS,
     ) -> "Database":
         """Return a database whose connections open on first use, so that a service outlives it."""
+        opening = _Opening(application_name)
         return cls(
-            await _create_pool(url, pool_size, application_name, server_settings),
-            await _create_pool(url, 1, f"{application_name}_health", NO_SETTINGS),
+            await _create_pool(url, pool_size, application_name, opening, server_settings),
+            await _create_pool(url, 1, f"{application_name}_health", opening, NO_SETTINGS),
         )
 
     @classmethod
@@ -103,9 +115,17 @@ class Database:
     ) -> "Database":
         """Return a database whose statements may read whole tables, and take their time for it."""
         settings = {"statement_timeout": f"{REPORT_TIMEOUT_SECONDS:g}s", **server_settings}
+        opening = _Opening(application_name)
         return cls(
-            await _create_pool(url, pool_size, application_name, settings, REPORT_TIMEOUT_SECONDS),
-            await _create_pool(url, 1, f"{application_name}_health", NO_SETTINGS),
+            await _create_pool(
+                url,
+                pool_size,
+                application_name,
+                opening,
+                settings,
+                command_timeout_seconds=REPORT_TIMEOUT_SECONDS,
+            ),
+            await _create_pool(url, 1, f"{application_name}_health", opening, NO_SETTINGS),
         )
 
     async def close(self) -> None:
@@ -197,11 +217,41 @@ class Database:
             return await attempt(connection)
 
 
+class _Opening:
+    """Opens connections, and says what keeps them from opening: once, until it is another thing."""
+
+    def __init__(self, database: str) -> None:
+        self._database = database
+        self._reason: str | None = None
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> "asyncpg.Connection[asyncpg.Record]":
+        try:
+            connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(*args, **kwargs)
+        except CONNECTION_ERRORS as error:
+            reason = reason_of(error)
+            if reason != self._reason:
+                get_logger().warning(
+                    "database_cannot_be_reached", database=self._database, error=reason
+                )
+            self._reason = reason
+            raise
+        self._reason = None
+        return connection
+
+
+def reason_of(error: Exception) -> str:
+    """Return what went wrong in one line: of an error of PostgreSQL's, without rows it may show."""
+    text = str(error).partition("\n")[0]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 async def _create_pool(
     url: SecretStr,
     size: int,
     application_name: str,
+    opening: _Opening,
     server_settings: Mapping[str, str],
+    *,
     command_timeout_seconds: float = COMMAND_TIMEOUT_SECONDS,
 ) -> Pool:
     return await asyncpg.create_pool(
@@ -209,7 +259,8 @@ async def _create_pool(
         min_size=0,
         max_size=size,
         command_timeout=command_timeout_seconds,
-        timeout=ACQUIRE_TIMEOUT_SECONDS,
+        timeout=CONNECT_TIMEOUT_SECONDS,
+        connect=opening,
         init=_decode_json,
         reset=_leave_as_it_is,
         server_settings={

@@ -3,13 +3,23 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
-from libs.database import ATTEMPTS_MAX, Connection, Database, DatabaseUnavailableError
+from libs.database import (
+    ACQUIRE_TIMEOUT_SECONDS,
+    ATTEMPTS_MAX,
+    CONNECT_TIMEOUT_SECONDS,
+    Connection,
+    Database,
+    DatabaseUnavailableError,
+)
 from tests.conftest import MakeDatabase
+from tests.support.database_door import DatabaseDoor
 from tests.support.databases import ServiceDatabase
 from tests.support.locks import rows_locked
 from tests.support.waiting import eventually
@@ -43,6 +53,22 @@ async def connect(made: ServiceDatabase) -> AsyncIterator[Connect]:
             return database
 
         yield connect
+
+
+@pytest.fixture
+async def door(made: ServiceDatabase) -> AsyncIterator[DatabaseDoor]:
+    """A way to the server that can be shut."""
+    door = DatabaseDoor("127.0.0.1", int(str(urlsplit(made.url).port)))
+    await door.open()
+    yield door
+    await door.shut()
+
+
+def url_through(door: DatabaseDoor, database: ServiceDatabase, password: str = "") -> SecretStr:
+    """Return where the database is for whoever goes through the door."""
+    parts = urlsplit(database.url)
+    netloc = f"wallet:{password or parts.password}@127.0.0.1:{door.port}"
+    return SecretStr(parts._replace(netloc=netloc).geturl())
 
 
 class Locking:
@@ -134,3 +160,64 @@ async def test_whether_it_is_there_is_asked_anew_each_time(connect: Connect) -> 
     assert await database.is_there()
     await database.close()
     assert not await database.is_there()
+
+
+async def test_what_keeps_connections_from_opening_is_said_once_until_it_is_another_thing(
+    made: ServiceDatabase, door: DatabaseDoor
+) -> None:
+    database = await Database.connect(url_through(door, made, "hunter2"), 1, "test")
+    with capture_logs() as logs:
+        assert [await database.is_there() for _ in range(3)] == [False] * 3
+        with pytest.raises(DatabaseUnavailableError):
+            await database.run(Locking().lock)
+        await door.shut()
+        assert [await database.is_there() for _ in range(3)] == [False] * 3
+    await database.close()
+    reasons = [line["error"] for line in logs]
+    assert [reason.partition(":")[0] for reason in reasons] == [
+        "InvalidPasswordError",
+        "ConnectionRefusedError",
+    ]
+    assert reasons[0].endswith('password authentication failed for user "wallet"')
+    assert "hunter2" not in str(logs)
+
+
+async def test_what_is_mended_and_breaks_again_is_said_again(
+    made: ServiceDatabase, door: DatabaseDoor
+) -> None:
+    database = await Database.connect(url_through(door, made), 1, "test")
+    with capture_logs() as logs:
+        for _ in range(2):
+            await door.open()
+            await eventually(database.is_there, bool)
+            await door.shut()
+            await eventually(database.is_there, lambda there: not there)
+            await database.is_there()
+    await database.close()
+    assert [line["event"] for line in logs] == ["database_cannot_be_reached"] * 2
+
+
+async def test_a_server_without_the_tls_that_is_required_is_said_to_be_one(
+    made: ServiceDatabase,
+) -> None:
+    database = await Database.connect(SecretStr(f"{made.url}?sslmode=require"), 1, "test")
+    with capture_logs() as logs:
+        assert not await database.is_there()
+    await database.close()
+    assert len(logs) == 1
+    assert "rejected SSL upgrade" in logs[0]["error"]
+    assert str(urlsplit(made.url).password) not in str(logs)
+
+
+async def test_a_server_that_does_not_answer_is_said_to_be_one(
+    made: ServiceDatabase, door: DatabaseDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for the connection gives up no sooner than what is to open it."""
+    assert CONNECT_TIMEOUT_SECONDS < ACQUIRE_TIMEOUT_SECONDS
+    monkeypatch.setattr("libs.database.CONNECT_TIMEOUT_SECONDS", 0.05)
+    await door.hang()
+    database = await Database.connect(url_through(door, made), 1, "test")
+    with capture_logs() as logs:
+        assert not await database.is_there()
+    await database.close()
+    assert [line["error"] for line in logs] == ["TimeoutError"]
