@@ -48,7 +48,7 @@ class HttpEndpoint:
         head_seconds_max: float = HEAD_SECONDS_MAX,
         idle_seconds_max: float = IDLE_SECONDS_MAX,
     ) -> None:
-        self._address = address
+        self.address = address
         self._places = _Places(connections_max)
         self._head_seconds_max = head_seconds_max
         self._idle_seconds_max = idle_seconds_max
@@ -67,7 +67,7 @@ class HttpEndpoint:
     async def start(self) -> None:
         """Begin to listen."""
         await self._runner.setup()
-        host, _, port = self._address.rpartition(":")
+        host, _, port = self.address.rpartition(":")
         self._listener = await asyncio.get_running_loop().create_server(
             self._take, host.strip("[]"), int(port), backlog=CONNECTIONS_WAITING_MAX
         )

@@ -21,6 +21,7 @@ from typing import TypeAlias
 
 import asyncpg
 
+from libs.database import CONNECTION_ERRORS
 from libs.logs import get_logger
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -57,6 +58,10 @@ DEFAULT_PATIENCE = Patience()
 
 class MigrationChangedError(Exception):
     """A file that was applied already reads differently now."""
+
+
+# What keeps a database from being migrated, and may be mended.
+MIGRATION_ERRORS: tuple[type[Exception], ...] = (*CONNECTION_ERRORS, MigrationChangedError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ import uvloop
 from pydantic import SecretStr
 
 from libs.config import ServiceSettings, load_settings
+from libs.database import reason_of
 from libs.database_urls import require_database_url
 from libs.logs import configure_logs
-from libs.migrations import migrate
+from libs.migrations import MIGRATION_ERRORS, migrate
 from libs.secret_files import read_secret
-from libs.service import Service
+from libs.service import CannotListenError, Service
 
 GARBAGE_THRESHOLD = 200_000
 
@@ -36,12 +37,25 @@ def run_process(
     parser.add_argument("command", nargs="?", choices=("serve", "migrate"), default="serve")
     if parser.parse_args().command == "migrate":
         configure_logs(name, "INFO")
-        uvloop.run(migrate(_owner_url(name), migrations))
+        _migrate(name, migrations)
         return
     settings = load_settings(settings_type)
     configure_logs(name, settings.log_level)
-    if not uvloop.run(_serve(settings, build)):
+    try:
+        is_well = uvloop.run(_serve(settings, build))
+    except CannotListenError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(1) from None
+    if not is_well:
         raise SystemExit(1)
+
+
+def _migrate(name: str, migrations: Path) -> None:
+    try:
+        uvloop.run(migrate(_owner_url(name), migrations))
+    except MIGRATION_ERRORS as error:
+        print(f"the database cannot be migrated: {reason_of(error)}", file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 def _owner_url(name: str) -> str:

@@ -48,6 +48,13 @@ SERVER_OPTIONS = (
 NO_DETAILS: Mapping[str, Callable[[], bool]] = MappingProxyType({})
 
 
+class CannotListenError(Exception):
+    """An address that a service is to be reached at is taken, or none of this machine's."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(f"cannot listen on {address}: {reason}")
+
+
 @dataclass(frozen=True, slots=True)
 class RpcService:
     """One gRPC service: its full name, its servicer, and the generated function that adds it."""
@@ -145,14 +152,24 @@ class Service:
 
     def _listen(self) -> int:
         address = self._settings.listen_address
-        if self._certificates is None:
-            return self._server.add_insecure_port(address)
-        return self._server.add_secure_port(address, server_credentials(self._certificates))
+        try:
+            if self._certificates is None:
+                return self._server.add_insecure_port(address)
+            return self._server.add_secure_port(address, server_credentials(self._certificates))
+        except RuntimeError as error:
+            # gRPC says why only in its own log.
+            raise CannotListenError(address, "taken, or not this machine's") from error
+
+    async def _open(self, endpoint: HttpEndpoint) -> None:
+        try:
+            await endpoint.start()
+        except OSError as error:
+            raise CannotListenError(endpoint.address, str(error.strerror)) from error
 
     async def start(self) -> None:
         """Open the doors and start the workers. The database need not be there yet.
 
-        A guard that raises keeps the doors closed.
+        A guard that raises keeps the doors closed. Raises CannotListenError.
         """
         for guard in self._guards:
             await guard()
@@ -160,9 +177,11 @@ class Service:
         self.port = self._listen()
         await self._server.start()
         for endpoint in self._endpoints:
-            await endpoint.start()
+            await self._open(endpoint)
         self._worker_tasks = [self._start_worker(worker) for worker in self._workers]
         get_logger().info("service_started", address=self._settings.listen_address)
+        if self._certificates is None:
+            get_logger().warning("serves_in_the_clear", address=self._settings.listen_address)
 
     async def stop(self) -> None:
         """Stop in order: not serving, refuse, drain calls, finish workers, close."""

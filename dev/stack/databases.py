@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
-import asyncpg
 from pydantic import SecretStr
 
 from dev.service_databases import (
@@ -22,9 +21,9 @@ from dev.stack.settings import (
     services_without_database,
 )
 from libs.database_urls import require_database_url
-from libs.migrations import MigrationChangedError, migrate
+from libs.migrations import MIGRATION_ERRORS, migrate
 
-UNUSABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, MigrationChangedError)
+UNUSABLE: tuple[type[Exception], ...] = (*MIGRATION_ERRORS, ValueError)
 
 
 async def make_databases(superuser_url: str, environment: Mapping[str, str]) -> dict[str, str]:
@@ -54,7 +53,7 @@ async def _migrate(service: str, owner_url: str) -> None:
     try:
         require_database_url(SecretStr(owner_url))
         await migrate(owner_url, _migrations_of(service))
-    except (*UNUSABLE, ValueError) as error:
+    except UNUSABLE as error:
         raise StackError(f"The database of {service} cannot be migrated: {error}") from error
 
 
