@@ -27,6 +27,8 @@ import asyncpg
 from dev.postgres_binaries import find_binaries, reachable_for_everyone
 
 HOST = "127.0.0.1"
+# What docker-compose.yml has run as well.
+SET_UP = Path(__file__).parents[1] / "ops" / "compose" / "sql" / "server.sql"
 SUPERUSER = "postgres"
 LOCK_SECONDS_MAX = 10.0
 START_SECONDS_MAX = 60.0
@@ -124,6 +126,7 @@ class EmbeddedPostgres:
                 await self._make_cluster(launcher)
             self._process = await self._launch(launcher)
         await self._wait_until_ready(self._process)
+        await self._set_up()
 
     def _running(self) -> Process:
         if self._process is None:
@@ -213,6 +216,13 @@ class EmbeddedPostgres:
             return False
         await connection.close()
         return True
+
+    async def _set_up(self) -> None:
+        connection = await asyncpg.connect(self.superuser_url())
+        try:
+            await connection.execute(SET_UP.read_text())
+        finally:
+            await connection.close()
 
     def _log_end(self) -> str:
         lines = self._log_file.read_text(errors="replace").splitlines()

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# For each service a database and its roles, as sql/service_database.sql says. Run by the postgres image on an
-# empty volume, and by hand on an old one: it makes what is missing, and sets the passwords.
+# For each service a database and its roles, as sql/service_database.sql says, and nothing else for anybody. Run
+# by the postgres image on an empty volume, and by hand on an old one: it makes what is missing, and sets the
+# passwords.
 set -euo pipefail
 
 folder=$(dirname "${BASH_SOURCE[0]}")
@@ -26,6 +27,7 @@ SET tollgate.reader_password = :'reader_password';
 SQL
 }
 
+run_in postgres --file="$folder/sql/server.sql"
 for service in wallet campaign telephony billing_gateway; do
   create_database "$service"
 done

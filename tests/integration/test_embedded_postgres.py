@@ -319,7 +319,10 @@ class TestServiceDatabases:
         self, server: EmbeddedPostgres
     ) -> None:
         await create_service_databases(server.superuser_url(), PASSWORDS)
-        for statement in ("DROP DATABASE campaign", "DROP ROLE campaign_reader"):
+        for statement in (
+            *("DROP DATABASE campaign", "DROP ROLE campaign_reader"),
+            "GRANT CONNECT ON DATABASE postgres, template1 TO PUBLIC",
+        ):
             await fetch_value(server.superuser_url(), statement)
         for _ in range(2):
             await run_compose_script(server)
@@ -330,6 +333,9 @@ class TestServiceDatabases:
                     server.superuser_url(service), user=role, password=compose_password(role)
                 )
                 assert await connection.fetchval("SELECT current_user") == role
+                for other in ("postgres", "template1"):
+                    may_connect = "SELECT has_database_privilege($1, 'CONNECT')"
+                    assert not await connection.fetchval(may_connect, other)
                 await connection.close()
 
 

@@ -41,6 +41,7 @@ BEGIN
     EXECUTE format('ALTER ROLE %I SET lock_timeout = ''1s''', reader);
     EXECUTE format('ALTER ROLE %I SET idle_in_transaction_session_timeout = ''60s''', reader);
     EXECUTE format('ALTER ROLE %I SET idle_session_timeout = ''1h''', reader);
+    EXECUTE format('ALTER ROLE %I SET temp_file_limit = ''1GB''', reader);
 
     EXECUTE format('ALTER DATABASE %I OWNER TO %I', service, owner);
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', service);

@@ -56,6 +56,7 @@ SETTINGS = {
     "lock_timeout": "1s",
     "idle_in_transaction_session_timeout": "1min",
     "idle_session_timeout": "1h",
+    "temp_file_limit": "1GB",
 }
 
 WRITES = [
@@ -127,6 +128,8 @@ def writes_to(table: str, column: str) -> list[str]:
 
 async def test_its_limits_hold_whatever_connects(reader: "asyncpg.Connection[Any]") -> None:
     assert {name: await reader.fetchval(f"SHOW {name}") for name in SETTINGS} == SETTINGS
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await reader.execute("SET temp_file_limit = -1")
 
 
 async def test_it_takes_few_connections(

@@ -10,6 +10,7 @@ from tests.support.databases import ServiceDatabase
 
 pytestmark = pytest.mark.database
 
+MADE_BY_POSTGRESQL = ("postgres", "template1")
 ATTRIBUTES = """
 SELECT rolname FROM pg_roles
 WHERE rolname = ANY ($1::text[]) AND rolcanlogin
@@ -72,7 +73,7 @@ async def test_no_role_is_more_than_itself(
 
 async def test_everybody_may_do_nothing(database: ServiceDatabase, connect: Connect) -> None:
     connection = await connect(database.superuser_url)
-    assert await connection.fetch(OF_EVERYBODY, list(SERVICES)) == []
+    assert await connection.fetch(OF_EVERYBODY, [*SERVICES, *MADE_BY_POSTGRESQL]) == []
 
 
 async def test_what_a_function_may_do_for_others_it_does_where_it_should(
@@ -114,10 +115,9 @@ async def test_a_service_leaves_its_tables_as_they_are(
     assert await not_refused(role, changes) == set()
 
 
-async def test_nobody_connects_to_another_services_database(
-    database: ServiceDatabase, service: str
-) -> None:
-    for other in SERVICES:
+async def test_nobody_connects_to_another_database(database: ServiceDatabase, service: str) -> None:
+    """Neither to another service's nor to PostgreSQL's own, where everybody could write."""
+    for other in (*SERVICES, *MADE_BY_POSTGRESQL):
         for url in (database.url, database.reader_url):
             if other != service:
                 with pytest.raises(asyncpg.InsufficientPrivilegeError, match="for database"):
