@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from dev.simulators.faults import (
+    Cut,
     Echo,
     Fault,
     Hang,
@@ -97,6 +98,7 @@ async def test_a_twilio_that_hangs_is_given_up_in_time(
     [
         (Unavailable(), TwilioUnavailableError),
         (LostAnswer(), TwilioUnavailableError),
+        (Cut(), TwilioUnavailableError),
         (Refusal("20500", 500), TwilioUnavailableError),
         (TooManyRequests(), TwilioBusyError),
         (Refusal("21478", 400), TwilioRefusedError),

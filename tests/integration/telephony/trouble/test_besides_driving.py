@@ -1,12 +1,12 @@
 """Who ends calls after suspensions, and who makes accounts, hears and tells of trouble."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
 
-from dev.simulators.faults import Cut, Fault, Hang, Latency, Unavailable
+from dev.simulators.faults import Cut, Hang, Latency, Unavailable
 from dev.simulators.twilio import TwilioSimulator
 from dev.simulators.twilio.accounts import AccountStatus
 from dev.simulators.twilio.calls import CallStatus
@@ -28,7 +28,6 @@ from tests.support.waiting import eventually
 
 COUNT = 40
 SIDS = many_sids(COUNT)
-FAULTS: Sequence[Fault] = [Unavailable(), Hang(), Cut()]
 
 FOLLOW_ALL = (
     "UPDATE subaccounts SET aftermath_due_time = now() WHERE aftermath_due_time IS NOT NULL"
@@ -89,12 +88,11 @@ async def reach_all_clear(steps: TroubleSteps, twilio: TwilioSimulator) -> None:
     assert ended == {CallStatus.COMPLETED}
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=repr)
 async def test_twilio_down_while_only_calls_are_ended_is_one_state_and_blames_nobody(
-    steps: TroubleSteps, database: ServiceDatabase, twilio: TwilioSimulator, fault: Fault
+    steps: TroubleSteps, database: ServiceDatabase, twilio: TwilioSimulator
 ) -> None:
     await stand_suspended(steps, database, twilio)
-    twilio.fail(fault)
+    twilio.fail(Hang())
     async with connected(database) as connection:
         with changes_logged() as changes, steps.counting_calls() as calls:
             await connection.execute(FOLLOW_ALL)
@@ -135,12 +133,11 @@ async def test_calls_that_twilio_cannot_tell_of_are_no_trouble_with_accounts(
     await reach_all_clear(steps, twilio)
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=repr)
 async def test_twilio_down_while_only_accounts_are_made_is_one_state_and_blames_nobody(
-    steps: TroubleSteps, database: ServiceDatabase, twilio: TwilioSimulator, fault: Fault
+    steps: TroubleSteps, database: ServiceDatabase, twilio: TwilioSimulator
 ) -> None:
     await steps.make_good()
-    twilio.fail(fault)
+    twilio.fail(Cut())
     async with connected(database) as connection:
         with changes_logged() as changes, steps.counting_calls() as calls:
             await connection.execute(INTEND, ORGANIZATION, COUNT)
