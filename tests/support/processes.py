@@ -38,7 +38,7 @@ class ServiceProcess:
             f"{self.name.upper()}_LISTEN_ADDRESS": self.address,
             f"{self.name.upper()}_PLAINTEXT": "true",
             f"{self.name.upper()}_METRICS_ADDRESS": "127.0.0.1:0",
-            f"{self.name.upper()}_POLL_INTERVAL_SECONDS": "0.05",
+            f"{self.name.upper()}_POLL_INTERVAL_SECONDS": "0.2",
             **self.settings,
         }
         process = await asyncio.create_subprocess_exec(

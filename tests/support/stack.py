@@ -49,7 +49,7 @@ FAST = {
     "listen_address": "",
     "plaintext": True,
     "metrics_address": ANY_PORT,
-    "poll_interval_seconds": 0.1,
+    "poll_interval_seconds": 0.2,
     "stop_grace_seconds": 1.0,
 }
 

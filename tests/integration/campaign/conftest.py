@@ -18,7 +18,7 @@ HOUR_SECONDS = 3600.0
 
 
 def campaign_settings(
-    database: ServiceDatabase, poll_interval_seconds: float = 0.05
+    database: ServiceDatabase, poll_interval_seconds: float = 0.2
 ) -> CampaignSettings:
     """Return settings for a campaign service on any free port."""
     return CampaignSettings(

@@ -46,7 +46,7 @@ def telephony_settings(
         "listen_address": ANY_PORT,
         "plaintext": True,
         "metrics_address": ANY_PORT,
-        "poll_interval_seconds": 0.05,
+        "poll_interval_seconds": 0.1,
         "twilio_account_sid": TWILIO_SID,
         "twilio_auth_token": SecretStr(TWILIO_TOKEN),
         "twilio_api_base": twilio.base_url,

@@ -27,7 +27,7 @@ def wallet_settings(database: ServiceDatabase, **changes: object) -> WalletSetti
         plaintext=True,
         metrics_address=ANY_PORT,
         observers={},
-        poll_interval_seconds=0.05,
+        poll_interval_seconds=0.2,
     )
     return settings.model_copy(update=changes)
 
