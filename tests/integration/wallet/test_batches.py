@@ -224,7 +224,7 @@ async def test_a_database_in_trouble_is_never_told_as_a_refusal(
         assert history.lost_count < CUT_COUNT
         async with rows_locked(database, ["org-hot-1"]):
             lost_count = history.lost_count
-            await eventually(lambda: count_lost(history), lambda count: count > lost_count)
+            await eventually(lambda: count_lost(history), lambda count: count > lost_count, 60.0)
         load.end()
         await calling
         await hold_against_model(door, load.wallets, history)
