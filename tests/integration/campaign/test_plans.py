@@ -26,7 +26,7 @@ from tests.support.databases import ServiceDatabase
 from tests.support.level_steps import FAR_FUTURE
 from tests.support.rows_read import rows_read
 
-ROWS = 20_000
+ROWS = 8_000
 # More often than PostgreSQL tries before it keeps a plan for good.
 EXECUTIONS = 8
 ROWS_READ_MAX = 500

@@ -17,7 +17,7 @@ from services.telephony.storage.sending import Sender, read_scopes
 from tests.support.databases import ServiceDatabase
 from tests.support.rows_read import rows_read
 
-ROWS = 20_000
+ROWS = 8_000
 # More often than PostgreSQL tries before it keeps a plan for good.
 EXECUTIONS = 8
 LIMIT, DUE, FEW = 10, 3, 50

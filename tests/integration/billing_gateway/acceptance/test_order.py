@@ -35,7 +35,7 @@ from tests.support.waiting import eventually
 from tollgate.billing_gateway.v1 import billing_gateway_service_payments_pb2
 
 # Each of them is played four times, over every wire: SEARCH_TIMES=20 asks for a hundred.
-STORIES = max(1, round(5 * SEARCH_TIMES))
+STORIES = max(1, int(5 * SEARCH_TIMES))
 # A whole story on a busy machine.
 STORY_SECONDS = 60
 NUMBERS = itertools.count()
