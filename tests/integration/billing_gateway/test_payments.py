@@ -5,7 +5,9 @@ import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
+import asyncpg
 import pytest
 
 from libs.announcing.ports import LevelKey
@@ -43,6 +45,7 @@ from tests.integration.billing_gateway.money import (
     refusal_of,
 )
 from tests.integration.billing_gateway.subscriptions_told import is_
+from tests.support.databases import ServiceDatabase
 
 ACTIVE = SubscriptionState.ACTIVE
 PAID = 25_000_000
@@ -50,10 +53,24 @@ PLANS = {"pro": CreditAllowance(50_000_000, "USD")}
 
 
 @pytest.fixture
-async def money(make_database: MakeDatabase) -> AsyncIterator[Money]:
+async def database(make_database: MakeDatabase) -> ServiceDatabase:
+    """The payments' database."""
+    return await make_database("billing_gateway")
+
+
+@pytest.fixture
+async def money(database: ServiceDatabase) -> AsyncIterator[Money]:
     """The recording of a gateway, on a database of its own."""
-    async with open_money(await make_database("billing_gateway"), PLANS) as it:
+    async with open_money(database, PLANS) as it:
         yield it
+
+
+@pytest.fixture
+async def superuser(database: ServiceDatabase) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    """Whoever makes checkouts that are further than those that a gateway may make."""
+    connection = await asyncpg.connect(database.superuser_url)
+    yield connection
+    await connection.close()
 
 
 def invoice(number: int, subscription_id: str = "sub_1") -> PaymentPaid:
@@ -402,7 +419,7 @@ INSERT INTO checkouts (
 
 
 async def test_a_top_up_is_a_payment_from_the_start_and_the_same_one_once_it_is_paid(
-    money: Money,
+    money: Money, superuser: "asyncpg.Connection[Any]"
 ) -> None:
     await money.fetch("INSERT INTO organizations (organization_id) VALUES ('org-1')")
     tops = [
@@ -412,7 +429,7 @@ async def test_a_top_up_is_a_payment_from_the_start_and_the_same_one_once_it_is_
         ("top-up-4", "STRIPE", "WANTED", "", ""),
     ]
     for number, each in enumerate(tops):
-        await money.fetch(MAKE_CHECKOUT, *each, timedelta(minutes=number))
+        await superuser.execute(MAKE_CHECKOUT, *each, timedelta(minutes=number))
     assert [(each.payment.payment_id, each.payment.state) for each in await money.payments()] == [
         ("stripe:cs_1", PaymentState.PENDING),
         ("paypal:ORDER-2", PaymentState.PENDING),
@@ -434,14 +451,16 @@ async def test_a_top_up_is_a_payment_from_the_start_and_the_same_one_once_it_is_
     assert len(await money.payments()) == 3
 
 
-async def test_pages_of_payments_hold_each_once(money: Money) -> None:
+async def test_pages_of_payments_hold_each_once(
+    money: Money, superuser: "asyncpg.Connection[Any]"
+) -> None:
     await money.fetch("INSERT INTO organizations (organization_id) VALUES ('org-1')")
     for number in range(7):
         if number % 3:
             await money.tell(f"evt_{number}", paid(f"pi_{number}=0"))
         else:
             ids = (f"top-up-{number}", "STRIPE", "OPEN", f"cs_{number}", "")
-            await money.fetch(MAKE_CHECKOUT, *ids, timedelta(hours=number))
+            await superuser.execute(MAKE_CHECKOUT, *ids, timedelta(hours=number))
     seen, token = list[str](), ""
     while True:
         page = await money.queries.list_payments(PaymentFilter(), 2, token)
