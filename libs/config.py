@@ -18,6 +18,7 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from libs import strict_json
@@ -37,9 +38,9 @@ KEY_LENGTH_MIN = 32
 ADDRESS = re.compile(r"(?:[^\s:\[\]=,/]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}")
 
 # Credentials go there: never in clear, but to this machine.
-API_BASE = (
-    r"^(?:https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?"
-    r"|http://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?)/?$"
+API_BASE = re.compile(
+    r"(?:https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?"
+    r"|http://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?)/?"
 )
 
 
@@ -67,9 +68,20 @@ def _parse_json(value: object) -> object:
 
 
 def _require_long(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    if not all(_is_text(key.get_secret_value()) for key in keys):
+        raise ValueError("expected keys in UTF-8")
     if any(len(key.get_secret_value()) < KEY_LENGTH_MIN for key in keys):
         raise ValueError(f"expected keys of at least {KEY_LENGTH_MIN} characters")
     return keys
+
+
+def _is_text(value: str) -> bool:
+    """Tell whether it is free of what stands for bytes that are none."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _none_if_empty(value: object) -> object:
@@ -79,6 +91,12 @@ def _none_if_empty(value: object) -> object:
 def _require_address(value: str) -> str:
     if not ADDRESS.fullmatch(value):
         raise ValueError("expected host:port")
+    return value
+
+
+def _require_api_base(value: str) -> str:
+    if not API_BASE.fullmatch(value):
+        raise ValueError("expected https://host, or http on this machine")
     return value
 
 
@@ -93,7 +111,7 @@ def is_loopback(address: str) -> bool:
 
 Address = Annotated[str, AfterValidator(_require_address)]
 NamedAddresses = Annotated[Mapping[str, Address], NoDecode, BeforeValidator(_split_addresses)]
-ApiBase = Annotated[str, Field(pattern=API_BASE)]
+ApiBase = Annotated[str, AfterValidator(_require_api_base)]
 CommaSeparated = BeforeValidator(_split_list)
 CommaSeparatedSecrets = Annotated[tuple[SecretStr, ...], NoDecode, CommaSeparated]
 CommaSeparatedKeys = Annotated[CommaSeparatedSecrets, AfterValidator(_require_long)]
@@ -139,7 +157,11 @@ class ServiceSettings(BaseSettings):
     @field_validator("tls_directory")
     @classmethod
     def _require_certificates(cls, directory: Path | None, info: ValidationInfo) -> Path | None:
-        if info.data.get("plaintext"):
+        plaintext = info.data.get("plaintext")
+        if plaintext and directory is not None:
+            raise ValueError("given beside …_PLAINTEXT=true: expected one of the two")
+        # None: that was refused already.
+        if plaintext is None or plaintext:
             return None
         if directory is None:
             raise ValueError("expected a directory with tls.crt, tls.key and ca.crt")
@@ -174,12 +196,27 @@ def load_settings(settings_type: type[SettingsT]) -> SettingsT:
     except ValidationError as error:
         for problem in error.errors(include_input=False, include_url=False):
             setting = _setting_name(settings_type, str(problem["loc"][0]))
-            problems.setdefault(setting, problem["msg"])
+            problems.setdefault(setting, _message_of(problem))
     if problems:
         for setting, message in problems.items():
             print(f"setting {setting}: {message}", file=sys.stderr)
         raise SystemExit(2)
     return settings
+
+
+def _message_of(problem: ErrorDetails) -> str:
+    """Say it as everything else is said, and not in the library's words."""
+    match problem:
+        case {"type": "missing"}:
+            return "is missing"
+        case {"type": "value_error", "ctx": {"error": error}}:
+            return str(error)
+        case {"type": "too_short", "ctx": {"field_type": "Tuple"}}:
+            return "expected at least one, comma-separated"
+        case {"type": "too_short"}:
+            return "is empty"
+        case _:
+            return problem["msg"]
 
 
 def secret_settings(settings_type: type[BaseSettings]) -> dict[str, str]:

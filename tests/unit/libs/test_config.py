@@ -1,5 +1,6 @@
 """Settings: all problems at once, each by its name, and no secret among them."""
 
+import os
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from services.billing_gateway.domain.crediting import (
     CreditAmountPaid,
     CreditNothing,
 )
+from services.wallet.config import WalletSettings
 
 GOOD = {
     "BILLING_GATEWAY_PLAINTEXT": "true",
@@ -119,6 +121,54 @@ def test_what_is_wrong_is_said_by_its_name(
     assert name in {each.split(".")[0] for each in problems(monkeypatch, capsys, **{name: value})}
 
 
+LISTENS_EVERYWHERE = {"WALLET_LISTEN_ADDRESS": "0.0.0.0:50051"}
+NO_BYTES_OF_A_TEXT = os.fsdecode(b"\xff" * 40)
+GOOD_WALLET = {
+    "WALLET_PLAINTEXT": "true",
+    "WALLET_DATABASE_URL": "postgresql://wallet:hunter2@127.0.0.1:5432/wallet",
+    "WALLET_OBSERVERS": "campaign=127.0.0.1:50052",
+    "WALLET_CHAIN_KEYS": "hunter2" * 5,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"WALLET_METRICS_ADDRESS": "nonsense"}, "WALLET_METRICS_ADDRESS: expected host:port"),
+        ({"WALLET_OBSERVERS": None}, "WALLET_OBSERVERS: is missing"),
+        ({"WALLET_CHAIN_KEYS": ""}, "WALLET_CHAIN_KEYS: expected at least one, comma-separated"),
+        ({"WALLET_CHAIN_KEYS": NO_BYTES_OF_A_TEXT}, "WALLET_CHAIN_KEYS: expected keys in UTF-8"),
+        (
+            LISTENS_EVERYWHERE,
+            "WALLET_PLAINTEXT: only where listening on 127.0.0.1, [::1] or localhost",
+        ),
+        (
+            {"WALLET_TLS_DIRECTORY": "/"},
+            "WALLET_TLS_DIRECTORY: given beside …_PLAINTEXT=true: expected one of the two",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_in_words_of_our_own(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, str | None],
+    expected: str,
+) -> None:
+    """And nothing is said of what is wrong only because of it."""
+    for name, value in {**GOOD_WALLET, **changes}.items():
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit):
+        load_settings(WalletSettings)
+    assert capsys.readouterr().err.splitlines() == [f"setting {expected}"]
+
+
+def test_a_key_may_be_of_any_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**GOOD_WALLET, "WALLET_CHAIN_KEYS": "ключ" * 10}.items():
+        monkeypatch.setenv(name, value)
+    assert len(load_settings(WalletSettings).chain_keys) == 1
+
+
 PAYPAL = {
     "PAYPAL_CLIENT_ID": "client",
     "PAYPAL_CLIENT_SECRET": "hunter2",
@@ -178,6 +228,15 @@ def test_the_webhook_id_of_simulated_events_is_for_the_sandbox_only(
     assert problems(monkeypatch, capsys, **paypal) == ["PAYPAL_WEBHOOK_IDS"]
     in_sandbox = load(monkeypatch, **paypal, PAYPAL_ENVIRONMENT="sandbox")
     assert "WEBHOOK_ID" in in_sandbox.paypal_webhook_ids
+
+
+def test_where_an_api_may_be_is_said_in_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        load(monkeypatch, STRIPE_API_BASE="https://stripe.example/v1")
+    expected = "setting STRIPE_API_BASE: expected https://host, or http on this machine\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_an_api_on_this_machine_may_be_in_clear(monkeypatch: pytest.MonkeyPatch) -> None:
