@@ -6,6 +6,8 @@ from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from tests.support.waiting import let_time_pass
+
 CHUNK_BYTES = 65_536
 # What a client of PostgreSQL says first that would rather speak TLS: a length, and a number.
 SSL_REQUEST = (8).to_bytes(4) + (80_877_103).to_bytes(4)
@@ -14,8 +16,19 @@ SSL_REQUEST = (8).to_bytes(4) + (80_877_103).to_bytes(4)
 class DatabaseDoor:
     """Passes on all that is said to a server, and all that it says, while it is open."""
 
-    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
-        """With `tls`, nobody is let in who speaks in clear, though the server is spoken to so."""
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None = None,
+        *,
+        delay_seconds: float = 0.0,
+    ) -> None:
+        """With `tls`, nobody is let in who speaks in clear, though the server is spoken to so.
+
+        With a delay, everything that is said takes so long to arrive.
+        """
+        self._delay_seconds = delay_seconds
         self._host = host
         self._port = port
         self._tls = tls
@@ -80,6 +93,8 @@ class DatabaseDoor:
         with suppress(OSError):
             while data := await reader.read(CHUNK_BYTES):
                 await self._passing.wait()
+                if self._delay_seconds:
+                    await let_time_pass(self._delay_seconds)
                 writer.write(data)
                 await writer.drain()
 
