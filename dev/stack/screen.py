@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from dev.simulators.control_api import PREFIX
@@ -19,7 +19,7 @@ from libs.rpc.credentials import AUTHORITIES_FILE, CERTIFICATE_FILE, KEY_FILE
 GRPCURL = "https://github.com/fullstorydev/grpcurl"
 
 # What a path answers, where a door has one to look at.
-HTTP_PATHS = {"metrics": "/metrics", "webhooks": "/webhooks/{provider}", SIMULATED: ""}
+HTTP_PATHS = {"metrics": "/metrics", "webhooks": "/webhooks/*", SIMULATED: ""}
 
 
 def show_env_file(console: Console, env_file: Path) -> None:
@@ -39,7 +39,8 @@ def show_running(console: Console, doors: Doors, settings: StackSettings) -> Non
 
 
 def table_of(doors: Doors) -> Table:
-    table = Table(box=SIMPLE, show_header=False)
+    # An address that is longer than the line goes on in the next: cut, it is of no use.
+    table = Table("", "", Column(overflow="fold"), box=SIMPLE, show_header=False)
     shown = ""
     for door in doors.all():
         table.add_row("" if door.owner == shown else door.owner, door.purpose, _place(door))

@@ -1,13 +1,16 @@
 """What `make run` is told, and what it makes up for itself."""
 
+import io
 import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from dev.stack.databases import migrate_databases
 from dev.stack.doors import plan_doors, refuse_taken_doors
 from dev.stack.errors import StackError
+from dev.stack.screen import table_of
 from dev.stack.services import (
     SETTINGS_TYPES,
     development_settings,
@@ -143,6 +146,17 @@ def test_a_server_of_ones_own_replaces_the_embedded_one() -> None:
     assert plan_doors(read_settings(given), given).postgres is None
     assert "hunter2" not in repr(read_settings(given))
     assert "WALLET_DATABASE_PASSWORD" in made_up_values(given)
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_every_door_is_shown_whole_however_narrow_the_terminal_is(width: int) -> None:
+    doors = plan_doors(read_settings({}), {})
+    console = Console(width=width, file=io.StringIO())
+    with console.capture() as shown:
+        console.print(table_of(doors))
+    assert "…" not in shown.get()
+    together = "".join(shown.get().split())
+    assert all(door.address in together for door in doors.all())
 
 
 def test_a_service_is_told_only_what_it_knows_how_to_use() -> None:
