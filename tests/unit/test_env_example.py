@@ -65,6 +65,16 @@ def test_says_which_settings_may_come_from_a_file() -> None:
     assert marked("[file]") == of_services | set(map(owner_database_setting, SETTINGS_TYPES))
 
 
+def test_says_what_compose_does_not_run_without() -> None:
+    asked = set(ASKED_BY_COMPOSE.findall((CHECKOUT / "docker-compose.yml").read_text()))
+    # Compose makes the databases' addresses itself, of the passwords that it asks for.
+    needed = {
+        name for name, info in fields().items() if info.is_required() and "DATABASE" not in name
+    }
+    of_others = {"WALLET_TLS_DIRECTORY", "STRIPE_WEBHOOK_SECRETS", "PAYPAL_WEBHOOK_IDS"}
+    assert marked("[compose]") == asked | needed | of_others
+
+
 def marked(mark: str) -> set[str]:
     """The settings in whose comment something stands; one comment may be of several in a row."""
     blocks = re.findall(r"((?:# .*\n)+)((?:#[A-Z].*\n)+)", (CHECKOUT / ".env.example").read_text())
