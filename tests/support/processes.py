@@ -64,19 +64,29 @@ class ServiceProcess:
                 return int(health_pb2.HealthCheckResponse.UNKNOWN)
 
 
+# Some processes end at any moment, such as those for a connection to PostgreSQL.
+GONE = (FileNotFoundError, ProcessLookupError)
+
+
 def descendants(process_id: int) -> list[int]:
     """Return every process that it or one of them has started, as Linux knows them."""
-    children = [
-        int(child)
-        for thread in Path(f"/proc/{process_id}/task").iterdir()
-        for child in (thread / "children").read_text().split()
-    ]
+    children = _children(process_id)
     return children + [each for child in children for each in descendants(child)]
+
+
+def _children(process_id: int) -> list[int]:
+    try:
+        return [
+            int(child)
+            for thread in Path(f"/proc/{process_id}/task").iterdir()
+            for child in (thread / "children").read_text().split()
+        ]
+    except GONE:
+        return []
 
 
 def command_lines(process_id: int) -> Iterator[str]:
     """Yield those of a process and all that it has started: anybody here may read them."""
     for each in (process_id, *descendants(process_id)):
-        # Some end at any moment, such as those for a connection to PostgreSQL.
-        with suppress(FileNotFoundError, ProcessLookupError):
+        with suppress(*GONE):
             yield Path(f"/proc/{each}/cmdline").read_text()
