@@ -11,8 +11,9 @@ from libs.rpc.credentials import Certificates, WatchedCertificates
 OPTIONS: Final = (
     # gRPC would wait up to two minutes before it looks again for a service that was restarted.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    # How long it may take to connect, with the handshake: a busy service is no absent one.
+    ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.keepalive_time_ms", 30_000),
     # A proxy of the environment would hear of every call, and be all that is reached.
     ("grpc.enable_http_proxy", 0),
