@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import gc
 import os
+import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -22,6 +23,8 @@ from libs.secret_files import read_secret
 from libs.service import CannotListenError, Service
 
 GARBAGE_THRESHOLD = 200_000
+# Connections are files; the usual 1024 are used up by whoever opens as many and says nothing.
+FILES_MAX = 65_536
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 
@@ -41,6 +44,7 @@ def run_process(
         return
     settings = load_settings(settings_type)
     configure_logs(name, settings.log_level)
+    open_more_files()
     try:
         is_well = uvloop.run(_serve(settings, build))
     except CannotListenError as error:
@@ -75,6 +79,13 @@ async def _serve(settings: SettingsT, build: Callable[[SettingsT], Awaitable[Ser
     service = await build(settings)
     _collect_garbage_less_often()
     return await service.run(stop)
+
+
+def open_more_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_MAX if hard == resource.RLIM_INFINITY else min(FILES_MAX, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _collect_garbage_less_often() -> None:

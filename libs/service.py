@@ -19,6 +19,7 @@ from libs.rpc.boundary import Boundary
 from libs.rpc.credentials import WatchedCertificates, server_credentials
 from libs.rpc.rates import CallRates
 from libs.rpc.reflection import add_reflection
+from libs.rpc.server import METADATA_BYTES_MAX, make_server
 from libs.workers import PollingWorker, Worker
 
 HEALTH_INTERVAL_SECONDS = 1.0
@@ -27,11 +28,19 @@ KEEPALIVE_MS = 30_000
 SERVER_OPTIONS = (
     # What gRPC's clients take by default as well: 1000 debits with the longest texts fit in.
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
-    # Nothing here reads metadata but for gRPC's own and a trace's.
-    ("grpc.max_metadata_size", 8 * 1024),
-    ("grpc.absolute_max_metadata_size", 16 * 1024),
+    # Between two limits gRPC would refuse by chance.
+    ("grpc.max_metadata_size", METADATA_BYTES_MAX),
+    ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
+    # Until a client has acknowledged these limits, some of them do not hold.
+    ("grpc.http2.settings_timeout", 5_000),
     # Of one connection: calls in flight, and streams that are watched.
     ("grpc.max_concurrent_streams", 1_000),
+    # Calls of one method that wait to be accepted. Beyond the first, more and more of them are
+    # cancelled, whoever's they are.
+    ("grpc.server.max_pending_requests", 5_000),
+    ("grpc.server.max_pending_requests_hard_limit", 10_000),
+    # Of everybody, also of whom has not shown a certificate yet: fewer than a process may open.
+    ("grpc.max_allowed_incoming_connections", 10_000),
     ("grpc.server_handshake_timeout_ms", 10_000),
     # Whoever has connected once proves again, now and then, that it still may.
     ("grpc.max_connection_age_ms", 30 * 60_000),
@@ -126,13 +135,15 @@ class Service:
         monitor = PollingWorker("health", self._report_health, HEALTH_INTERVAL_SECONDS)
         self._workers = [*workers, monitor]
         self._worker_tasks: list[asyncio.Task[None]] = []
+        self._serving: asyncio.Task[Any] | None = None
+        self._is_stopping = False
         self._stop_workers = asyncio.Event()
         self._defect = asyncio.Event()
         self.port = 0
 
     def _build_server(self, rpc_services: Sequence[RpcService]) -> grpc.aio.Server:
         boundary = Boundary(self._metrics, self._access())
-        server = grpc.aio.server(interceptors=[boundary], options=SERVER_OPTIONS)
+        server = make_server([boundary], SERVER_OPTIONS)
         for each in rpc_services:
             each.add_to_server(each.servicer, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
@@ -176,6 +187,8 @@ class Service:
         await self._report_health()
         self.port = self._listen()
         await self._server.start()
+        self._serving = asyncio.create_task(self._server.wait_for_termination())
+        self._serving.add_done_callback(self._note_end_of_server)
         for endpoint in self._endpoints:
             await self._open(endpoint)
         self._worker_tasks = [self._start_worker(worker) for worker in self._workers]
@@ -185,6 +198,7 @@ class Service:
 
     async def stop(self) -> None:
         """Stop in order: not serving, refuse, drain calls, finish workers, close."""
+        self._is_stopping = True
         get_logger().info("service_stopping")
         await self._health.enter_graceful_shutdown()
         for endpoint in self._endpoints:
@@ -222,6 +236,13 @@ class Service:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             get_logger().critical("worker_died", worker=task.get_name(), exc_info=error)
+            self._defect.set()
+
+    def _note_end_of_server(self, task: asyncio.Task[Any]) -> None:
+        """Nobody would be served any more by a process that looks well from outside."""
+        error = None if task.cancelled() else task.exception()
+        if not self._is_stopping:
+            get_logger().critical("server_ended", exc_info=error)
             self._defect.set()
 
     async def _finish_workers(self) -> None:

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from datetime import timedelta
 from logging import INFO, WARNING
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, NoReturn, cast
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -29,6 +29,9 @@ from libs.rpc.reflection import REFLECTION_METHODS
 from libs.rpc.rules import check_request, write_caller
 
 ERROR_DOMAIN: Final = "tollgate"
+HEALTH_METHODS: Final = ("/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch")
+# For a message of 4 MiB, over a line that is slow.
+BODY_SECONDS_MAX = 30.0
 
 CODES: Final = {
     ErrorReason.WALLET_NOT_FOUND: code_pb2.NOT_FOUND,
@@ -86,16 +89,19 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[misc,type-arg,unused
     def _guard_handler(self, method: str, handler: Any) -> Any:
         if method in REFLECTION_METHODS:
             return self._guard_reflection(method, handler)
+        if method in HEALTH_METHODS:
+            return self._guard_health(method, handler)
         if not method.startswith("/tollgate."):
-            # Health is everybody's.
-            return handler
+            # What a library registers, and does not implement.
+            return None
+        # Handlers ask for the message themselves: who may not call is refused before it has come,
+        # and what cannot be decoded is answered as well.
         decode, encode = handler.request_deserializer, handler.response_serializer
-        # Requests are decoded within the guard, so that what cannot be decoded is answered as well.
         if handler.response_streaming:
             guarded = self._guard(method, decode, _write_all(handler.unary_stream))
-            return grpc.unary_stream_rpc_method_handler(guarded, response_serializer=encode)
+            return grpc.stream_stream_rpc_method_handler(guarded, response_serializer=encode)
         guarded = self._guard(method, decode, handler.unary_unary)
-        return grpc.unary_unary_rpc_method_handler(guarded, response_serializer=encode)
+        return grpc.stream_unary_rpc_method_handler(guarded, response_serializer=encode)
 
     def _guard(self, path: str, decode: Callable[[bytes], Message], behavior: Behavior) -> Behavior:
         method = path.rpartition("/")[2]
@@ -103,10 +109,12 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[misc,type-arg,unused
         observe_seconds = self._metrics.rpc_seconds.labels(method).observe
         count_success = self._metrics.rpcs.labels(method, "OK").inc
 
-        async def guarded(body: bytes, context: Any) -> Any:
+        async def guarded(_bodies: Any, context: Any) -> Any:
             started = perf_counter()
             try:
                 caller = admit(path, context)
+                body = await _read_body(context)
+                started = perf_counter()
                 request = _decode(decode, body)
                 enter_call(method, request, caller)
                 if caller is not None:
@@ -116,26 +124,46 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[misc,type-arg,unused
                 count_success()
                 return response
             except Exception as error:  # noqa: BLE001 - whatever it is, the client hears of it
-                refusal = self._refuse(method, error)
-                await context.abort_with_status(rpc_status.to_status(refusal))
+                await self._abort(method, error, context)
             finally:
                 observe_seconds(perf_counter() - started)
 
         return guarded
 
+    def _guard_health(self, path: str, handler: Any) -> Any:
+        """Health is everybody's."""
+
+        async def guarded(body: bytes, context: Any) -> Any:
+            try:
+                request = _decode(handler.request_deserializer, body)
+            except DomainError as error:
+                await self._abort(path.rpartition("/")[2], error, context)
+            return await (handler.unary_unary or handler.unary_stream)(request, context)
+
+        make = (
+            grpc.unary_stream_rpc_method_handler
+            if handler.response_streaming
+            else grpc.unary_unary_rpc_method_handler
+        )
+        return make(guarded, response_serializer=handler.response_serializer)
+
     def _guard_reflection(self, path: str, handler: Any) -> Any:
-        async def guarded(requests: Any, context: Any) -> AsyncIterator[Any]:
+        async def guarded(bodies: Any, context: Any) -> AsyncIterator[Any]:
             try:
                 self._access.admit(path, context)
+                requests = (_decode(handler.request_deserializer, body) async for body in bodies)
+                async for response in handler.stream_stream(requests, context):
+                    yield response
             except DomainError as error:
-                refusal = self._refuse(path.rpartition("/")[2], error)
-                await context.abort_with_status(rpc_status.to_status(refusal))
-            async for response in handler.stream_stream(requests, context):
-                yield response
+                await self._abort(path.rpartition("/")[2], error, context)
 
         return grpc.stream_stream_rpc_method_handler(
-            guarded, handler.request_deserializer, handler.response_serializer
+            guarded, response_serializer=handler.response_serializer
         )
+
+    async def _abort(self, method: str, error: Exception, context: Any) -> NoReturn:
+        await context.abort_with_status(rpc_status.to_status(self._refuse(method, error)))
+        raise AssertionError("an aborted call goes on")
 
     def _refuse(self, method: str, error: Exception) -> status_pb2.Status:
         if isinstance(error, DomainError):
@@ -170,6 +198,17 @@ async def _write(context: Any, response: Message) -> None:
     except grpc.aio.BaseError as error:
         # The client is gone or the server ends: nobody is left to answer.
         raise asyncio.CancelledError from error
+
+
+async def _read_body(context: Any) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_SECONDS_MAX):
+            body = await context.read()
+    except TimeoutError as error:
+        raise invalid_field("request", f"has not come in {BODY_SECONDS_MAX:g} s") from error
+    if body is grpc.aio.EOF:
+        raise invalid_field("request", "is missing")
+    return cast("bytes", body)
 
 
 def _decode(decode: Callable[[bytes], Message], body: bytes) -> Message:

@@ -23,6 +23,4 @@ def add_reflection(server: grpc.aio.Server, service_names: list[str]) -> None:
         request_deserializer=ServerReflectionRequest.FromString,
         response_serializer=ServerReflectionResponse.SerializeToString,
     )
-    server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler(V1_SERVICE_NAME, {METHOD_NAME: handler}),)
-    )
+    server.add_registered_method_handlers(V1_SERVICE_NAME, {METHOD_NAME: handler})
