@@ -106,8 +106,9 @@ class CampaignServiceStub:
     it. It tells how campaigns stand, not each change: of changes that follow one another quickly only the
     last may be told, and a campaign may be told again though it stands as before. Who reads slowly is told
     less, and last how all of them stand then. An organization that nobody knows yet may be watched, too.
-    The stream has no end of its own. While it is broken nothing is known: let nothing be sent, and watch
-    again; the current state comes first.
+    The stream has no end of its own, but connections have: after half an hour or so, and a minute for what
+    is under way, it breaks with UNAVAILABLE, so that whoever watches proves again who it is. While it is
+    broken nothing is known: let nothing be sent, and watch again; the current state comes first.
     Errors: DATABASE_UNAVAILABLE (while the database is away); SERVICE_UNAVAILABLE (the process stops);
     OVERLOADED (too many watch this process already).
     Example: {"organizationId": "org-1"}
@@ -295,8 +296,9 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         it. It tells how campaigns stand, not each change: of changes that follow one another quickly only the
         last may be told, and a campaign may be told again though it stands as before. Who reads slowly is told
         less, and last how all of them stand then. An organization that nobody knows yet may be watched, too.
-        The stream has no end of its own. While it is broken nothing is known: let nothing be sent, and watch
-        again; the current state comes first.
+        The stream has no end of its own, but connections have: after half an hour or so, and a minute for what
+        is under way, it breaks with UNAVAILABLE, so that whoever watches proves again who it is. While it is
+        broken nothing is known: let nothing be sent, and watch again; the current state comes first.
         Errors: DATABASE_UNAVAILABLE (while the database is away); SERVICE_UNAVAILABLE (the process stops);
         OVERLOADED (too many watch this process already).
         Example: {"organizationId": "org-1"}

@@ -381,7 +381,8 @@ class WalletServiceServicer:
 
     def VerifyLedger(self, request, context):
         """VerifyLedger recomputes every balance and every chain from the entries, of one wallet or of all. It
-        changes nothing, and tells its progress and what it finds as it goes.
+        changes nothing, and tells its progress and what it finds as it goes. It lasts no longer than its
+        connection, half an hour or so: verify a ledger that takes longer wallet by wallet (ListWallets).
         Errors: WALLET_NOT_FOUND (of the organization_id there is neither a wallet, nor entries, nor a head).
         Example: {"organizationId": "org-1"}
         """

@@ -165,7 +165,8 @@ class WalletServiceStub:
     """
     VerifyLedger: _aio.UnaryStreamMultiCallable[_wallet_service_ledger_pb2.VerifyLedgerRequest, _wallet_service_ledger_pb2.VerifyLedgerResponse]
     """VerifyLedger recomputes every balance and every chain from the entries, of one wallet or of all. It
-    changes nothing, and tells its progress and what it finds as it goes.
+    changes nothing, and tells its progress and what it finds as it goes. It lasts no longer than its
+    connection, half an hour or so: verify a ledger that takes longer wallet by wallet (ListWallets).
     Errors: WALLET_NOT_FOUND (of the organization_id there is neither a wallet, nor entries, nor a head).
     Example: {"organizationId": "org-1"}
     """
@@ -452,7 +453,8 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_wallet_service_ledger_pb2.VerifyLedgerRequest, _abc.AsyncIterator[_wallet_service_ledger_pb2.VerifyLedgerResponse]],
     ) -> _abc.AsyncIterator[_wallet_service_ledger_pb2.VerifyLedgerResponse]:
         """VerifyLedger recomputes every balance and every chain from the entries, of one wallet or of all. It
-        changes nothing, and tells its progress and what it finds as it goes.
+        changes nothing, and tells its progress and what it finds as it goes. It lasts no longer than its
+        connection, half an hour or so: verify a ledger that takes longer wallet by wallet (ListWallets).
         Errors: WALLET_NOT_FOUND (of the organization_id there is neither a wallet, nor entries, nor a head).
         Example: {"organizationId": "org-1"}
         """
