@@ -1,15 +1,10 @@
 """Certificates and authorities are replaced while calls go on, and not one good call fails."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from itertools import count
 from pathlib import Path
-
-import grpc
 
 from dev.certificates import Signer, Wanted, make_authority, to_pem, write_identity
 from dev.stack.certificates import HOSTS, directory_of, subject_of
@@ -17,56 +12,13 @@ from dev.stack.stack import is_serving
 from libs.rpc.channel import open_channel, open_renewed_channel
 from libs.rpc.credentials import AUTHORITIES_FILE, Certificates, WatchedCertificates
 from tests.support.certificates import certificates_with, read_signer
+from tests.support.debits import Load, begin, debit
 from tests.support.doors import Door
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
-from tollgate.wallet.v1 import wallet_service_pb2
 from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
-CALLERS = 4
 ROLES = ("wallet", "sender")
-
-
-def debit(reference_id: str) -> wallet_service_pb2.DebitRequest:
-    return wallet_service_pb2.DebitRequest(
-        organization_id="org-1", amount_micros=1, currency_code="USD", reference_id=reference_id
-    )
-
-
-class Load:
-    """Debits that go on and on, one after the other for each caller."""
-
-    def __init__(self, wallet: WalletServiceStub) -> None:
-        self._wallet = wallet
-        self._numbers = count()
-        self.done = 0
-        self.failures: list[BaseException] = []
-
-    @asynccontextmanager
-    async def going_on(self) -> AsyncIterator[None]:
-        """Debit until the end of the block."""
-        tasks = [asyncio.create_task(self._debit_on_and_on()) for _ in range(CALLERS)]
-        yield
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def as_many_again(self) -> None:
-        """Wait until calls have gone on for a while."""
-        wanted = self.done + 10 * CALLERS
-
-        async def done() -> int:
-            return self.done
-
-        await eventually(done, lambda seen: seen >= wanted or bool(self.failures))
-
-    async def _debit_on_and_on(self) -> None:
-        while True:
-            try:
-                await self._wallet.Debit(debit(f"message-{next(self._numbers)}"))
-            except grpc.aio.AioRpcError as error:
-                self.failures.append(error)
-            self.done += 1
 
 
 def believe(certificates: Path, authorities: Iterable[Signer]) -> None:
@@ -82,24 +34,6 @@ def sign_anew(certificates: Path, signer: Signer, authorities: Iterable[Signer])
         wanted = Wanted(role, subject_of(role), hosts)
         write_identity(directory_of(role, certificates), signer, wanted, datetime.now(UTC))
     believe(certificates, authorities)
-
-
-async def begin(door: Door) -> None:
-    """Open a wallet with enough in it."""
-    async with door.open("platform") as channel:
-        platform = WalletServiceStub(channel)
-        await platform.CreateWallet(
-            wallet_service_pb2.CreateWalletRequest(organization_id="org-1", currency_code="USD")
-        )
-        await platform.Credit(
-            wallet_service_pb2.CreditRequest(
-                organization_id="org-1",
-                amount_micros=1_000_000_000,
-                currency_code="USD",
-                reference_id="in-1",
-                type=wallet_service_pb2.CREDIT_TYPE_TOP_UP,
-            )
-        )
 
 
 async def test_an_authority_is_replaced_under_load(proven_stack: Stack, wallet: Door) -> None:
