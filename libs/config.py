@@ -136,6 +136,7 @@ class ServiceSettings(BaseSettings):
         default=None, validate_default=True
     )
     caller_calls_per_second_max: Annotated[float, Field(ge=1, le=1_000_000)] = 5_000.0
+    caller_streams_max: Annotated[int, Field(ge=1, le=100_000)] = 500
     open_reflection: bool = Field(default=False, validation_alias="OPEN_REFLECTION")
     metrics_address: Address
     log_level: LogLevel = Field(default="INFO", validation_alias="LOG_LEVEL")

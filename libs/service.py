@@ -17,7 +17,7 @@ from libs.metrics import ServiceMetrics, metrics_application
 from libs.rpc.access import Access, OpenAccess, ProvenAccess, roles_of_methods
 from libs.rpc.boundary import Boundary
 from libs.rpc.credentials import WatchedCertificates, server_credentials
-from libs.rpc.rates import CallRates
+from libs.rpc.limits import CallerLimits
 from libs.rpc.reflection import add_reflection
 from libs.rpc.server import METADATA_BYTES_MAX, make_server
 from libs.workers import PollingWorker, Worker
@@ -157,7 +157,9 @@ class Service:
         return ProvenAccess(
             roles,
             self._certificates,
-            CallRates(self._settings.caller_calls_per_second_max),
+            CallerLimits(
+                self._settings.caller_calls_per_second_max, self._settings.caller_streams_max
+            ),
             open_reflection=self._settings.open_reflection,
         )
 

@@ -1,6 +1,7 @@
 """Who may call what: the roles that stand beside each method in the protos."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, Protocol
 
 from google.protobuf.descriptor_pool import Default
@@ -8,7 +9,7 @@ from google.protobuf.descriptor_pool import Default
 from libs.errors import DomainError, ErrorReason
 from libs.rpc.callers import Caller, UnknownCallerError, read_caller, role_name
 from libs.rpc.credentials import WatchedCertificates
-from libs.rpc.rates import CallRates
+from libs.rpc.limits import CallerLimits
 from libs.rpc.reflection import REFLECTION_METHODS
 from libs.rpc.refused import REFUSED_FILE
 from tollgate.options.v1 import access_pb2
@@ -42,18 +43,33 @@ def roles_of_methods(service_names: Iterable[str]) -> dict[str, Roles]:
 
 
 class Access(Protocol):
-    """Decides who is let in."""
+    """Decides who is let in. Each of its methods may raise DomainError."""
 
-    def admit(self, path: str, context: Any) -> Caller | None:
-        """Return who calls, or None if nobody can be told from another. Raises DomainError."""
+    def identify(self, context: Any) -> Caller | None:
+        """Return who calls, as is believed now; None if nobody can be told from another."""
+        ...
+
+    def admit(self, path: str, caller: Caller | None) -> None:
+        """Let a caller call a method, once."""
+        ...
+
+    def keep_open(self, caller: Caller | None) -> AbstractContextManager[None]:
+        """Let a caller keep a stream open until the end of the block."""
         ...
 
 
 class OpenAccess:
     """For development, on a connection that proves nothing: whoever reaches it may call."""
 
-    def admit(self, path: str, context: Any) -> None:
+    def identify(self, context: Any) -> None:
+        """Tell nobody from another."""
+
+    def admit(self, path: str, caller: Caller | None) -> None:
         """Let everybody in."""
+
+    def keep_open(self, caller: Caller | None) -> AbstractContextManager[None]:  # noqa: ARG002
+        """Count nothing."""
+        return nullcontext()
 
 
 class ProvenAccess:
@@ -63,19 +79,29 @@ class ProvenAccess:
         self,
         roles: Mapping[str, Roles],
         certificates: WatchedCertificates,
-        rates: CallRates,
+        limits: CallerLimits,
         *,
         open_reflection: bool,
     ) -> None:
         of_reflection = EVERYBODY if open_reflection else OF_REFLECTION
         self._roles = {**roles, **dict.fromkeys(REFLECTION_METHODS, of_reflection)}
         self._certificates = certificates
-        self._rates = rates
+        self._limits = limits
 
-    def admit(self, path: str, context: Any) -> Caller:
-        """Return who calls."""
-        caller = self._identify(context)
-        self._rates.take(caller)
+    def identify(self, context: Any) -> Caller:
+        """Return who calls, unless the certificate names nobody, or somebody who is refused."""
+        try:
+            caller = read_caller(context.auth_context())
+        except UnknownCallerError as error:
+            raise unauthenticated(str(error)) from error
+        if str(caller) in self._certificates.look().refused.names:
+            raise unauthenticated(f"{caller} stands in {REFUSED_FILE}")
+        return caller
+
+    def admit(self, path: str, caller: Caller | None) -> None:
+        """Let in whoever has a role for it and has not called too often."""
+        assert caller is not None
+        self._limits.count_call(caller)
         roles = self._roles[path]
         if caller.role not in roles:
             allowed = ",".join(sorted(map(role_name, roles)))
@@ -85,16 +111,10 @@ class ProvenAccess:
                 caller=str(caller),
                 allowed=allowed,
             )
-        return caller
 
-    def _identify(self, context: Any) -> Caller:
-        try:
-            caller = read_caller(context.auth_context())
-        except UnknownCallerError as error:
-            raise unauthenticated(str(error)) from error
-        if str(caller) in self._certificates.look().refused.names:
-            raise unauthenticated(f"{caller} stands in {REFUSED_FILE}")
-        return caller
+    def keep_open(self, caller: Caller | None) -> AbstractContextManager[None]:
+        """Count it among the caller's streams."""
+        return self._limits.keep_open(caller)
 
 
 def unauthenticated(problem: str) -> DomainError:

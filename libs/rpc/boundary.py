@@ -98,21 +98,22 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[misc,type-arg,unused
         # and what cannot be decoded is answered as well.
         decode, encode = handler.request_deserializer, handler.response_serializer
         if handler.response_streaming:
-            guarded = self._guard(method, decode, _write_all(handler.unary_stream))
+            guarded = self._guard(method, decode, self._write_all(handler.unary_stream))
             return grpc.stream_stream_rpc_method_handler(guarded, response_serializer=encode)
         guarded = self._guard(method, decode, handler.unary_unary)
         return grpc.stream_unary_rpc_method_handler(guarded, response_serializer=encode)
 
     def _guard(self, path: str, decode: Callable[[bytes], Message], behavior: Behavior) -> Behavior:
         method = path.rpartition("/")[2]
-        admit = self._access.admit
+        identify, admit = self._access.identify, self._access.admit
         observe_seconds = self._metrics.rpc_seconds.labels(method).observe
         count_success = self._metrics.rpcs.labels(method, "OK").inc
 
         async def guarded(_bodies: Any, context: Any) -> Any:
             started = perf_counter()
             try:
-                caller = admit(path, context)
+                caller = identify(context)
+                admit(path, caller)
                 body = await _read_body(context)
                 started = perf_counter()
                 request = _decode(decode, body)
@@ -129,6 +130,20 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[misc,type-arg,unused
                 observe_seconds(perf_counter() - started)
 
         return guarded
+
+    def _write_all(self, behavior: StreamingBehavior) -> Behavior:
+        """Make a stream one answer to wait for, which ends the behavior at once with the call."""
+        access = self._access
+
+        async def write_all(request: Message, context: Any) -> None:
+            with access.keep_open(access.identify(context)):
+                async with aclosing(behavior(request, context)) as responses:
+                    async for response in responses:
+                        # Who was believed when it began may not be any more.
+                        access.identify(context)
+                        await _write(context, response)
+
+        return write_all
 
     def _guard_health(self, path: str, handler: Any) -> Any:
         """Health is everybody's."""
@@ -150,7 +165,7 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[misc,type-arg,unused
     def _guard_reflection(self, path: str, handler: Any) -> Any:
         async def guarded(bodies: Any, context: Any) -> AsyncIterator[Any]:
             try:
-                self._access.admit(path, context)
+                self._access.admit(path, self._access.identify(context))
                 requests = (_decode(handler.request_deserializer, body) async for body in bodies)
                 async for response in handler.stream_stream(requests, context):
                     yield response
@@ -179,17 +194,6 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[misc,type-arg,unused
         self._metrics.rpcs.labels(method, "INTERNAL").inc()
         get_logger().error("rpc_failed", exc_info=error)
         return to_status(error)
-
-
-def _write_all(behavior: StreamingBehavior) -> Behavior:
-    """Make a stream one answer to wait for, which ends the behavior at once when the call ends."""
-
-    async def write_all(request: Message, context: Any) -> None:
-        async with aclosing(behavior(request, context)) as responses:
-            async for response in responses:
-                await _write(context, response)
-
-    return write_all
 
 
 async def _write(context: Any, response: Message) -> None:

@@ -12,7 +12,7 @@ from libs.config import is_loopback
 from libs.errors import OverloadedError
 from libs.rpc.access import AccessMissingError, roles_of_methods
 from libs.rpc.callers import ROLES, UnknownCallerError, read_caller
-from libs.rpc.rates import CallRates
+from libs.rpc.limits import CallerLimits
 from tollgate.billing_gateway.v1 import billing_gateway_service_pb2 as gateway_pb2
 from tollgate.billing_gateway.v1 import subscription_observer_service_pb2
 from tollgate.campaign.v1 import campaign_service_pb2
@@ -111,11 +111,11 @@ def test_whatever_else_a_certificate_names_is_nobody(uris: list[bytes]) -> None:
 def test_nobody_calls_more_often_than_the_rate_allows(per_second: int, waits: list[float]) -> None:
     """In any time: what a second allows at once, and what the time itself allows."""
     now, taken = 1_000.0, list[float]()
-    rates = CallRates(per_second, lambda: now)
+    limits = CallerLimits(per_second, 1, lambda: now)
     for wait in waits:
         now += wait / per_second
         with suppress(OverloadedError):
-            rates.take("ann")
+            limits.count_call("ann")
             taken.append(now)
     for first, begin in enumerate(taken):
         for last, end in enumerate(taken[first:]):
@@ -123,13 +123,13 @@ def test_nobody_calls_more_often_than_the_rate_allows(per_second: int, waits: li
 
 
 def test_a_second_without_calls_allows_them_all_at_once() -> None:
-    rates = CallRates(4, lambda: 0.0)
+    limits = CallerLimits(4, 1, lambda: 0.0)
     for _ in range(4):
-        rates.take("ann")
+        limits.count_call("ann")
     with pytest.raises(OverloadedError) as caught:
-        rates.take("ann")
+        limits.count_call("ann")
     assert caught.value.retry_after_seconds == 0.25
-    rates.take("bob")
+    limits.count_call("bob")
 
 
 @pytest.mark.parametrize(
