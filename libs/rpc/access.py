@@ -7,9 +7,10 @@ from typing import Any, Final, Protocol
 from google.protobuf.descriptor_pool import Default
 
 from libs.errors import DomainError, ErrorReason
-from libs.rpc.callers import Caller, UnknownCallerError, read_caller, role_name
+from libs.rpc.callers import Caller, UnknownCallerError, role_name
 from libs.rpc.credentials import WatchedCertificates
 from libs.rpc.limits import CallerLimits
+from libs.rpc.proof import read_caller
 from libs.rpc.reflection import REFLECTION_METHODS
 from libs.rpc.refused import REFUSED_FILE
 from tollgate.options.v1 import access_pb2
@@ -53,6 +54,10 @@ class Access(Protocol):
         """Let a caller call a method, once."""
         ...
 
+    def admit_to_health(self, context: Any) -> Caller | None:
+        """Let anybody ask how the service is, once; return who asks, if that is told."""
+        ...
+
     def keep_open(self, caller: Caller | None) -> AbstractContextManager[None]:
         """Let a caller keep a stream open until the end of the block."""
         ...
@@ -65,6 +70,9 @@ class OpenAccess:
         """Tell nobody from another."""
 
     def admit(self, path: str, caller: Caller | None) -> None:
+        """Let everybody in."""
+
+    def admit_to_health(self, context: Any) -> None:
         """Let everybody in."""
 
     def keep_open(self, caller: Caller | None) -> AbstractContextManager[None]:  # noqa: ARG002
@@ -91,9 +99,12 @@ class ProvenAccess:
     def identify(self, context: Any) -> Caller:
         """Return who calls, unless the certificate names nobody, or somebody who is refused."""
         try:
-            caller = read_caller(context.auth_context())
+            return self._recognize(context)
         except UnknownCallerError as error:
             raise unauthenticated(str(error)) from error
+
+    def _recognize(self, context: Any) -> Caller:
+        caller = read_caller(context.auth_context())
         if str(caller) in self._certificates.look().refused.names:
             raise unauthenticated(f"{caller} stands in {REFUSED_FILE}")
         return caller
@@ -111,6 +122,15 @@ class ProvenAccess:
                 caller=str(caller),
                 allowed=allowed,
             )
+
+    def admit_to_health(self, context: Any) -> Caller | None:
+        """Let in also whom the certificate does not name: all of them count as one."""
+        try:
+            caller = self._recognize(context)
+        except UnknownCallerError:
+            caller = None
+        self._limits.count_call(caller)
+        return caller
 
     def keep_open(self, caller: Caller | None) -> AbstractContextManager[None]:
         """Count it among the caller's streams."""

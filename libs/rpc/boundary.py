@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from datetime import timedelta
 from logging import INFO, WARNING
 from time import perf_counter
@@ -25,6 +25,7 @@ from libs.errors import (
 from libs.logs import enter_call, get_logger
 from libs.metrics import ServiceMetrics
 from libs.rpc.access import Access
+from libs.rpc.callers import Caller
 from libs.rpc.reflection import REFLECTION_METHODS
 from libs.rpc.rules import check_request, write_caller
 
@@ -65,6 +66,7 @@ CODES: Final = {
 OF_ACCESS: Final = {ErrorReason.UNAUTHENTICATED, ErrorReason.PERMISSION_DENIED}
 
 Behavior = Callable[[Any, Any], Awaitable[Any]]
+KeepOpen = Callable[[Caller | None], AbstractContextManager[Any]]
 StreamingBehavior = Callable[[Any, Any], AsyncGenerator[Any, None]]
 
 
@@ -146,31 +148,41 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[misc,type-arg,unused
         return write_all
 
     def _guard_health(self, path: str, handler: Any) -> Any:
-        """Health is everybody's."""
+        method = path.rpartition("/")[2]
+        answer = handler.unary_stream or handler.unary_unary
+        make = grpc.unary_unary_rpc_method_handler
+        keep_open: KeepOpen = nullcontext
+        if handler.response_streaming:
+            make, keep_open = grpc.unary_stream_rpc_method_handler, self._access.keep_open
 
         async def guarded(body: bytes, context: Any) -> Any:
             try:
-                request = _decode(handler.request_deserializer, body)
+                with keep_open(self._access.admit_to_health(context)):
+                    return await answer(_decode(handler.request_deserializer, body), context)
             except DomainError as error:
-                await self._abort(path.rpartition("/")[2], error, context)
-            return await (handler.unary_unary or handler.unary_stream)(request, context)
+                await self._abort(method, error, context)
 
-        make = (
-            grpc.unary_stream_rpc_method_handler
-            if handler.response_streaming
-            else grpc.unary_unary_rpc_method_handler
-        )
         return make(guarded, response_serializer=handler.response_serializer)
 
     def _guard_reflection(self, path: str, handler: Any) -> Any:
+        method = path.rpartition("/")[2]
+        access = self._access
+
+        async def admitted(bodies: Any, context: Any) -> AsyncIterator[Any]:
+            async for body in bodies:
+                access.admit(path, access.identify(context))
+                yield _decode(handler.request_deserializer, body)
+
         async def guarded(bodies: Any, context: Any) -> AsyncIterator[Any]:
             try:
-                self._access.admit(path, self._access.identify(context))
-                requests = (_decode(handler.request_deserializer, body) async for body in bodies)
-                async for response in handler.stream_stream(requests, context):
-                    yield response
+                caller = access.identify(context)
+                access.admit(path, caller)
+                with access.keep_open(caller):
+                    requests = admitted(bodies, context)
+                    async for response in handler.stream_stream(requests, context):
+                        yield response
             except DomainError as error:
-                await self._abort(path.rpartition("/")[2], error, context)
+                await self._abort(method, error, context)
 
         return grpc.stream_stream_rpc_method_handler(
             guarded, response_serializer=handler.response_serializer

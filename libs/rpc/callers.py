@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from tollgate.options.v1 import access_pb2
@@ -12,8 +11,6 @@ ROLE_PREFIX: Final = "ROLE_"
 TRUST_DOMAIN: Final = "spiffe://tollgate/"
 NAME: Final = re.compile(r"([a-z_]+)/([A-Za-z0-9._-]{1,128})")
 EXPECTED: Final = f"expected one, {TRUST_DOMAIN}<role>/<subject>"
-# What gRPC calls the URIs of a certificate that it has verified.
-PEER_URIS: Final = "peer_uri"
 ROLES: Final[Mapping[str, access_pb2.Role.ValueType]] = {
     name.removeprefix(ROLE_PREFIX).lower(): role
     for name, role in access_pb2.Role.items()
@@ -39,19 +36,6 @@ class Caller:
 def role_name(role: access_pb2.Role.ValueType) -> str:
     """Return a role as certificates name it."""
     return access_pb2.Role.Name(role).removeprefix(ROLE_PREFIX).lower()
-
-
-def read_caller(proven: Mapping[str, Sequence[bytes]]) -> Caller:
-    """Return who is proven by what gRPC has verified of the connection.
-
-    Raises UnknownCallerError.
-    """
-    return _read_bytes(tuple(proven.get(PEER_URIS, ())))
-
-
-@lru_cache(maxsize=1024)
-def _read_bytes(uris: tuple[bytes, ...]) -> Caller:
-    return read_uris([uri.decode("ascii", "replace") for uri in uris])
 
 
 def read_uris(uris: Sequence[str]) -> Caller:

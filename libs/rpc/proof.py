@@ -1,14 +1,21 @@
-"""Whether a certificate proves anything, before anybody is kept out by it."""
+"""What a certificate proves: our own before it is shown, a caller's with each call."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from time import time
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from libs.rpc.callers import UnknownCallerError, read_uris, role_name
+from libs.rpc.callers import Caller, UnknownCallerError, read_uris, role_name
+
+# What gRPC calls the certificate that it has verified.
+PEER_CERTIFICATE: Final = "x509_pem_cert"
 
 
 class CertificatesUnusableError(Exception):
@@ -32,6 +39,35 @@ def require_proof(
         raise CertificatesUnusableError("no authority in ca.crt has signed tls.crt")
     if service is not None:
         _require_service(own, service)
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenCaller:
+    """Who a certificate says its owner is, and until when, in seconds since 1970."""
+
+    caller: Caller
+    expire_time: float
+
+
+def read_caller(proven: Mapping[str, Sequence[bytes]]) -> Caller:
+    """Return who is proven now by what gRPC has verified of the connection.
+
+    It was verified when the first of its sessions began: a certificate that has expired since goes
+    on in a connection that stands, and in sessions that are resumed. Raises UnknownCallerError.
+    """
+    [certificate] = proven[PEER_CERTIFICATE]
+    found = _read_certificate(certificate)
+    if time() > found.expire_time:
+        raise UnknownCallerError("it has expired")
+    return found.caller
+
+
+@lru_cache(maxsize=1024)
+def _read_certificate(content: bytes) -> ProvenCaller:
+    # Not the URIs that gRPC tells: of one with a NUL in it, it tells what stands before.
+    certificate = x509.load_pem_x509_certificate(content)
+    uris = _names_of(certificate).get_values_for_type(x509.UniformResourceIdentifier)
+    return ProvenCaller(read_uris(uris), certificate.not_valid_after_utc.timestamp())
 
 
 def _require_service(own: x509.Certificate, service: str) -> None:

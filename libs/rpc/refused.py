@@ -22,7 +22,7 @@ class RefusedCallers:
 def read_refused(directory: Path) -> RefusedCallers:
     """Read the file, every line for itself: a slip in one lets nobody in again. Raises OSError."""
     try:
-        content = (directory / REFUSED_FILE).read_text("utf-8", errors="replace")
+        content = (directory / REFUSED_FILE).read_text("utf-8-sig", errors="replace")
     except FileNotFoundError:
         return RefusedCallers()
     names, strange = set[str](), list[int]()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from dev.certificates import Wanted, make_certificates
 from dev.stack.certificates import directory_of
@@ -102,6 +103,9 @@ async def test_each_caller_has_a_rate_of_its_own(
             answers = await asyncio.gather(*calls, return_exceptions=True)
             found = [_read(each) for each in answers]
             other = await refusal(WalletServiceStub(one).GetWallet(GET_WALLET))
+            health = health_pb2_grpc.HealthStub(one)
+            checks = (health.Check(health_pb2.HealthCheckRequest()) for _ in range(50))
+            checked = await asyncio.gather(*checks, return_exceptions=True)
     finally:
         await service.stop()
     let_in = [each for each in found if each.reason == "WALLET_NOT_FOUND"]
@@ -110,6 +114,7 @@ async def test_each_caller_has_a_rate_of_its_own(
     assert 5 <= len(let_in) < len(refused)
     assert all(each.retry_seconds for each in refused)
     assert other.reason == "WALLET_NOT_FOUND"
+    assert "OVERLOADED" in {_read(each).reason for each in checked if isinstance(each, Exception)}
 
 
 def _read(answer: object) -> Refusal:

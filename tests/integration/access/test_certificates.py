@@ -48,6 +48,7 @@ NOBODY: dict[str, Sequence[str]] = {
     "a longer subject than allowed": (f"spiffe://tollgate/operator/{'a' * 129}",),
     "an unknown role": ("spiffe://tollgate/emperor/ann",),
     "the role that is nobody's": ("spiffe://tollgate/unspecified/ann",),
+    "a NUL": ("spiffe://tollgate/operator/ann\0x",),
     "a role in capitals": ("spiffe://tollgate/OPERATOR/ann",),
 }
 
@@ -63,6 +64,20 @@ async def test_whom_a_certificate_does_not_name_is_not_authenticated(wallet: Doo
             health = health_pb2_grpc.HealthStub(channel)
             answer = await health.Check(health_pb2.HealthCheckRequest())
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_who_expires_while_connected_is_not_believed_any_more(wallet: Door) -> None:
+    """Whoever resumes a session is in the same place: only the first handshake has verified it."""
+    signer = read_signer(wallet.certificates_directory)
+    soon = certificates_with(signer, ends=timedelta(seconds=2))
+    async with open_channel(wallet.address, soon) as channel:
+        stub = WalletServiceStub(channel)
+        assert (await refusal(stub.GetWallet(GET_WALLET))).code is grpc.StatusCode.NOT_FOUND
+
+        async def reason() -> str:
+            return (await refusal(stub.GetWallet(GET_WALLET))).reason
+
+        await eventually(reason, lambda seen: seen == "UNAUTHENTICATED")
 
 
 def unbelievable(certificates: Path) -> dict[str, Certificates]:

@@ -1,11 +1,13 @@
 """Streams that stay open: of whom, how many, and for how long they are believed."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pydantic import SecretStr
 
 from dev.stack.certificates import directory_of
@@ -21,6 +23,8 @@ from tollgate.campaign.v1 import campaign_service_pb2
 from tollgate.campaign.v1.campaign_service_pb2_grpc import CampaignServiceStub
 
 STREAMS_MAX = 2
+# `list_services` of any host, in bytes.
+LIST_SERVICES = b"\x3a\x01*"
 WATCH = campaign_service_pb2.WatchCampaignsRequest(organization_id="org-1")
 GET_ELIGIBILITY = campaign_service_pb2.GetEligibilityRequest(organization_id="org-1")
 
@@ -99,3 +103,53 @@ async def test_each_caller_keeps_so_many_streams_open_and_no_more(campaigns: Doo
             return True
 
         await eventually(is_let_in, bool)
+
+
+async def test_who_watches_the_health_or_asks_reflection_is_counted_as_well(
+    campaigns: Door,
+) -> None:
+    refused = directory_of("campaign", campaigns.certificates_directory) / REFUSED_FILE
+
+    async with campaigns.open("operator") as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        watches = [health.Watch(health_pb2.HealthCheckRequest()) for _ in range(STREAMS_MAX)]
+        for each in watches:
+            await anext(aiter(each))
+        found = await refusal(anext(aiter(health.Watch(health_pb2.HealthCheckRequest()))))
+        assert found.reason == "OVERLOADED"
+        assert (await refusal(reflection(channel).read())).reason == "OVERLOADED"
+        watches[0].cancel()
+        await eventually(partial(is_reflected, channel), bool)
+
+        stream = reflection(channel)
+        await stream.write(LIST_SERVICES)
+        await stream.read()
+        refused.write_text("operator/dev")
+
+        async def reason() -> str:
+            try:
+                await health.Check(health_pb2.HealthCheckRequest())
+            except grpc.aio.AioRpcError as error:
+                return error.code().name
+            return ""
+
+        await eventually(reason, lambda seen: seen == "UNAUTHENTICATED")
+        await stream.write(LIST_SERVICES)
+        assert (await refusal(stream.read())).reason == "UNAUTHENTICATED"
+
+
+def reflection(channel: grpc.aio.Channel) -> Any:
+    """Open a stream on which to ask what the service can do."""
+    rpc: Any = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
+    return rpc()
+
+
+async def is_reflected(channel: grpc.aio.Channel) -> bool:
+    stream = reflection(channel)
+    try:
+        await stream.write(LIST_SERVICES)
+        await stream.read()
+    except grpc.aio.AioRpcError:
+        return False
+    stream.cancel()
+    return True

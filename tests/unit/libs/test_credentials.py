@@ -88,7 +88,7 @@ def test_what_becomes_of_no_use_is_logged_once_and_the_last_good_ones_stay(
     assert [each["event"] for each in logs] == ["certificates_renewed"]
 
 
-REFUSED = """
+REFUSED = """\xef\xbb\xbfsender/web-0
 sender/web-1
   operator/ann   # left us
 # sender/web-3
@@ -105,7 +105,7 @@ def test_each_line_refuses_somebody_or_is_told(ann: Path) -> None:
     assert read_refused(ann).names == frozenset()
     (ann / "refused_callers").write_bytes(REFUSED.encode("latin-1"))
     refused = read_refused(ann)
-    assert refused.names == {"sender/web-1", "operator/ann", "sender/web-8"}
+    assert refused.names == {"sender/web-0", "sender/web-1", "operator/ann", "sender/web-8"}
     assert refused.strange_lines == (6, 7, 8, 9, 10)
     with capture_logs() as logs:
         watched = WatchedCertificates(ann)
