@@ -1,6 +1,7 @@
 """Every rpc that running services have, asked with whatever of its fields has a known value."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -38,18 +39,22 @@ class Asked:
 async def ask(
     asked: Asked,
     door: Door,
-    methods: Iterable[MethodDescriptor],
+    methods: Sequence[MethodDescriptor],
     values: Values,
     *,
     only_required: bool = False,
 ) -> None:
     """Ask each rpc as somebody who may, one after the other, and keep what comes back."""
-    for method in methods:
-        filled = _fill(method, values, only_required=only_required)
-        async with door.open(role_for(method)) as channel:
-            code, told = await _ask_one(channel, method, filled)
-        asked.ends.add((method.full_name, code))
-        asked.told.append(f"{method.full_name}: {told}")
+    async with AsyncExitStack() as exits:
+        channels = {
+            role: await exits.enter_async_context(door.open(role))
+            for role in {role_for(method) for method in methods}
+        }
+        for method in methods:
+            filled = _fill(method, values, only_required=only_required)
+            code, told = await _ask_one(channels[role_for(method)], method, filled)
+            asked.ends.add((method.full_name, code))
+            asked.told.append(f"{method.full_name}: {told}")
 
 
 def _fill(method: MethodDescriptor, values: Values, *, only_required: bool) -> dict[str, Any]:
