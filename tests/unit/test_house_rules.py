@@ -28,7 +28,7 @@ ROOMS_OF_EVERY_SERVICE = {
 # A service without one of these does not do that.
 ROOMS_OF_SOME = {"clients", "ports"}
 ROOMS_OF_ONE = {
-    "billing_gateway": {"paypal", "provider_calls", "reading", "stripe", "webhooks"},
+    "billing_gateway": {"bodies", "paypal", "provider_calls", "reading", "stripe", "webhooks"},
     "telephony": {"twilio_accounts"},
 }
 

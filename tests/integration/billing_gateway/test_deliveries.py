@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from dev.stripe_simulator import Customer, signature_header, to_body, top_up_event
-from services.billing_gateway import webhooks
+from services.billing_gateway import bodies
 from tests.integration.billing_gateway.requests import (
     DEAD,
     DONE,
@@ -25,7 +25,7 @@ from tests.support.errors import refusal
 from tests.support.services import free_address
 from tests.support.sights import wallet_of
 from tests.support.stack import STRIPE_SECRET, Stack, now
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, let_time_pass
 from tollgate.billing_gateway.v1 import (
     billing_gateway_service_pb2,
     provider_pb2,
@@ -34,6 +34,7 @@ from tollgate.wallet.v1 import wallet_service_pb2
 
 CUSTOMER = Customer("org-1")
 DELIVERIES = 200
+COME_AGAIN_SECONDS = 0.05
 OLD = int((now() - timedelta(days=200)).timestamp())
 
 
@@ -246,28 +247,65 @@ async def test_a_body_in_pieces_without_a_length_is_bounded_too(stack: Stack) ->
     assert status == 413
 
 
-async def begin_to_send(stack: Stack, sent: bytes) -> asyncio.StreamWriter:
+async def begin_to_send(
+    stack: Stack, sent: bytes
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Send the beginning of a delivery of the size that is allowed at most, and no more."""
     host, _, port = stack.addresses["http"].rpartition(":")
-    _, writer = await asyncio.open_connection(host, int(port))
+    reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"POST /webhooks/stripe HTTP/1.1\r\nHost: t\r\nContent-Length: 262144\r\n\r\n")
     writer.write(sent)
-    await writer.drain()
-    return writer
+    return reader, writer
 
 
 async def test_strangers_bodies_are_held_within_a_bound_of_all_together(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhooks, "BODIES_BYTES_MAX", 1024 * 1024)
-    event = top_up_event(CUSTOMER, 2_500, now())
+    """Who is over it is told so; the others are still waited for."""
+    monkeypatch.setattr(bodies, "BODIES_BYTES_MAX", 1024 * 1024)
     strangers = [await begin_to_send(stack, b" " * 262_143) for _ in range(8)]
-    await eventually(lambda: stack.deliver(event), lambda status: status == 503)
+    answers = [asyncio.create_task(reader.readline()) for reader, _ in strangers]
 
-    for stranger in strangers:
-        stranger.close()
+    async def heard() -> Counter[bytes]:
+        return Counter(answer.result().split()[1] for answer in answers if answer.done())
 
-    await eventually(lambda: stack.deliver(event), lambda status: status == 200)
+    await eventually(heard, lambda statuses: statuses == {b"503": 4})
+    assert await stack.deliver(top_up_event(CUSTOMER, 2_500, now())) == 200
+    assert await heard() == {b"503": 5}
+
+    for _, writer in strangers:
+        writer.write(b" ")
+    await eventually(heard, lambda statuses: statuses == {b"503": 5, b"400": 3})
+    for _, writer in strangers:
+        writer.transport.abort()
+
+
+async def test_bodies_that_never_end_and_come_again_keep_out_no_good_one(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "BODIES_BYTES_MAX", 1024 * 1024)
+    refused = asyncio.Event()
+
+    async def come_again() -> None:
+        while True:
+            reader, writer = await begin_to_send(stack, b" " * 262_143)
+            try:
+                assert b" 503 " in await reader.readline()
+                refused.set()
+                await let_time_pass(COME_AGAIN_SECONDS)
+            finally:
+                writer.transport.abort()
+
+    hostile = [asyncio.create_task(come_again()) for _ in range(8)]
+    try:
+        await refused.wait()
+        statuses = [await stack.deliver(top_up_event(CUSTOMER, 2_500, now())) for _ in range(20)]
+        assert Counter(statuses) == {200: 20}
+        assert not any(task.done() for task in hostile)
+    finally:
+        for task in hostile:
+            task.cancel()
+        await asyncio.gather(*hostile, return_exceptions=True)
 
 
 async def test_who_hangs_up_in_the_middle_is_no_failure_of_ours(
@@ -281,7 +319,8 @@ async def test_who_hangs_up_in_the_middle_is_no_failure_of_ours(
         async with stopped_stack.http.get(f"http://{metrics_address}/metrics") as answer:
             return await answer.text()
 
-    stranger = await begin_to_send(stopped_stack, b"{")
+    _, stranger = await begin_to_send(stopped_stack, b"{")
+    await stranger.drain()
     stranger.close()
 
     await eventually(metrics, lambda told: 'deliveries_total{provider="STRIPE"' in told)

@@ -11,7 +11,7 @@ import pytest
 
 from dev.stripe_simulator import Customer, signature_header, to_body, top_up_event
 from libs.http import CONNECTIONS_MAX
-from services.billing_gateway import webhooks
+from services.billing_gateway import bodies
 from tests.integration.billing_gateway.requests import events_of, settled
 from tests.support.stack import STRIPE_SECRET, Stack, now
 
@@ -58,7 +58,7 @@ async def deliver(stack: Stack) -> None:
 async def test_a_body_that_comes_byte_by_byte_is_given_up(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhooks, "BODY_SECONDS_MAX", 1.0)
+    monkeypatch.setattr(bodies, "BODY_SECONDS_MAX", 1.0)
     async with AsyncExitStack() as slow:
         answers = [
             await slow.enter_async_context(dripping(stack, HEAD + LENGTH + b"\r\n"))
@@ -94,8 +94,8 @@ async def test_what_a_client_did_not_finish_is_not_kept(stack: Stack) -> None:
 
 async def test_bodies_that_are_refused_before_they_are_read(stack: Stack) -> None:
     """Or as soon as more was read than is taken."""
-    too_long = b"Content-Length: %d\r\n" % (webhooks.BODY_BYTES_MAX + 1)
-    chunk = b"%x\r\n" % (webhooks.BODY_BYTES_MAX + 1) + b" " * (webhooks.BODY_BYTES_MAX + 1)
+    too_long = b"Content-Length: %d\r\n" % (bodies.BODY_BYTES_MAX + 1)
+    chunk = b"%x\r\n" % (bodies.BODY_BYTES_MAX + 1) + b" " * (bodies.BODY_BYTES_MAX + 1)
     for sent, status in (
         (b"", b"411"),
         (too_long, b"413"),
