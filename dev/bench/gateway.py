@@ -61,8 +61,9 @@ async def run_gateway(
 ) -> AsyncIterator[Gateway]:
     """Everything, until the end of the block; the observer is one of subscriptions."""
     gateway_url = await create_service_database(postgres, SERVICE)
-    # The owner's role, since nothing grants the other one anything.
-    bare_url = (await create_database(postgres, BARE)).owner
+    await create_database(postgres, BARE)
+    # Nothing grants its roles anything, nor what asyncpg's pool does between two users.
+    bare_url = postgres.superuser_url(BARE)
     async with AsyncExitStack() as exits:
         wallet = await exits.enter_async_context(ledgers.run("of_gateway"))
         await wallet.open_wallets(map(organization_of, range(ORGANIZATIONS)))

@@ -105,10 +105,10 @@ def test_a_container_may_do_no_more_than_it_must(name: str) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["pids_limit"] > 0
+    assert service["mem_limit"]
     assert not {"privileged", "network_mode", "pid", "ipc", "devices"} & service.keys()
     if "build" in service:
         assert "cap_add" not in service
-        assert service["mem_limit"]
         assert all(volume.endswith(":ro") for volume in service.get("volumes", ()))
 
 

@@ -50,13 +50,27 @@ BEGIN
     EXECUTE format('GRANT USAGE, CREATE ON SCHEMA public TO %I', owner);
     EXECUTE format('GRANT USAGE ON SCHEMA public TO %I, %I', service, reader);
 
-    -- With these anybody could write who may do nothing else.
+    -- With these anybody could write who may do nothing else, or hold up who works: a lock that needs no table
+    -- may be anybody's, and the server has one table of locks for all of its databases.
     FOR everybodys IN
         SELECT oid::regprocedure FROM pg_proc
         WHERE pronamespace = 'pg_catalog'::regnamespace
-          AND proname IN ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_import', 'pg_logical_emit_message')
+          AND (
+              proname IN (
+                  'lo_creat', 'lo_create', 'lo_from_bytea', 'lo_import', 'pg_export_snapshot',
+                  'pg_logical_emit_message'
+              )
+              OR proname LIKE 'pg\_%advisory%'
+          )
     LOOP
-        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', everybodys);
+        EXECUTE format(
+            'REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC, %I, %I, %I', everybodys, owner, service, reader
+        );
     END LOOP;
+    EXECUTE format('GRANT EXECUTE ON FUNCTION pg_advisory_lock(bigint) TO %I', owner);
+    IF service = 'billing_gateway' THEN
+        GRANT EXECUTE ON FUNCTION pg_advisory_xact_lock(bigint), pg_try_advisory_xact_lock(bigint)
+            TO billing_gateway;
+    END IF;
 END
 $$;

@@ -1,7 +1,7 @@
 -- What billing_gateway_reader, the role of people, may see: each column that is named here. It is granted
 -- anew whenever migrations have run.
 -- Kept from it are the raw bodies, with payers' names and addresses; and the addresses of checkouts, with
--- which anybody may go on.
+-- which anybody may go on: PayPal's is made of the checkout's id and nothing else.
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM billing_gateway_reader;
 
 GRANT SELECT (
@@ -11,8 +11,8 @@ GRANT SELECT (
 
 GRANT SELECT (
     organization_id, reference_id, kind, provider, intent_id, amount_micros, currency_code, plan_id,
-    state, checkout_id, payment_object_id, subscription_id, capture_number, errand_due_time,
-    errand_attempt_count, last_error, create_time, update_time
+    state, payment_object_id, subscription_id, capture_number, errand_due_time, errand_attempt_count,
+    last_error, create_time, update_time
 ) ON checkouts TO billing_gateway_reader;
 
 GRANT SELECT (

@@ -62,7 +62,7 @@ async def test_settling_and_linking_wait_for_each_other_over_the_same_object(
     stack: Stack,
 ) -> None:
     event = subscription_event(STRANGER, "updated", "active", now(), PERIOD_END)
-    connection = await asyncpg.connect(stack.databases["billing_gateway"].url)
+    connection = await asyncpg.connect(stack.databases["billing_gateway"].superuser_url)
 
     async def waiting() -> int:
         return int(await connection.fetchval(WAITING_FOR_OBJECTS))

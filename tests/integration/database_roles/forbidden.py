@@ -36,6 +36,7 @@ def forbidden_to(role: str, service: str) -> dict[str, str]:
         "make a large object as of old": "SELECT lo_creat(-1)",
         "make a large object of bytes": "SELECT lo_from_bytea(0, 'mine')",
         "make a large object of a file": "SELECT lo_import('/etc/passwd')",
+        "write files of snapshots": "SELECT pg_export_snapshot()",
         "write to the log of changes": "SELECT pg_logical_emit_message(false, 'mine', 'mine')",
         "change the server's settings": "ALTER SYSTEM SET work_mem = '1GB'",
         "put off constraints": "SET session_replication_role = replica",

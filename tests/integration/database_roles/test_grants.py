@@ -55,7 +55,8 @@ UNION ALL
 SELECT format('EXECUTE ON %s', oid::regprocedure),
     format('REVOKE EXECUTE ON FUNCTION %s FROM %I, PUBLIC', oid::regprocedure, $1), NULL, proname
 FROM pg_proc
-WHERE pronamespace = 'public'::regnamespace AND has_function_privilege($1, oid, 'EXECUTE')
+WHERE (pronamespace = 'public'::regnamespace OR proname LIKE 'pg\\_%advisory%')
+  AND has_function_privilege($1, oid, 'EXECUTE')
 """
 
 

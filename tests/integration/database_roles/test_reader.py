@@ -26,6 +26,7 @@ HIDDEN = {
     "telephony": {"subaccounts.aftermath_message_page"},
     "billing_gateway": {
         "checkouts.cancel_url",
+        "checkouts.checkout_id",
         "checkouts.return_url",
         "checkouts.url",
         "webhook_events.body",
@@ -48,6 +49,13 @@ SELECT format(
     'SELECT %I(%s)', proname,
     (SELECT string_agg('NULL::' || type::regtype, ', ') FROM unnest(proargtypes) AS type)
 ) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+"""
+# With zeros: where something is NULL, most of them are not even called.
+LOCKS_WITHOUT_TABLES = """
+SELECT format(
+    'SELECT %I(%s)', proname,
+    (SELECT string_agg('0::' || type::regtype, ', ') FROM unnest(proargtypes) AS type)
+) AS use FROM pg_proc WHERE proname LIKE 'pg\\_%advisory%'
 """
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1"
 SETTINGS = {
@@ -124,6 +132,13 @@ async def test_it_writes_nothing_though_it_asks_to(
 def writes_to(table: str, column: str) -> list[str]:
     """Return every way in which a table is written to or locked."""
     return [write.format(table=table, column=column) for write in WRITES]
+
+
+async def test_it_holds_no_lock_that_needs_no_table(reader: "asyncpg.Connection[Any]") -> None:
+    """Of such locks it could hold any service's, or so many that no database has one left."""
+    uses = [row["use"] for row in await reader.fetch(LOCKS_WITHOUT_TABLES)]
+    assert "SELECT pg_advisory_lock(0::bigint)" in uses
+    assert await not_refused(reader, dict(zip(uses, uses, strict=True))) == set()
 
 
 async def test_its_limits_hold_whatever_connects(reader: "asyncpg.Connection[Any]") -> None:

@@ -30,7 +30,7 @@ WITH acls (name, acl) AS (
     FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema)'
     UNION ALL
     SELECT proname, coalesce(proacl, acldefault('f', proowner))
-    FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    FROM pg_proc WHERE pronamespace = 'public'::regnamespace OR proname LIKE 'pg\\_%advisory%'
     UNION ALL
     SELECT relname, relacl FROM pg_class WHERE relnamespace = 'public'::regnamespace
     UNION ALL
@@ -39,6 +39,10 @@ WITH acls (name, acl) AS (
 )
 SELECT name, privilege_type FROM acls, aclexplode(acl)
 WHERE grantee = 0
+"""
+LOCKS_WITHOUT_TABLES = """
+SELECT oid::regprocedure::text AS name FROM pg_proc
+WHERE proname LIKE 'pg\\_%advisory%' AND has_function_privilege($1, oid, 'EXECUTE')
 """
 DEFINERS = """
 SELECT proname, proconfig FROM pg_proc
@@ -74,6 +78,14 @@ async def test_no_role_is_more_than_itself(
 async def test_everybody_may_do_nothing(database: ServiceDatabase, connect: Connect) -> None:
     connection = await connect(database.superuser_url)
     assert await connection.fetch(OF_EVERYBODY, [*SERVICES, *MADE_BY_POSTGRESQL]) == []
+
+
+async def test_an_owner_may_lock_without_a_table_what_migrating_locks(
+    database: ServiceDatabase, service: str, connect: Connect
+) -> None:
+    connection = await connect(database.superuser_url)
+    locks = await connection.fetch(LOCKS_WITHOUT_TABLES, f"{service}_owner")
+    assert [row["name"] for row in locks] == ["pg_advisory_lock(bigint)"]
 
 
 async def test_what_a_function_may_do_for_others_it_does_where_it_should(
