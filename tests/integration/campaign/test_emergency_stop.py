@@ -219,9 +219,10 @@ async def test_whoever_is_held_up_holds_up_no_other(
 
     async with held(database, "org-7"):
         stop = asyncio.create_task(steps.stop_all())
-        # Whoever waits does so when all others are done.
-        await eventually(lambda: connection.fetchval(COUNT_WAITING), bool)
-        assert await stored_states(connection) == {"PAUSED EMERGENCY_STOP": 19, "RUNNING": 1}
+        await eventually(
+            lambda: stored_states(connection),
+            lambda found: found == {"PAUSED EMERGENCY_STOP": 19, "RUNNING": 1},
+        )
         assert await stop == 19
         assert state_of(await steps.get("c-7")) == "PAUSED EMERGENCY_STOP"
 
