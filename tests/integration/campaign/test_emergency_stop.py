@@ -49,7 +49,6 @@ BREAK_ONE = """
 ALTER TABLE campaigns
 ADD CONSTRAINT broken CHECK (campaign_id <> 'c-7' OR state = 'RUNNING')
 """
-COUNT_WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 HOLD = "SELECT FROM organizations WHERE organization_id = $1 FOR UPDATE"
 
 
