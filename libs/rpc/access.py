@@ -105,7 +105,7 @@ class ProvenAccess:
 
     def _recognize(self, context: Any) -> Caller:
         caller = read_caller(context.auth_context())
-        if str(caller) in self._certificates.look().refused.names:
+        if caller in self._certificates.look().refused.callers:
             raise unauthenticated(f"{caller} stands in {REFUSED_FILE}")
         return caller
 

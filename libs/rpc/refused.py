@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from libs.rpc.callers import UnknownCallerError, parse_caller
+from libs.rpc.callers import Caller, UnknownCallerError, parse_caller
 
 # Beside the certificates. It need not be there.
 REFUSED_FILE: Final = "refused_callers"
@@ -13,10 +13,15 @@ COMMENT: Final = "#"
 
 @dataclass(frozen=True, slots=True)
 class RefusedCallers:
-    """The names, and the numbers of the lines that are none."""
+    """Who they are, and the numbers of the lines that name nobody."""
 
-    names: frozenset[str] = frozenset()
+    callers: frozenset[Caller] = frozenset()
     strange_lines: tuple[int, ...] = ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Return them as certificates name them."""
+        return frozenset(map(str, self.callers))
 
 
 def read_refused(directory: Path) -> RefusedCallers:
@@ -25,11 +30,11 @@ def read_refused(directory: Path) -> RefusedCallers:
         content = (directory / REFUSED_FILE).read_text("utf-8-sig", errors="replace")
     except FileNotFoundError:
         return RefusedCallers()
-    names, strange = set[str](), list[int]()
+    callers, strange = set[Caller](), list[int]()
     for number, line in enumerate(content.splitlines(), start=1):
         if name := line.partition(COMMENT)[0].strip():
             try:
-                names.add(str(parse_caller(name)))
+                callers.add(parse_caller(name))
             except UnknownCallerError:
                 strange.append(number)
-    return RefusedCallers(frozenset(names), tuple(strange))
+    return RefusedCallers(frozenset(callers), tuple(strange))
