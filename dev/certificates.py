@@ -15,7 +15,6 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
@@ -29,7 +28,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from dev.service_databases import SERVICES
 from libs.rpc.callers import ROLES, TRUST_DOMAIN, UnknownCallerError, parse_caller, role_name
 from libs.rpc.credentials import AUTHORITIES_FILE, CERTIFICATE_FILE, KEY_FILE, read_certificates
-from libs.rpc.proof import CertificatesUnusableError
+from libs.rpc.proof import CertificatesUnusableError, has_signed
 
 AUTHORITY = "authority"
 AUTHORITY_KEY_FILE = "ca.key"
@@ -91,15 +90,24 @@ def make_certificates(directory: Path, identities: Sequence[Wanted]) -> None:
 
 
 def _keep_authority(directory: Path, now: datetime) -> Signer:
-    known = _read(directory / AUTHORITIES_FILE)
-    if known is not None and _has_time_left(known, now):
-        key = load_pem_private_key((directory / AUTHORITY_KEY_FILE).read_bytes(), None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey)
-        return Signer(known, key)
+    known = read_authority(directory)
+    if known is not None and _has_time_left(known.certificate, now):
+        return known
     signer = make_authority("Tollgate, of this machine", now)
     _write(directory / AUTHORITY_KEY_FILE, to_pem(signer.key))
     _write(directory / AUTHORITIES_FILE, to_pem(signer.certificate))
     return signer
+
+
+def read_authority(directory: Path) -> Signer | None:
+    """What `make_certificates` has kept there; None if it has not yet."""
+    try:
+        certificate = x509.load_pem_x509_certificate((directory / AUTHORITIES_FILE).read_bytes())
+    except FileNotFoundError:
+        return None
+    key = load_pem_private_key((directory / AUTHORITY_KEY_FILE).read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return Signer(certificate, key)
 
 
 def _keep_certificate(directory: Path, signer: Signer, wanted: Wanted, now: datetime) -> None:
@@ -121,8 +129,8 @@ def write_identity(directory: Path, signer: Signer, wanted: Wanted, now: datetim
 
 def make_authority(name: str, now: datetime) -> Signer:
     """A certificate that may sign others and believes itself."""
-    key, subject = new_key(), _name(name)
-    builder = _builder(key, subject, subject, (now - CLOCK_SKEW, now + AUTHORITY_LIFETIME))
+    key, subject = new_key(), name_of(name)
+    builder = begin_certificate(key, subject, subject, (now - CLOCK_SKEW, now + AUTHORITY_LIFETIME))
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     return Signer(builder.sign(key, SHA256()), key)
 
@@ -138,9 +146,9 @@ def sign(
     now: datetime,
 ) -> x509.Certificate:
     """A certificate of an identity; only a service's lets it be called."""
-    builder = _builder(
+    builder = begin_certificate(
         key,
-        _name(wanted.subject),
+        name_of(wanted.subject),
         signer.certificate.subject,
         (now - CLOCK_SKEW, now + LIFETIME),
     )
@@ -152,12 +160,13 @@ def sign(
     )
 
 
-def _builder(
+def begin_certificate(
     key: ec.EllipticCurvePrivateKey,
     subject: x509.Name,
     issuer: x509.Name,
     lifetime: tuple[datetime, datetime],
 ) -> x509.CertificateBuilder:
+    """What every certificate says, whoever's it is."""
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -169,7 +178,8 @@ def _builder(
     )
 
 
-def _name(common_name: str) -> x509.Name:
+def name_of(common_name: str) -> x509.Name:
+    """A name of somebody of whom only that is known."""
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
@@ -192,27 +202,12 @@ def _purposes_of(wanted: Wanted) -> list[x509.ObjectIdentifier]:
 
 def _is_good(known: x509.Certificate, signer: Signer, wanted: Wanted, now: datetime) -> bool:
     names = known.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    is_signed = known.issuer == signer.certificate.subject and _is_signed_by(known, signer)
+    is_signed = has_signed(signer.certificate, known)
     return is_signed and list(names) == _names_of(wanted) and _has_time_left(known, now)
-
-
-def _is_signed_by(known: x509.Certificate, signer: Signer) -> bool:
-    try:
-        known.verify_directly_issued_by(signer.certificate)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
 
 
 def _has_time_left(known: x509.Certificate, now: datetime) -> bool:
     return now + LIFETIME_MIN < known.not_valid_after_utc
-
-
-def _read(file: Path) -> x509.Certificate | None:
-    try:
-        return x509.load_pem_x509_certificate(file.read_bytes())
-    except FileNotFoundError:
-        return None
 
 
 def to_pem(each: x509.Certificate | ec.EllipticCurvePrivateKey) -> bytes:

@@ -35,7 +35,7 @@ def require_proof(
         begin = own.not_valid_before_utc.isoformat()
         raise CertificatesUnusableError(f"tls.crt is not valid yet, but from {begin}")
     # With others between, only who connects can tell.
-    if len(chain) == 1 and not any(_has_signed(each, own) for each in believed):
+    if len(chain) == 1 and not any(has_signed(each, own) for each in believed):
         raise CertificatesUnusableError("no authority in ca.crt has signed tls.crt")
     if service is not None:
         _require_service(own, service)
@@ -88,7 +88,8 @@ def _require_service(own: x509.Certificate, service: str) -> None:
         )
 
 
-def _has_signed(authority: x509.Certificate, own: x509.Certificate) -> bool:
+def has_signed(authority: x509.Certificate, own: x509.Certificate) -> bool:
+    """Tell whether an authority, by its name and its key, has signed a certificate itself."""
     with suppress(ValueError, TypeError, InvalidSignature):
         own.verify_directly_issued_by(authority)
         return True

@@ -5,12 +5,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from dev.certificates import AUTHORITY, AUTHORITY_KEY_FILE, Signer, new_key, to_pem
-from libs.rpc.credentials import AUTHORITIES_FILE, Certificates
+from dev.certificates import (
+    AUTHORITY,
+    Signer,
+    begin_certificate,
+    name_of,
+    new_key,
+    read_authority,
+    to_pem,
+)
+from libs.rpc.credentials import Certificates
 from libs.rpc.refused import RefusedCallers
 
 DAY = timedelta(days=1)
@@ -18,11 +24,9 @@ DAY = timedelta(days=1)
 
 def read_signer(certificates_directory: Path) -> Signer:
     """Return the authority whose certificates lie there."""
-    directory = certificates_directory / AUTHORITY
-    key = load_pem_private_key((directory / AUTHORITY_KEY_FILE).read_bytes(), None)
-    assert isinstance(key, EllipticCurvePrivateKey)
-    certificate = x509.load_pem_x509_certificate((directory / AUTHORITIES_FILE).read_bytes())
-    return Signer(certificate, key)
+    signer = read_authority(certificates_directory / AUTHORITY)
+    assert signer is not None
+    return signer
 
 
 def certificates_with(
@@ -35,16 +39,8 @@ def certificates_with(
 ) -> Certificates:
     """Return a certificate that names these, good from then until then as seen from now."""
     now, key = datetime.now(UTC), new_key()
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "somebody")])
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(signer.certificate.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now + begins)
-        .not_valid_after(now + ends)
-    )
+    lifetime = now + begins, now + ends
+    builder = begin_certificate(key, name_of("somebody"), signer.certificate.subject, lifetime)
     if uris:
         names = x509.SubjectAlternativeName(map(x509.UniformResourceIdentifier, uris))
         builder = builder.add_extension(names, critical=False)
