@@ -8,32 +8,16 @@ from google.protobuf.descriptor_pool import Default
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dev.access_table import services
 from libs.config import is_loopback
 from libs.errors import OverloadedError
 from libs.rpc.access import AccessMissingError, roles_of_methods
 from libs.rpc.callers import ROLES, UnknownCallerError, read_uris
 from libs.rpc.limits import CallerLimits
-from tollgate.billing_gateway.v1 import billing_gateway_service_pb2 as gateway_pb2
-from tollgate.billing_gateway.v1 import subscription_observer_service_pb2
-from tollgate.campaign.v1 import campaign_service_pb2
 from tollgate.options.v1 import access_pb2
-from tollgate.telephony.v1 import telephony_service_pb2
-from tollgate.wallet.v1 import wallet_observer_service_pb2, wallet_service_pb2
 
-SERVICE_NAMES = [
-    service.full_name
-    for module in (
-        wallet_service_pb2,
-        wallet_observer_service_pb2,
-        campaign_service_pb2,
-        telephony_service_pb2,
-        gateway_pb2,
-        subscription_observer_service_pb2,
-    )
-    for service in module.DESCRIPTOR.services_by_name.values()
-]
+SERVICE_NAMES = [service.full_name for service in services()]
 READING = ("Get", "List", "Can", "Watch", "Verify")
-PEOPLE_AND_BACKENDS = {"sender", "platform", "operator_reader", "operator"}
 
 
 def methods_of(role: str) -> set[str]:
