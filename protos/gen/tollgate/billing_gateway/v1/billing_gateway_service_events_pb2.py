@@ -28,7 +28,7 @@ from tollgate.billing_gateway.v1 import webhook_event_pb2 as tollgate_dot_billin
 from tollgate.options.v1 import rules_pb2 as tollgate_dot_options_dot_v1_dot_rules__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n@tollgate/billing_gateway/v1/billing_gateway_service_events.proto\x12\x1btollgate.billing_gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a*tollgate/billing_gateway/v1/provider.proto\x1a/tollgate/billing_gateway/v1/webhook_event.proto\x1a\x1ftollgate/options/v1/rules.proto\"\xf0\x02\n\x1aReplayWebhookEventsRequest\x12\x37\n\x08provider\x18\x01 \x01(\x0e\x32%.tollgate.billing_gateway.v1.Provider\x12\x18\n\x08\x65vent_id\x18\x02 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12=\n\x05state\x18\x03 \x01(\x0e\x32..tollgate.billing_gateway.v1.WebhookEventState\x12\x12\n\nevent_type\x18\x04 \x01(\t\x12\x1f\n\x0forganization_id\x18\x05 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\"\n\x12provider_object_id\x18\x06 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x32\n\x0ereceived_after\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0freceived_before\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"5\n\x1bReplayWebhookEventsResponse\x12\x16\n\x0ereplayed_count\x18\x01 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n@tollgate/billing_gateway/v1/billing_gateway_service_events.proto\x12\x1btollgate.billing_gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a*tollgate/billing_gateway/v1/provider.proto\x1a/tollgate/billing_gateway/v1/webhook_event.proto\x1a\x1ftollgate/options/v1/rules.proto\"\x95\x03\n\x1aReplayWebhookEventsRequest\x12\x37\n\x08provider\x18\x01 \x01(\x0e\x32%.tollgate.billing_gateway.v1.Provider\x12\x18\n\x08\x65vent_id\x18\x02 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12=\n\x05state\x18\x03 \x01(\x0e\x32..tollgate.billing_gateway.v1.WebhookEventState\x12\x12\n\nevent_type\x18\x04 \x01(\t\x12\x1f\n\x0forganization_id\x18\x05 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\"\n\x12provider_object_id\x18\x06 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x32\n\x0ereceived_after\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0freceived_before\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04note\x18\t \x01(\t\x12\x15\n\x05\x61\x63tor\x18\n \x01(\tB\x06\x8a\xb5\x18\x02@\x01\"5\n\x1bReplayWebhookEventsResponse\x12\x16\n\x0ereplayed_count\x18\x01 \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,8 +41,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPLAYWEBHOOKEVENTSREQUEST'].fields_by_name['organization_id']._serialized_options = b'\212\265\030\002\020\001'
   _globals['_REPLAYWEBHOOKEVENTSREQUEST'].fields_by_name['provider_object_id']._loaded_options = None
   _globals['_REPLAYWEBHOOKEVENTSREQUEST'].fields_by_name['provider_object_id']._serialized_options = b'\212\265\030\002\020\001'
+  _globals['_REPLAYWEBHOOKEVENTSREQUEST'].fields_by_name['actor']._loaded_options = None
+  _globals['_REPLAYWEBHOOKEVENTSREQUEST'].fields_by_name['actor']._serialized_options = b'\212\265\030\002@\001'
   _globals['_REPLAYWEBHOOKEVENTSREQUEST']._serialized_start=257
-  _globals['_REPLAYWEBHOOKEVENTSREQUEST']._serialized_end=625
-  _globals['_REPLAYWEBHOOKEVENTSRESPONSE']._serialized_start=627
-  _globals['_REPLAYWEBHOOKEVENTSRESPONSE']._serialized_end=680
+  _globals['_REPLAYWEBHOOKEVENTSREQUEST']._serialized_end=662
+  _globals['_REPLAYWEBHOOKEVENTSRESPONSE']._serialized_start=664
+  _globals['_REPLAYWEBHOOKEVENTSRESPONSE']._serialized_end=717
 # @@protoc_insertion_point(module_scope)

@@ -35,6 +35,8 @@ class ReplayWebhookEventsRequest(_message.Message):
     PROVIDER_OBJECT_ID_FIELD_NUMBER: _builtins.int
     RECEIVED_AFTER_FIELD_NUMBER: _builtins.int
     RECEIVED_BEFORE_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
     provider: _provider_pb2.Provider.ValueType
     """provider of the events; required with event_id."""
     event_id: _builtins.str
@@ -47,6 +49,10 @@ class ReplayWebhookEventsRequest(_message.Message):
     """organization_id of the events."""
     provider_object_id: _builtins.str
     """provider_object_id that the events speak of."""
+    note: _builtins.str
+    """note for people; kept in the history."""
+    actor: _builtins.str
+    """actor who replays."""
     @_builtins.property
     def received_after(self) -> _timestamp_pb2.Timestamp:
         """received_after: received at or after this time."""
@@ -66,10 +72,12 @@ class ReplayWebhookEventsRequest(_message.Message):
         provider_object_id: _builtins.str = ...,
         received_after: _timestamp_pb2.Timestamp | None = ...,
         received_before: _timestamp_pb2.Timestamp | None = ...,
+        note: _builtins.str = ...,
+        actor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["received_after", b"received_after", "received_before", b"received_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "event_type", b"event_type", "organization_id", b"organization_id", "provider", b"provider", "provider_object_id", b"provider_object_id", "received_after", b"received_after", "received_before", b"received_before", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "event_id", b"event_id", "event_type", b"event_type", "note", b"note", "organization_id", b"organization_id", "provider", b"provider", "provider_object_id", b"provider_object_id", "received_after", b"received_after", "received_before", b"received_before", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

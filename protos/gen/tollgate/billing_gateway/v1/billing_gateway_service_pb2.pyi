@@ -10,10 +10,12 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from tollgate.billing_gateway.v1 import overview_pb2 as _overview_pb2
 from tollgate.billing_gateway.v1 import payment_pb2 as _payment_pb2
 from tollgate.billing_gateway.v1 import provider_pb2 as _provider_pb2
 from tollgate.billing_gateway.v1 import subscription_pb2 as _subscription_pb2
 from tollgate.billing_gateway.v1 import webhook_event_pb2 as _webhook_event_pb2
+from tollgate.operations.v1 import operations_pb2 as _operations_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -338,3 +340,172 @@ class GetWebhookEventResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetWebhookEventResponse: _TypeAlias = GetWebhookEventResponse  # noqa: Y015
+
+@_typing.final
+class GetOverviewRequest(_message.Message):
+    """GetOverviewRequest is the request of GetOverview."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOverviewRequest: _TypeAlias = GetOverviewRequest  # noqa: Y015
+
+@_typing.final
+class GetOverviewResponse(_message.Message):
+    """GetOverviewResponse is the response of GetOverview."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OVERVIEW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def overview(self) -> _overview_pb2.GatewayOverview:
+        """overview as it stands now."""
+
+    def __init__(
+        self,
+        *,
+        overview: _overview_pb2.GatewayOverview | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["overview", b"overview"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["overview", b"overview"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOverviewResponse: _TypeAlias = GetOverviewResponse  # noqa: Y015
+
+@_typing.final
+class ListAnnouncementsRequest(_message.Message):
+    """ListAnnouncementsRequest is the request of ListAnnouncements."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """organization_id whose levels are told."""
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization_id", b"organization_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAnnouncementsRequest: _TypeAlias = ListAnnouncementsRequest  # noqa: Y015
+
+@_typing.final
+class ListAnnouncementsResponse(_message.Message):
+    """ListAnnouncementsResponse is the response of ListAnnouncements."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANNOUNCEMENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def announcements(self) -> _containers.RepeatedCompositeFieldContainer[_operations_pb2.Announcement]:
+        """announcements, those that are pending first, longest pending first; at most 100."""
+
+    def __init__(
+        self,
+        *,
+        announcements: _abc.Iterable[_operations_pb2.Announcement] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announcements", b"announcements"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAnnouncementsResponse: _TypeAlias = ListAnnouncementsResponse  # noqa: Y015
+
+@_typing.final
+class CompareSubscriptionsRequest(_message.Message):
+    """CompareSubscriptionsRequest is the request of CompareSubscriptions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """organization_id of the subscriptions."""
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization_id", b"organization_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareSubscriptionsRequest: _TypeAlias = CompareSubscriptionsRequest  # noqa: Y015
+
+@_typing.final
+class CompareSubscriptionsResponse(_message.Message):
+    """CompareSubscriptionsResponse is the response of CompareSubscriptions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPARISONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def comparisons(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubscriptionComparison]:
+        """comparisons, one for each subscription of the organization, at most 20; CANCELED ones are not asked for."""
+
+    def __init__(
+        self,
+        *,
+        comparisons: _abc.Iterable[Global___SubscriptionComparison] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comparisons", b"comparisons"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareSubscriptionsResponse: _TypeAlias = CompareSubscriptionsResponse  # noqa: Y015
+
+@_typing.final
+class SubscriptionComparison(_message.Message):
+    """SubscriptionComparison is one subscription as the gateway and as its provider see it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBSCRIPTION_FIELD_NUMBER: _builtins.int
+    PROVIDER_STATE_FIELD_NUMBER: _builtins.int
+    PROVIDER_ERROR_FIELD_NUMBER: _builtins.int
+    DIFFERS_FIELD_NUMBER: _builtins.int
+    provider_state: _subscription_pb2.SubscriptionState.ValueType
+    """provider_state as the provider answered; unspecified if it did not answer."""
+    provider_error: _builtins.str
+    """provider_error: why it did not answer; empty if it did."""
+    differs: _builtins.bool
+    """differs: the provider sees another state, or another end of the paid period."""
+    @_builtins.property
+    def subscription(self) -> _subscription_pb2.Subscription:
+        """subscription as the gateway has it."""
+
+    def __init__(
+        self,
+        *,
+        subscription: _subscription_pb2.Subscription | None = ...,
+        provider_state: _subscription_pb2.SubscriptionState.ValueType = ...,
+        provider_error: _builtins.str = ...,
+        differs: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subscription", b"subscription"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["differs", b"differs", "provider_error", b"provider_error", "provider_state", b"provider_state", "subscription", b"subscription"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubscriptionComparison: _TypeAlias = SubscriptionComparison  # noqa: Y015

@@ -127,6 +127,21 @@ class BillingGatewayServiceStub:
                 request_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__events__pb2.ReplayWebhookEventsRequest.SerializeToString,
                 response_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__events__pb2.ReplayWebhookEventsResponse.FromString,
                 _registered_method=True)
+        self.GetOverview = channel.unary_unary(
+                '/tollgate.billing_gateway.v1.BillingGatewayService/GetOverview',
+                request_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.GetOverviewRequest.SerializeToString,
+                response_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.GetOverviewResponse.FromString,
+                _registered_method=True)
+        self.ListAnnouncements = channel.unary_unary(
+                '/tollgate.billing_gateway.v1.BillingGatewayService/ListAnnouncements',
+                request_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.ListAnnouncementsRequest.SerializeToString,
+                response_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.ListAnnouncementsResponse.FromString,
+                _registered_method=True)
+        self.CompareSubscriptions = channel.unary_unary(
+                '/tollgate.billing_gateway.v1.BillingGatewayService/CompareSubscriptions',
+                request_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.CompareSubscriptionsRequest.SerializeToString,
+                response_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.CompareSubscriptionsResponse.FromString,
+                _registered_method=True)
 
 
 class BillingGatewayServiceServicer:
@@ -311,6 +326,28 @@ class BillingGatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetOverview(self, request, context):
+        """GetOverview counts how events, payments and subscriptions stand. It reads counts only, each by an index of its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAnnouncements(self, request, context):
+        """ListAnnouncements lists how far each observer has taken each level of the organization.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompareSubscriptions(self, request, context):
+        """CompareSubscriptions asks the providers now how they see each subscription of the organization, for at most two
+        seconds each, and changes nothing. SyncSubscription takes over what they say.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BillingGatewayServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -393,6 +430,21 @@ def add_BillingGatewayServiceServicer_to_server(servicer, server):
                     servicer.ReplayWebhookEvents,
                     request_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__events__pb2.ReplayWebhookEventsRequest.FromString,
                     response_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__events__pb2.ReplayWebhookEventsResponse.SerializeToString,
+            ),
+            'GetOverview': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOverview,
+                    request_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.GetOverviewRequest.FromString,
+                    response_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.GetOverviewResponse.SerializeToString,
+            ),
+            'ListAnnouncements': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAnnouncements,
+                    request_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.ListAnnouncementsRequest.FromString,
+                    response_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.ListAnnouncementsResponse.SerializeToString,
+            ),
+            'CompareSubscriptions': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareSubscriptions,
+                    request_deserializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.CompareSubscriptionsRequest.FromString,
+                    response_serializer=tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.CompareSubscriptionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -837,6 +889,87 @@ class BillingGatewayService:
             '/tollgate.billing_gateway.v1.BillingGatewayService/ReplayWebhookEvents',
             tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__events__pb2.ReplayWebhookEventsRequest.SerializeToString,
             tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__events__pb2.ReplayWebhookEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOverview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.billing_gateway.v1.BillingGatewayService/GetOverview',
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.GetOverviewRequest.SerializeToString,
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.GetOverviewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAnnouncements(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.billing_gateway.v1.BillingGatewayService/ListAnnouncements',
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.ListAnnouncementsRequest.SerializeToString,
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.ListAnnouncementsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareSubscriptions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.billing_gateway.v1.BillingGatewayService/CompareSubscriptions',
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.CompareSubscriptionsRequest.SerializeToString,
+            tollgate_dot_billing__gateway_dot_v1_dot_billing__gateway__service__pb2.CompareSubscriptionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -136,6 +136,14 @@ class BillingGatewayServiceStub:
     provider, or another filter, with the event_id).
     Example: {"state": "WEBHOOK_EVENT_STATE_PARKED"}
     """
+    GetOverview: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_pb2.GetOverviewRequest, _billing_gateway_service_pb2.GetOverviewResponse]
+    """GetOverview counts how events, payments and subscriptions stand. It reads counts only, each by an index of its own."""
+    ListAnnouncements: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_pb2.ListAnnouncementsRequest, _billing_gateway_service_pb2.ListAnnouncementsResponse]
+    """ListAnnouncements lists how far each observer has taken each level of the organization."""
+    CompareSubscriptions: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_pb2.CompareSubscriptionsRequest, _billing_gateway_service_pb2.CompareSubscriptionsResponse]
+    """CompareSubscriptions asks the providers now how they see each subscription of the organization, for at most two
+    seconds each, and changes nothing. SyncSubscription takes over what they say.
+    """
 
 class BillingGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """BillingGatewayService knows what the payment providers have told, and asks them.
@@ -349,6 +357,32 @@ class BillingGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: of one event, EVENT_NOT_FOUND; EVENT_BODY_EXPIRED (its body was given up); INVALID_ARGUMENT (no
         provider, or another filter, with the event_id).
         Example: {"state": "WEBHOOK_EVENT_STATE_PARKED"}
+        """
+
+    @_abc_1.abstractmethod
+    def GetOverview(
+        self,
+        request: _billing_gateway_service_pb2.GetOverviewRequest,
+        context: _aio.ServicerContext[_billing_gateway_service_pb2.GetOverviewRequest, _abc.Awaitable[_billing_gateway_service_pb2.GetOverviewResponse]],
+    ) -> _abc.Awaitable[_billing_gateway_service_pb2.GetOverviewResponse]:
+        """GetOverview counts how events, payments and subscriptions stand. It reads counts only, each by an index of its own."""
+
+    @_abc_1.abstractmethod
+    def ListAnnouncements(
+        self,
+        request: _billing_gateway_service_pb2.ListAnnouncementsRequest,
+        context: _aio.ServicerContext[_billing_gateway_service_pb2.ListAnnouncementsRequest, _abc.Awaitable[_billing_gateway_service_pb2.ListAnnouncementsResponse]],
+    ) -> _abc.Awaitable[_billing_gateway_service_pb2.ListAnnouncementsResponse]:
+        """ListAnnouncements lists how far each observer has taken each level of the organization."""
+
+    @_abc_1.abstractmethod
+    def CompareSubscriptions(
+        self,
+        request: _billing_gateway_service_pb2.CompareSubscriptionsRequest,
+        context: _aio.ServicerContext[_billing_gateway_service_pb2.CompareSubscriptionsRequest, _abc.Awaitable[_billing_gateway_service_pb2.CompareSubscriptionsResponse]],
+    ) -> _abc.Awaitable[_billing_gateway_service_pb2.CompareSubscriptionsResponse]:
+        """CompareSubscriptions asks the providers now how they see each subscription of the organization, for at most two
+        seconds each, and changes nothing. SyncSubscription takes over what they say.
         """
 
 def add_BillingGatewayServiceServicer_to_server(servicer: BillingGatewayServiceServicer, server: _aio.Server) -> None: ...

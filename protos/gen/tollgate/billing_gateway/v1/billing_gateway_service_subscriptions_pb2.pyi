@@ -225,19 +225,27 @@ class SyncSubscriptionRequest(_message.Message):
 
     ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     PROVIDER_SUBSCRIPTION_ID_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """organization_id of the subscriptions."""
     provider_subscription_id: _builtins.str
     """provider_subscription_id of the only one to ask about; empty: all that are not CANCELED."""
+    note: _builtins.str
+    """note for people; kept in the history."""
+    actor: _builtins.str
+    """actor who asks."""
     def __init__(
         self,
         *,
         organization_id: _builtins.str = ...,
         provider_subscription_id: _builtins.str = ...,
+        note: _builtins.str = ...,
+        actor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization_id", b"organization_id", "provider_subscription_id", b"provider_subscription_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "note", b"note", "organization_id", b"organization_id", "provider_subscription_id", b"provider_subscription_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

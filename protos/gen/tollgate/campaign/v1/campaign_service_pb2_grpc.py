@@ -120,6 +120,11 @@ class CampaignServiceStub:
                 request_serializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetEligibilityRequest.SerializeToString,
                 response_deserializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetEligibilityResponse.FromString,
                 _registered_method=True)
+        self.GetOverview = channel.unary_unary(
+                '/tollgate.campaign.v1.CampaignService/GetOverview',
+                request_serializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetOverviewRequest.SerializeToString,
+                response_deserializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetOverviewResponse.FromString,
+                _registered_method=True)
 
 
 class CampaignServiceServicer:
@@ -294,6 +299,13 @@ class CampaignServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetOverview(self, request, context):
+        """GetOverview counts how all campaigns stand. It reads counts only, each by an index of its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CampaignServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -371,6 +383,11 @@ def add_CampaignServiceServicer_to_server(servicer, server):
                     servicer.GetEligibility,
                     request_deserializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetEligibilityRequest.FromString,
                     response_serializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetEligibilityResponse.SerializeToString,
+            ),
+            'GetOverview': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOverview,
+                    request_deserializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetOverviewRequest.FromString,
+                    response_serializer=tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetOverviewResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -789,6 +806,33 @@ class CampaignService:
             '/tollgate.campaign.v1.CampaignService/GetEligibility',
             tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetEligibilityRequest.SerializeToString,
             tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetEligibilityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOverview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.campaign.v1.CampaignService/GetOverview',
+            tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetOverviewRequest.SerializeToString,
+            tollgate_dot_campaign_dot_v1_dot_campaign__service__pb2.GetOverviewResponse.FromString,
             options,
             channel_credentials,
             insecure,

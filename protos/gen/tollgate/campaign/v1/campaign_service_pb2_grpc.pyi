@@ -125,6 +125,8 @@ class CampaignServiceStub:
     Errors: INVALID_ARGUMENT.
     Example: {"organizationId": "org-1"}
     """
+    GetOverview: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.GetOverviewRequest, _campaign_service_pb2.GetOverviewResponse]
+    """GetOverview counts how all campaigns stand. It reads counts only, each by an index of its own."""
 
 class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
     """CampaignService decides which campaigns may run. Campaigns pause by themselves when their organization
@@ -327,5 +329,13 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: INVALID_ARGUMENT.
         Example: {"organizationId": "org-1"}
         """
+
+    @_abc_1.abstractmethod
+    def GetOverview(
+        self,
+        request: _campaign_service_pb2.GetOverviewRequest,
+        context: _aio.ServicerContext[_campaign_service_pb2.GetOverviewRequest, _abc.Awaitable[_campaign_service_pb2.GetOverviewResponse]],
+    ) -> _abc.Awaitable[_campaign_service_pb2.GetOverviewResponse]:
+        """GetOverview counts how all campaigns stand. It reads counts only, each by an index of its own."""
 
 def add_CampaignServiceServicer_to_server(servicer: CampaignServiceServicer, server: _aio.Server) -> None: ...

@@ -26,12 +26,13 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tollgate.options.v1 import access_pb2 as tollgate_dot_options_dot_v1_dot_access__pb2
 from tollgate.options.v1 import rules_pb2 as tollgate_dot_options_dot_v1_dot_rules__pb2
 from tollgate.telephony.v1 import organization_pb2 as tollgate_dot_telephony_dot_v1_dot_organization__pb2
+from tollgate.telephony.v1 import overview_pb2 as tollgate_dot_telephony_dot_v1_dot_overview__pb2
 from tollgate.telephony.v1 import provision_pb2 as tollgate_dot_telephony_dot_v1_dot_provision__pb2
 from tollgate.telephony.v1 import subaccount_pb2 as tollgate_dot_telephony_dot_v1_dot_subaccount__pb2
 from tollgate.telephony.v1 import twilio_health_pb2 as tollgate_dot_telephony_dot_v1_dot_twilio__health__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-tollgate/telephony/v1/telephony_service.proto\x12\x15tollgate.telephony.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a tollgate/options/v1/access.proto\x1a\x1ftollgate/options/v1/rules.proto\x1a(tollgate/telephony/v1/organization.proto\x1a%tollgate/telephony/v1/provision.proto\x1a&tollgate/telephony/v1/subaccount.proto\x1a)tollgate/telephony/v1/twilio_health.proto\"w\n\x19RegisterSubaccountRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x18\n\x08\x62rand_id\x18\x02 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x1d\n\x0b\x61\x63\x63ount_sid\x18\x03 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x03\"S\n\x1aRegisterSubaccountResponse\x12\x35\n\nsubaccount\x18\x01 \x01(\x0b\x32!.tollgate.telephony.v1.Subaccount\"\x98\x01\n\x1aProvisionSubaccountRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x18\n\x08\x62rand_id\x18\x02 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x1d\n\rfriendly_name\x18\x03 \x01(\tB\x06\x8a\xb5\x18\x02\x08\x01\x12\x1e\n\x0creference_id\x18\x04 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\"q\n\x1bProvisionSubaccountResponse\x12\x35\n\nsubaccount\x18\x01 \x01(\x0b\x32!.tollgate.telephony.v1.Subaccount\x12\x1b\n\x13\x64ouble_account_sids\x18\x02 \x03(\t\"c\n\x19SuspendSubaccountsRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x0c\n\x04note\x18\x02 \x01(\t\x12\x15\n\x05\x61\x63tor\x18\x03 \x01(\tB\x06\x8a\xb5\x18\x02@\x01\"T\n\x1aSuspendSubaccountsResponse\x12\x36\n\x0bsubaccounts\x18\x01 \x03(\x0b\x32!.tollgate.telephony.v1.Subaccount\"f\n\x1cReactivateSubaccountsRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x0c\n\x04note\x18\x02 \x01(\t\x12\x15\n\x05\x61\x63tor\x18\x03 \x01(\tB\x06\x8a\xb5\x18\x02@\x01\"W\n\x1dReactivateSubaccountsResponse\x12\x36\n\x0bsubaccounts\x18\x01 \x03(\x0b\x32!.tollgate.telephony.v1.Subaccount\"5\n\x14GetSubaccountRequest\x12\x1d\n\x0b\x61\x63\x63ount_sid\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x03\"N\n\x15GetSubaccountResponse\x12\x35\n\nsubaccount\x18\x01 \x01(\x0b\x32!.tollgate.telephony.v1.Subaccount\"\xe5\x02\n\x16ListSubaccountsRequest\x12\x1f\n\x0forganization_id\x18\x01 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x18\n\x08\x62rand_id\x18\x02 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x14\n\x07\x64rifted\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12\x14\n\x07\x66\x61iling\x18\x04 \x01(\x08H\x01\x88\x01\x01\x12\x32\n\x06wanted\x18\x05 \x01(\x0e\x32\".tollgate.telephony.v1.WantedState\x12\x36\n\x08observed\x18\x06 \x01(\x0e\x32$.tollgate.telephony.v1.ObservedState\x12\x1b\n\x0elevels_missing\x18\x07 \x01(\x08H\x02\x88\x01\x01\x12\x1c\n\tpage_size\x18\x08 \x01(\x05\x42\t\x8a\xb5\x18\x05\x18\x00 \xf4\x03\x12\x12\n\npage_token\x18\t \x01(\tB\n\n\x08_driftedB\n\n\x08_failingB\x11\n\x0f_levels_missing\"j\n\x17ListSubaccountsResponse\x12\x36\n\x0bsubaccounts\x18\x01 \x03(\x0b\x32!.tollgate.telephony.v1.Subaccount\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xec\x01\n\x1cListSubaccountChangesRequest\x12\x1f\n\x0forganization_id\x18\x01 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x1b\n\x0b\x61\x63\x63ount_sid\x18\x02 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x03\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\tpage_size\x18\x05 \x01(\x05\x42\t\x8a\xb5\x18\x05\x18\x00 \xf4\x03\x12\x12\n\npage_token\x18\x06 \x01(\t\"r\n\x1dListSubaccountChangesResponse\x12\x38\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\'.tollgate.telephony.v1.SubaccountChange\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa8\x01\n\x15ListProvisionsRequest\x12\x1f\n\x0forganization_id\x18\x01 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x11\n\x04open\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12\x14\n\x07\x66\x61iling\x18\x03 \x01(\x08H\x01\x88\x01\x01\x12\x1c\n\tpage_size\x18\x04 \x01(\x05\x42\t\x8a\xb5\x18\x05\x18\x00 \xf4\x03\x12\x12\n\npage_token\x18\x05 \x01(\tB\x07\n\x05_openB\n\n\x08_failing\"g\n\x16ListProvisionsResponse\x12\x34\n\nprovisions\x18\x01 \x03(\x0b\x32 .tollgate.telephony.v1.Provision\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"@\n\x1bReconcileSubaccountsRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\"V\n\x1cReconcileSubaccountsResponse\x12\x36\n\x0bsubaccounts\x18\x01 \x03(\x0b\x32!.tollgate.telephony.v1.Subaccount\"Y\n\x1a\x43\x61nOrganizationSendRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x18\n\x08\x62rand_id\x18\x02 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\"`\n\x1b\x43\x61nOrganizationSendResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\x12\x30\n\x08\x62lockers\x18\x02 \x03(\x0e\x32\x1e.tollgate.telephony.v1.Blocker\";\n\x16GetOrganizationRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\"T\n\x17GetOrganizationResponse\x12\x39\n\x0corganization\x18\x01 \x01(\x0b\x32#.tollgate.telephony.v1.Organization\"\x18\n\x16GetTwilioHealthRequest\"N\n\x17GetTwilioHealthResponse\x12\x33\n\x06health\x18\x01 \x01(\x0b\x32#.tollgate.telephony.v1.TwilioHealth2\xa9\x0c\n\x10TelephonyService\x12\x80\x01\n\x12RegisterSubaccount\x12\x30.tollgate.telephony.v1.RegisterSubaccountRequest\x1a\x31.tollgate.telephony.v1.RegisterSubaccountResponse\"\x05\x92\xb5\x18\x01\x02\x12\x83\x01\n\x13ProvisionSubaccount\x12\x31.tollgate.telephony.v1.ProvisionSubaccountRequest\x1a\x32.tollgate.telephony.v1.ProvisionSubaccountResponse\"\x05\x92\xb5\x18\x01\x02\x12\x80\x01\n\x12SuspendSubaccounts\x12\x30.tollgate.telephony.v1.SuspendSubaccountsRequest\x1a\x31.tollgate.telephony.v1.SuspendSubaccountsResponse\"\x05\x92\xb5\x18\x01\x04\x12\x89\x01\n\x15ReactivateSubaccounts\x12\x33.tollgate.telephony.v1.ReactivateSubaccountsRequest\x1a\x34.tollgate.telephony.v1.ReactivateSubaccountsResponse\"\x05\x92\xb5\x18\x01\x04\x12s\n\rGetSubaccount\x12+.tollgate.telephony.v1.GetSubaccountRequest\x1a,.tollgate.telephony.v1.GetSubaccountResponse\"\x07\x92\xb5\x18\x03\x02\x03\x04\x12y\n\x0fListSubaccounts\x12-.tollgate.telephony.v1.ListSubaccountsRequest\x1a..tollgate.telephony.v1.ListSubaccountsResponse\"\x07\x92\xb5\x18\x03\x02\x03\x04\x12\x8b\x01\n\x15ListSubaccountChanges\x12\x33.tollgate.telephony.v1.ListSubaccountChangesRequest\x1a\x34.tollgate.telephony.v1.ListSubaccountChangesResponse\"\x07\x92\xb5\x18\x03\x02\x03\x04\x12v\n\x0eListProvisions\x12,.tollgate.telephony.v1.ListProvisionsRequest\x1a-.tollgate.telephony.v1.ListProvisionsResponse\"\x07\x92\xb5\x18\x03\x02\x03\x04\x12\x87\x01\n\x14ReconcileSubaccounts\x12\x32.tollgate.telephony.v1.ReconcileSubaccountsRequest\x1a\x33.tollgate.telephony.v1.ReconcileSubaccountsResponse\"\x06\x92\xb5\x18\x02\x02\x04\x12\x86\x01\n\x13\x43\x61nOrganizationSend\x12\x31.tollgate.telephony.v1.CanOrganizationSendRequest\x1a\x32.tollgate.telephony.v1.CanOrganizationSendResponse\"\x08\x92\xb5\x18\x04\x01\x02\x03\x04\x12y\n\x0fGetOrganization\x12-.tollgate.telephony.v1.GetOrganizationRequest\x1a..tollgate.telephony.v1.GetOrganizationResponse\"\x07\x92\xb5\x18\x03\x02\x03\x04\x12y\n\x0fGetTwilioHealth\x12-.tollgate.telephony.v1.GetTwilioHealthRequest\x1a..tollgate.telephony.v1.GetTwilioHealthResponse\"\x07\x92\xb5\x18\x03\x02\x03\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-tollgate/telephony/v1/telephony_service.proto\x12\x15tollgate.telephony.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a tollgate/options/v1/access.proto\x1a\x1ftollgate/options/v1/rules.proto\x1a(tollgate/telephony/v1/organization.proto\x1a$tollgate/telephony/v1/overview.proto\x1a%tollgate/telephony/v1/provision.proto\x1a&tollgate/telephony/v1/subaccount.proto\x1a)tollgate/telephony/v1/twilio_health.proto\"w\n\x19RegisterSubaccountRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x18\n\x08\x62rand_id\x18\x02 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x1d\n\x0b\x61\x63\x63ount_sid\x18\x03 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x03\"S\n\x1aRegisterSubaccountResponse\x12\x35\n\nsubaccount\x18\x01 \x01(\x0b\x32!.tollgate.telephony.v1.Subaccount\"\x98\x01\n\x1aProvisionSubaccountRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x18\n\x08\x62rand_id\x18\x02 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x1d\n\rfriendly_name\x18\x03 \x01(\tB\x06\x8a\xb5\x18\x02\x08\x01\x12\x1e\n\x0creference_id\x18\x04 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\"q\n\x1bProvisionSubaccountResponse\x12\x35\n\nsubaccount\x18\x01 \x01(\x0b\x32!.tollgate.telephony.v1.Subaccount\x12\x1b\n\x13\x64ouble_account_sids\x18\x02 \x03(\t\"c\n\x19SuspendSubaccountsRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x0c\n\x04note\x18\x02 \x01(\t\x12\x15\n\x05\x61\x63tor\x18\x03 \x01(\tB\x06\x8a\xb5\x18\x02@\x01\"T\n\x1aSuspendSubaccountsResponse\x12\x36\n\x0bsubaccounts\x18\x01 \x03(\x0b\x32!.tollgate.telephony.v1.Subaccount\"f\n\x1cReactivateSubaccountsRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x0c\n\x04note\x18\x02 \x01(\t\x12\x15\n\x05\x61\x63tor\x18\x03 \x01(\tB\x06\x8a\xb5\x18\x02@\x01\"W\n\x1dReactivateSubaccountsResponse\x12\x36\n\x0bsubaccounts\x18\x01 \x03(\x0b\x32!.tollgate.telephony.v1.Subaccount\"5\n\x14GetSubaccountRequest\x12\x1d\n\x0b\x61\x63\x63ount_sid\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x03\"N\n\x15GetSubaccountResponse\x12\x35\n\nsubaccount\x18\x01 \x01(\x0b\x32!.tollgate.telephony.v1.Subaccount\"\xe5\x02\n\x16ListSubaccountsRequest\x12\x1f\n\x0forganization_id\x18\x01 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x18\n\x08\x62rand_id\x18\x02 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x14\n\x07\x64rifted\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12\x14\n\x07\x66\x61iling\x18\x04 \x01(\x08H\x01\x88\x01\x01\x12\x32\n\x06wanted\x18\x05 \x01(\x0e\x32\".tollgate.telephony.v1.WantedState\x12\x36\n\x08observed\x18\x06 \x01(\x0e\x32$.tollgate.telephony.v1.ObservedState\x12\x1b\n\x0elevels_missing\x18\x07 \x01(\x08H\x02\x88\x01\x01\x12\x1c\n\tpage_size\x18\x08 \x01(\x05\x42\t\x8a\xb5\x18\x05\x18\x00 \xf4\x03\x12\x12\n\npage_token\x18\t \x01(\tB\n\n\x08_driftedB\n\n\x08_failingB\x11\n\x0f_levels_missing\"j\n\x17ListSubaccountsResponse\x12\x36\n\x0bsubaccounts\x18\x01 \x03(\x0b\x32!.tollgate.telephony.v1.Subaccount\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xec\x01\n\x1cListSubaccountChangesRequest\x12\x1f\n\x0forganization_id\x18\x01 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x1b\n\x0b\x61\x63\x63ount_sid\x18\x02 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x03\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\tpage_size\x18\x05 \x01(\x05\x42\t\x8a\xb5\x18\x05\x18\x00 \xf4\x03\x12\x12\n\npage_token\x18\x06 \x01(\t\"r\n\x1dListSubaccountChangesResponse\x12\x38\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\'.tollgate.telephony.v1.SubaccountChange\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa8\x01\n\x15ListProvisionsRequest\x12\x1f\n\x0forganization_id\x18\x01 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x11\n\x04open\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12\x14\n\x07\x66\x61iling\x18\x03 \x01(\x08H\x01\x88\x01\x01\x12\x1c\n\tpage_size\x18\x04 \x01(\x05\x42\t\x8a\xb5\x18\x05\x18\x00 \xf4\x03\x12\x12\n\npage_token\x18\x05 \x01(\tB\x07\n\x05_openB\n\n\x08_failing\"g\n\x16ListProvisionsResponse\x12\x34\n\nprovisions\x18\x01 \x03(\x0b\x32 .tollgate.telephony.v1.Provision\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"e\n\x1bReconcileSubaccountsRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x0c\n\x04note\x18\x02 \x01(\t\x12\x15\n\x05\x61\x63tor\x18\x03 \x01(\tB\x06\x8a\xb5\x18\x02@\x01\"V\n\x1cReconcileSubaccountsResponse\x12\x36\n\x0bsubaccounts\x18\x01 \x03(\x0b\x32!.tollgate.telephony.v1.Subaccount\"Y\n\x1a\x43\x61nOrganizationSendRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x18\n\x08\x62rand_id\x18\x02 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\"`\n\x1b\x43\x61nOrganizationSendResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\x12\x30\n\x08\x62lockers\x18\x02 \x03(\x0e\x32\x1e.tollgate.telephony.v1.Blocker\";\n\x16GetOrganizationRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\"T\n\x17GetOrganizationResponse\x12\x39\n\x0corganization\x18\x01 \x01(\x0b\x32#.tollgate.telephony.v1.Organization\"\x18\n\x16GetTwilioHealthRequest\"N\n\x17GetTwilioHealthResponse\x12\x33\n\x06health\x18\x01 \x01(\x0b\x32#.tollgate.telephony.v1.TwilioHealth\"\x14\n\x12GetOverviewRequest\"Q\n\x13GetOverviewResponse\x12:\n\x08overview\x18\x01 \x01(\x0b\x32(.tollgate.telephony.v1.TelephonyOverview2\x97\r\n\x10TelephonyService\x12\x80\x01\n\x12RegisterSubaccount\x12\x30.tollgate.telephony.v1.RegisterSubaccountRequest\x1a\x31.tollgate.telephony.v1.RegisterSubaccountResponse\"\x05\x92\xb5\x18\x01\x02\x12\x83\x01\n\x13ProvisionSubaccount\x12\x31.tollgate.telephony.v1.ProvisionSubaccountRequest\x1a\x32.tollgate.telephony.v1.ProvisionSubaccountResponse\"\x05\x92\xb5\x18\x01\x02\x12\x80\x01\n\x12SuspendSubaccounts\x12\x30.tollgate.telephony.v1.SuspendSubaccountsRequest\x1a\x31.tollgate.telephony.v1.SuspendSubaccountsResponse\"\x05\x92\xb5\x18\x01\x04\x12\x89\x01\n\x15ReactivateSubaccounts\x12\x33.tollgate.telephony.v1.ReactivateSubaccountsRequest\x1a\x34.tollgate.telephony.v1.ReactivateSubaccountsResponse\"\x05\x92\xb5\x18\x01\x04\x12s\n\rGetSubaccount\x12+.tollgate.telephony.v1.GetSubaccountRequest\x1a,.tollgate.telephony.v1.GetSubaccountResponse\"\x07\x92\xb5\x18\x03\x02\x03\x04\x12y\n\x0fListSubaccounts\x12-.tollgate.telephony.v1.ListSubaccountsRequest\x1a..tollgate.telephony.v1.ListSubaccountsResponse\"\x07\x92\xb5\x18\x03\x02\x03\x04\x12\x8b\x01\n\x15ListSubaccountChanges\x12\x33.tollgate.telephony.v1.ListSubaccountChangesRequest\x1a\x34.tollgate.telephony.v1.ListSubaccountChangesResponse\"\x07\x92\xb5\x18\x03\x02\x03\x04\x12v\n\x0eListProvisions\x12,.tollgate.telephony.v1.ListProvisionsRequest\x1a-.tollgate.telephony.v1.ListProvisionsResponse\"\x07\x92\xb5\x18\x03\x02\x03\x04\x12\x87\x01\n\x14ReconcileSubaccounts\x12\x32.tollgate.telephony.v1.ReconcileSubaccountsRequest\x1a\x33.tollgate.telephony.v1.ReconcileSubaccountsResponse\"\x06\x92\xb5\x18\x02\x02\x04\x12\x86\x01\n\x13\x43\x61nOrganizationSend\x12\x31.tollgate.telephony.v1.CanOrganizationSendRequest\x1a\x32.tollgate.telephony.v1.CanOrganizationSendResponse\"\x08\x92\xb5\x18\x04\x01\x02\x03\x04\x12y\n\x0fGetOrganization\x12-.tollgate.telephony.v1.GetOrganizationRequest\x1a..tollgate.telephony.v1.GetOrganizationResponse\"\x07\x92\xb5\x18\x03\x02\x03\x04\x12y\n\x0fGetTwilioHealth\x12-.tollgate.telephony.v1.GetTwilioHealthRequest\x1a..tollgate.telephony.v1.GetTwilioHealthResponse\"\x07\x92\xb5\x18\x03\x02\x03\x04\x12l\n\x0bGetOverview\x12).tollgate.telephony.v1.GetOverviewRequest\x1a*.tollgate.telephony.v1.GetOverviewResponse\"\x06\x92\xb5\x18\x02\x03\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -80,6 +81,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPROVISIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\212\265\030\005\030\000 \364\003'
   _globals['_RECONCILESUBACCOUNTSREQUEST'].fields_by_name['organization_id']._loaded_options = None
   _globals['_RECONCILESUBACCOUNTSREQUEST'].fields_by_name['organization_id']._serialized_options = b'\212\265\030\004\010\001\020\001'
+  _globals['_RECONCILESUBACCOUNTSREQUEST'].fields_by_name['actor']._loaded_options = None
+  _globals['_RECONCILESUBACCOUNTSREQUEST'].fields_by_name['actor']._serialized_options = b'\212\265\030\002@\001'
   _globals['_CANORGANIZATIONSENDREQUEST'].fields_by_name['organization_id']._loaded_options = None
   _globals['_CANORGANIZATIONSENDREQUEST'].fields_by_name['organization_id']._serialized_options = b'\212\265\030\004\010\001\020\001'
   _globals['_CANORGANIZATIONSENDREQUEST'].fields_by_name['brand_id']._loaded_options = None
@@ -110,54 +113,60 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TELEPHONYSERVICE'].methods_by_name['GetOrganization']._serialized_options = b'\222\265\030\003\002\003\004'
   _globals['_TELEPHONYSERVICE'].methods_by_name['GetTwilioHealth']._loaded_options = None
   _globals['_TELEPHONYSERVICE'].methods_by_name['GetTwilioHealth']._serialized_options = b'\222\265\030\003\002\003\004'
-  _globals['_REGISTERSUBACCOUNTREQUEST']._serialized_start=336
-  _globals['_REGISTERSUBACCOUNTREQUEST']._serialized_end=455
-  _globals['_REGISTERSUBACCOUNTRESPONSE']._serialized_start=457
-  _globals['_REGISTERSUBACCOUNTRESPONSE']._serialized_end=540
-  _globals['_PROVISIONSUBACCOUNTREQUEST']._serialized_start=543
-  _globals['_PROVISIONSUBACCOUNTREQUEST']._serialized_end=695
-  _globals['_PROVISIONSUBACCOUNTRESPONSE']._serialized_start=697
-  _globals['_PROVISIONSUBACCOUNTRESPONSE']._serialized_end=810
-  _globals['_SUSPENDSUBACCOUNTSREQUEST']._serialized_start=812
-  _globals['_SUSPENDSUBACCOUNTSREQUEST']._serialized_end=911
-  _globals['_SUSPENDSUBACCOUNTSRESPONSE']._serialized_start=913
-  _globals['_SUSPENDSUBACCOUNTSRESPONSE']._serialized_end=997
-  _globals['_REACTIVATESUBACCOUNTSREQUEST']._serialized_start=999
-  _globals['_REACTIVATESUBACCOUNTSREQUEST']._serialized_end=1101
-  _globals['_REACTIVATESUBACCOUNTSRESPONSE']._serialized_start=1103
-  _globals['_REACTIVATESUBACCOUNTSRESPONSE']._serialized_end=1190
-  _globals['_GETSUBACCOUNTREQUEST']._serialized_start=1192
-  _globals['_GETSUBACCOUNTREQUEST']._serialized_end=1245
-  _globals['_GETSUBACCOUNTRESPONSE']._serialized_start=1247
-  _globals['_GETSUBACCOUNTRESPONSE']._serialized_end=1325
-  _globals['_LISTSUBACCOUNTSREQUEST']._serialized_start=1328
-  _globals['_LISTSUBACCOUNTSREQUEST']._serialized_end=1685
-  _globals['_LISTSUBACCOUNTSRESPONSE']._serialized_start=1687
-  _globals['_LISTSUBACCOUNTSRESPONSE']._serialized_end=1793
-  _globals['_LISTSUBACCOUNTCHANGESREQUEST']._serialized_start=1796
-  _globals['_LISTSUBACCOUNTCHANGESREQUEST']._serialized_end=2032
-  _globals['_LISTSUBACCOUNTCHANGESRESPONSE']._serialized_start=2034
-  _globals['_LISTSUBACCOUNTCHANGESRESPONSE']._serialized_end=2148
-  _globals['_LISTPROVISIONSREQUEST']._serialized_start=2151
-  _globals['_LISTPROVISIONSREQUEST']._serialized_end=2319
-  _globals['_LISTPROVISIONSRESPONSE']._serialized_start=2321
-  _globals['_LISTPROVISIONSRESPONSE']._serialized_end=2424
-  _globals['_RECONCILESUBACCOUNTSREQUEST']._serialized_start=2426
-  _globals['_RECONCILESUBACCOUNTSREQUEST']._serialized_end=2490
-  _globals['_RECONCILESUBACCOUNTSRESPONSE']._serialized_start=2492
-  _globals['_RECONCILESUBACCOUNTSRESPONSE']._serialized_end=2578
-  _globals['_CANORGANIZATIONSENDREQUEST']._serialized_start=2580
-  _globals['_CANORGANIZATIONSENDREQUEST']._serialized_end=2669
-  _globals['_CANORGANIZATIONSENDRESPONSE']._serialized_start=2671
-  _globals['_CANORGANIZATIONSENDRESPONSE']._serialized_end=2767
-  _globals['_GETORGANIZATIONREQUEST']._serialized_start=2769
-  _globals['_GETORGANIZATIONREQUEST']._serialized_end=2828
-  _globals['_GETORGANIZATIONRESPONSE']._serialized_start=2830
-  _globals['_GETORGANIZATIONRESPONSE']._serialized_end=2914
-  _globals['_GETTWILIOHEALTHREQUEST']._serialized_start=2916
-  _globals['_GETTWILIOHEALTHREQUEST']._serialized_end=2940
-  _globals['_GETTWILIOHEALTHRESPONSE']._serialized_start=2942
-  _globals['_GETTWILIOHEALTHRESPONSE']._serialized_end=3020
-  _globals['_TELEPHONYSERVICE']._serialized_start=3023
-  _globals['_TELEPHONYSERVICE']._serialized_end=4600
+  _globals['_TELEPHONYSERVICE'].methods_by_name['GetOverview']._loaded_options = None
+  _globals['_TELEPHONYSERVICE'].methods_by_name['GetOverview']._serialized_options = b'\222\265\030\002\003\004'
+  _globals['_REGISTERSUBACCOUNTREQUEST']._serialized_start=374
+  _globals['_REGISTERSUBACCOUNTREQUEST']._serialized_end=493
+  _globals['_REGISTERSUBACCOUNTRESPONSE']._serialized_start=495
+  _globals['_REGISTERSUBACCOUNTRESPONSE']._serialized_end=578
+  _globals['_PROVISIONSUBACCOUNTREQUEST']._serialized_start=581
+  _globals['_PROVISIONSUBACCOUNTREQUEST']._serialized_end=733
+  _globals['_PROVISIONSUBACCOUNTRESPONSE']._serialized_start=735
+  _globals['_PROVISIONSUBACCOUNTRESPONSE']._serialized_end=848
+  _globals['_SUSPENDSUBACCOUNTSREQUEST']._serialized_start=850
+  _globals['_SUSPENDSUBACCOUNTSREQUEST']._serialized_end=949
+  _globals['_SUSPENDSUBACCOUNTSRESPONSE']._serialized_start=951
+  _globals['_SUSPENDSUBACCOUNTSRESPONSE']._serialized_end=1035
+  _globals['_REACTIVATESUBACCOUNTSREQUEST']._serialized_start=1037
+  _globals['_REACTIVATESUBACCOUNTSREQUEST']._serialized_end=1139
+  _globals['_REACTIVATESUBACCOUNTSRESPONSE']._serialized_start=1141
+  _globals['_REACTIVATESUBACCOUNTSRESPONSE']._serialized_end=1228
+  _globals['_GETSUBACCOUNTREQUEST']._serialized_start=1230
+  _globals['_GETSUBACCOUNTREQUEST']._serialized_end=1283
+  _globals['_GETSUBACCOUNTRESPONSE']._serialized_start=1285
+  _globals['_GETSUBACCOUNTRESPONSE']._serialized_end=1363
+  _globals['_LISTSUBACCOUNTSREQUEST']._serialized_start=1366
+  _globals['_LISTSUBACCOUNTSREQUEST']._serialized_end=1723
+  _globals['_LISTSUBACCOUNTSRESPONSE']._serialized_start=1725
+  _globals['_LISTSUBACCOUNTSRESPONSE']._serialized_end=1831
+  _globals['_LISTSUBACCOUNTCHANGESREQUEST']._serialized_start=1834
+  _globals['_LISTSUBACCOUNTCHANGESREQUEST']._serialized_end=2070
+  _globals['_LISTSUBACCOUNTCHANGESRESPONSE']._serialized_start=2072
+  _globals['_LISTSUBACCOUNTCHANGESRESPONSE']._serialized_end=2186
+  _globals['_LISTPROVISIONSREQUEST']._serialized_start=2189
+  _globals['_LISTPROVISIONSREQUEST']._serialized_end=2357
+  _globals['_LISTPROVISIONSRESPONSE']._serialized_start=2359
+  _globals['_LISTPROVISIONSRESPONSE']._serialized_end=2462
+  _globals['_RECONCILESUBACCOUNTSREQUEST']._serialized_start=2464
+  _globals['_RECONCILESUBACCOUNTSREQUEST']._serialized_end=2565
+  _globals['_RECONCILESUBACCOUNTSRESPONSE']._serialized_start=2567
+  _globals['_RECONCILESUBACCOUNTSRESPONSE']._serialized_end=2653
+  _globals['_CANORGANIZATIONSENDREQUEST']._serialized_start=2655
+  _globals['_CANORGANIZATIONSENDREQUEST']._serialized_end=2744
+  _globals['_CANORGANIZATIONSENDRESPONSE']._serialized_start=2746
+  _globals['_CANORGANIZATIONSENDRESPONSE']._serialized_end=2842
+  _globals['_GETORGANIZATIONREQUEST']._serialized_start=2844
+  _globals['_GETORGANIZATIONREQUEST']._serialized_end=2903
+  _globals['_GETORGANIZATIONRESPONSE']._serialized_start=2905
+  _globals['_GETORGANIZATIONRESPONSE']._serialized_end=2989
+  _globals['_GETTWILIOHEALTHREQUEST']._serialized_start=2991
+  _globals['_GETTWILIOHEALTHREQUEST']._serialized_end=3015
+  _globals['_GETTWILIOHEALTHRESPONSE']._serialized_start=3017
+  _globals['_GETTWILIOHEALTHRESPONSE']._serialized_end=3095
+  _globals['_GETOVERVIEWREQUEST']._serialized_start=3097
+  _globals['_GETOVERVIEWREQUEST']._serialized_end=3117
+  _globals['_GETOVERVIEWRESPONSE']._serialized_start=3119
+  _globals['_GETOVERVIEWRESPONSE']._serialized_end=3200
+  _globals['_TELEPHONYSERVICE']._serialized_start=3203
+  _globals['_TELEPHONYSERVICE']._serialized_end=4890
 # @@protoc_insertion_point(module_scope)

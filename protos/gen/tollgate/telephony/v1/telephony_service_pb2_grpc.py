@@ -105,6 +105,11 @@ class TelephonyServiceStub:
                 request_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetTwilioHealthRequest.SerializeToString,
                 response_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetTwilioHealthResponse.FromString,
                 _registered_method=True)
+        self.GetOverview = channel.unary_unary(
+                '/tollgate.telephony.v1.TelephonyService/GetOverview',
+                request_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetOverviewRequest.SerializeToString,
+                response_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetOverviewResponse.FromString,
+                _registered_method=True)
 
 
 class TelephonyServiceServicer:
@@ -248,6 +253,13 @@ class TelephonyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetOverview(self, request, context):
+        """GetOverview counts how all subaccounts stand. It reads counts only, each by an index of its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TelephonyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -310,6 +322,11 @@ def add_TelephonyServiceServicer_to_server(servicer, server):
                     servicer.GetTwilioHealth,
                     request_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetTwilioHealthRequest.FromString,
                     response_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetTwilioHealthResponse.SerializeToString,
+            ),
+            'GetOverview': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOverview,
+                    request_deserializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetOverviewRequest.FromString,
+                    response_serializer=tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetOverviewResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -647,6 +664,33 @@ class TelephonyService:
             '/tollgate.telephony.v1.TelephonyService/GetTwilioHealth',
             tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetTwilioHealthRequest.SerializeToString,
             tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetTwilioHealthResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOverview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.telephony.v1.TelephonyService/GetOverview',
+            tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetOverviewRequest.SerializeToString,
+            tollgate_dot_telephony_dot_v1_dot_telephony__service__pb2.GetOverviewResponse.FromString,
             options,
             channel_credentials,
             insecure,

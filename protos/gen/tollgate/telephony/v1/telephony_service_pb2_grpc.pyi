@@ -106,6 +106,8 @@ class TelephonyServiceStub:
     Errors: DATABASE_UNAVAILABLE.
     Example: {}
     """
+    GetOverview: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.GetOverviewRequest, _telephony_service_pb2.GetOverviewResponse]
+    """GetOverview counts how all subaccounts stand. It reads counts only, each by an index of its own."""
 
 class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
     """TelephonyService keeps Twilio subaccounts as they must stand: suspended while anything blocks their
@@ -271,5 +273,13 @@ class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: DATABASE_UNAVAILABLE.
         Example: {}
         """
+
+    @_abc_1.abstractmethod
+    def GetOverview(
+        self,
+        request: _telephony_service_pb2.GetOverviewRequest,
+        context: _aio.ServicerContext[_telephony_service_pb2.GetOverviewRequest, _abc.Awaitable[_telephony_service_pb2.GetOverviewResponse]],
+    ) -> _abc.Awaitable[_telephony_service_pb2.GetOverviewResponse]:
+        """GetOverview counts how all subaccounts stand. It reads counts only, each by an index of its own."""
 
 def add_TelephonyServiceServicer_to_server(servicer: TelephonyServiceServicer, server: _aio.Server) -> None: ...

@@ -28,7 +28,7 @@ from tollgate.wallet.v1 import ledger_pb2 as tollgate_dot_wallet_dot_v1_dot_ledg
 from tollgate.wallet.v1 import wallet_pb2 as tollgate_dot_wallet_dot_v1_dot_wallet__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.tollgate/wallet/v1/wallet_service_ledger.proto\x12\x12tollgate.wallet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ftollgate/options/v1/rules.proto\x1a\x1ftollgate/wallet/v1/ledger.proto\x1a\x1ftollgate/wallet/v1/wallet.proto\"j\n\x13GetBalanceAtRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x30\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\x8a\xb5\x18\x02\x08\x01\"\x87\x01\n\x14GetBalanceAtResponse\x12\x16\n\x0e\x62\x61lance_micros\x18\x01 \x01(\x03\x12\x13\n\x0bheld_micros\x18\x02 \x01(\x03\x12\x13\n\x0bowed_micros\x18\x03 \x01(\x03\x12-\n\nlast_entry\x18\x04 \x01(\x0b\x32\x19.tollgate.wallet.v1.Entry\"m\n\x13VerifyLedgerRequest\x12\x1f\n\x0forganization_id\x18\x01 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x35\n\x05heads\x18\x02 \x03(\x0b\x32\x1d.tollgate.wallet.v1.ChainHeadB\x07\x8a\xb5\x18\x03\x38\xe8\x07\"\xc4\x01\n\x14VerifyLedgerResponse\x12\x36\n\x08progress\x18\x01 \x01(\x0b\x32\".tollgate.wallet.v1.VerifyProgressH\x00\x12\x34\n\x07\x66inding\x18\x02 \x01(\x0b\x32!.tollgate.wallet.v1.LedgerFindingH\x00\x12\x34\n\x07summary\x18\x03 \x01(\x0b\x32!.tollgate.wallet.v1.VerifySummaryH\x00\x42\x08\n\x06report\"n\n\x13RepairWalletRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x1d\n\rjustification\x18\x02 \x01(\tB\x06\x8a\xb5\x18\x02\x08\x01\x12\x15\n\x05\x61\x63tor\x18\x03 \x01(\tB\x06\x8a\xb5\x18\x02@\x01\"\xa3\x01\n\x14RepairWalletResponse\x12*\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x19.tollgate.wallet.v1.Entry\x12*\n\x06wallet\x18\x02 \x01(\x0b\x32\x1a.tollgate.wallet.v1.Wallet\x12\x33\n\x08\x66indings\x18\x03 \x03(\x0b\x32!.tollgate.wallet.v1.LedgerFinding\"9\n\x16GetTrialBalanceRequest\x12\x1f\n\rcurrency_code\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x02\"a\n\x17GetTrialBalanceResponse\x12\x32\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32 .tollgate.wallet.v1.AccountTotal\x12\x12\n\nsum_micros\x18\x02 \x01(\x03\"\xe9\x01\n\x1aGetLedgerStatisticsRequest\x12\x36\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\x8a\xb5\x18\x02\x08\x01\x12\x34\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\x8a\xb5\x18\x02\x08\x01\x12<\n\x06\x62ucket\x18\x03 \x01(\x0e\x32$.tollgate.wallet.v1.StatisticsBucketB\x06\x8a\xb5\x18\x02\x08\x01\x12\x1f\n\rcurrency_code\x18\x04 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x02\"P\n\x1bGetLedgerStatisticsResponse\x12\x31\n\x07\x62uckets\x18\x01 \x03(\x0b\x32 .tollgate.wallet.v1.LedgerBucketb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.tollgate/wallet/v1/wallet_service_ledger.proto\x12\x12tollgate.wallet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ftollgate/options/v1/rules.proto\x1a\x1ftollgate/wallet/v1/ledger.proto\x1a\x1ftollgate/wallet/v1/wallet.proto\"j\n\x13GetBalanceAtRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x30\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\x8a\xb5\x18\x02\x08\x01\"\x87\x01\n\x14GetBalanceAtResponse\x12\x16\n\x0e\x62\x61lance_micros\x18\x01 \x01(\x03\x12\x13\n\x0bheld_micros\x18\x02 \x01(\x03\x12\x13\n\x0bowed_micros\x18\x03 \x01(\x03\x12-\n\nlast_entry\x18\x04 \x01(\x0b\x32\x19.tollgate.wallet.v1.Entry\"m\n\x13VerifyLedgerRequest\x12\x1f\n\x0forganization_id\x18\x01 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\x12\x35\n\x05heads\x18\x02 \x03(\x0b\x32\x1d.tollgate.wallet.v1.ChainHeadB\x07\x8a\xb5\x18\x03\x38\xe8\x07\"\xc4\x01\n\x14VerifyLedgerResponse\x12\x36\n\x08progress\x18\x01 \x01(\x0b\x32\".tollgate.wallet.v1.VerifyProgressH\x00\x12\x34\n\x07\x66inding\x18\x02 \x01(\x0b\x32!.tollgate.wallet.v1.LedgerFindingH\x00\x12\x34\n\x07summary\x18\x03 \x01(\x0b\x32!.tollgate.wallet.v1.VerifySummaryH\x00\x42\x08\n\x06report\"\x7f\n\x13RepairWalletRequest\x12!\n\x0forganization_id\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x01\x12\x1d\n\rjustification\x18\x02 \x01(\tB\x06\x8a\xb5\x18\x02\x08\x01\x12\x15\n\x05\x61\x63tor\x18\x03 \x01(\tB\x06\x8a\xb5\x18\x02@\x01\x12\x0f\n\x07\x64ry_run\x18\x04 \x01(\x08\"\xa3\x01\n\x14RepairWalletResponse\x12*\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x19.tollgate.wallet.v1.Entry\x12*\n\x06wallet\x18\x02 \x01(\x0b\x32\x1a.tollgate.wallet.v1.Wallet\x12\x33\n\x08\x66indings\x18\x03 \x03(\x0b\x32!.tollgate.wallet.v1.LedgerFinding\"9\n\x16GetTrialBalanceRequest\x12\x1f\n\rcurrency_code\x18\x01 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x02\"a\n\x17GetTrialBalanceResponse\x12\x32\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32 .tollgate.wallet.v1.AccountTotal\x12\x12\n\nsum_micros\x18\x02 \x01(\x03\"\xe9\x01\n\x1aGetLedgerStatisticsRequest\x12\x36\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\x8a\xb5\x18\x02\x08\x01\x12\x34\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\x8a\xb5\x18\x02\x08\x01\x12<\n\x06\x62ucket\x18\x03 \x01(\x0e\x32$.tollgate.wallet.v1.StatisticsBucketB\x06\x8a\xb5\x18\x02\x08\x01\x12\x1f\n\rcurrency_code\x18\x04 \x01(\tB\x08\x8a\xb5\x18\x04\x08\x01\x10\x02\"P\n\x1bGetLedgerStatisticsResponse\x12\x31\n\x07\x62uckets\x18\x01 \x03(\x0b\x32 .tollgate.wallet.v1.LedgerBucket\"\xa5\x01\n\x14ListAnomaliesRequest\x12\x36\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\x8a\xb5\x18\x02\x08\x01\x12\x34\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\x8a\xb5\x18\x02\x08\x01\x12\x1f\n\x0forganization_id\x18\x03 \x01(\tB\x06\x8a\xb5\x18\x02\x10\x01\"G\n\x15ListAnomaliesResponse\x12.\n\tanomalies\x18\x01 \x03(\x0b\x32\x1b.tollgate.wallet.v1.Anomaly\"\xd6\x01\n\x07\x41nomaly\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.tollgate.wallet.v1.AnomalyKind\x12\x17\n\x0forganization_id\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rcurrency_code\x18\x04 \x01(\t\x12\x15\n\ramount_micros\x18\x05 \x01(\x03\x12\x14\n\x0cusual_micros\x18\x06 \x01(\x03\x12\x15\n\rreference_ids\x18\x07 \x03(\t*\x94\x01\n\x0b\x41nomalyKind\x12\x1c\n\x18\x41NOMALY_KIND_UNSPECIFIED\x10\x00\x12 \n\x1c\x41NOMALY_KIND_REPEATED_CREDIT\x10\x01\x12\x1c\n\x18\x41NOMALY_KIND_DEBIT_SPIKE\x10\x02\x12\'\n#ANOMALY_KIND_CREDIT_WITHOUT_PAYMENT\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,6 +59,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETLEDGERSTATISTICSREQUEST'].fields_by_name['bucket']._serialized_options = b'\212\265\030\002\010\001'
   _globals['_GETLEDGERSTATISTICSREQUEST'].fields_by_name['currency_code']._loaded_options = None
   _globals['_GETLEDGERSTATISTICSREQUEST'].fields_by_name['currency_code']._serialized_options = b'\212\265\030\004\010\001\020\002'
+  _globals['_LISTANOMALIESREQUEST'].fields_by_name['start_time']._loaded_options = None
+  _globals['_LISTANOMALIESREQUEST'].fields_by_name['start_time']._serialized_options = b'\212\265\030\002\010\001'
+  _globals['_LISTANOMALIESREQUEST'].fields_by_name['end_time']._loaded_options = None
+  _globals['_LISTANOMALIESREQUEST'].fields_by_name['end_time']._serialized_options = b'\212\265\030\002\010\001'
+  _globals['_LISTANOMALIESREQUEST'].fields_by_name['organization_id']._loaded_options = None
+  _globals['_LISTANOMALIESREQUEST'].fields_by_name['organization_id']._serialized_options = b'\212\265\030\002\020\001'
+  _globals['_ANOMALYKIND']._serialized_start=1988
+  _globals['_ANOMALYKIND']._serialized_end=2136
   _globals['_GETBALANCEATREQUEST']._serialized_start=202
   _globals['_GETBALANCEATREQUEST']._serialized_end=308
   _globals['_GETBALANCEATRESPONSE']._serialized_start=311
@@ -68,15 +76,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERIFYLEDGERRESPONSE']._serialized_start=560
   _globals['_VERIFYLEDGERRESPONSE']._serialized_end=756
   _globals['_REPAIRWALLETREQUEST']._serialized_start=758
-  _globals['_REPAIRWALLETREQUEST']._serialized_end=868
-  _globals['_REPAIRWALLETRESPONSE']._serialized_start=871
-  _globals['_REPAIRWALLETRESPONSE']._serialized_end=1034
-  _globals['_GETTRIALBALANCEREQUEST']._serialized_start=1036
-  _globals['_GETTRIALBALANCEREQUEST']._serialized_end=1093
-  _globals['_GETTRIALBALANCERESPONSE']._serialized_start=1095
-  _globals['_GETTRIALBALANCERESPONSE']._serialized_end=1192
-  _globals['_GETLEDGERSTATISTICSREQUEST']._serialized_start=1195
-  _globals['_GETLEDGERSTATISTICSREQUEST']._serialized_end=1428
-  _globals['_GETLEDGERSTATISTICSRESPONSE']._serialized_start=1430
-  _globals['_GETLEDGERSTATISTICSRESPONSE']._serialized_end=1510
+  _globals['_REPAIRWALLETREQUEST']._serialized_end=885
+  _globals['_REPAIRWALLETRESPONSE']._serialized_start=888
+  _globals['_REPAIRWALLETRESPONSE']._serialized_end=1051
+  _globals['_GETTRIALBALANCEREQUEST']._serialized_start=1053
+  _globals['_GETTRIALBALANCEREQUEST']._serialized_end=1110
+  _globals['_GETTRIALBALANCERESPONSE']._serialized_start=1112
+  _globals['_GETTRIALBALANCERESPONSE']._serialized_end=1209
+  _globals['_GETLEDGERSTATISTICSREQUEST']._serialized_start=1212
+  _globals['_GETLEDGERSTATISTICSREQUEST']._serialized_end=1445
+  _globals['_GETLEDGERSTATISTICSRESPONSE']._serialized_start=1447
+  _globals['_GETLEDGERSTATISTICSRESPONSE']._serialized_end=1527
+  _globals['_LISTANOMALIESREQUEST']._serialized_start=1530
+  _globals['_LISTANOMALIESREQUEST']._serialized_end=1695
+  _globals['_LISTANOMALIESRESPONSE']._serialized_start=1697
+  _globals['_LISTANOMALIESRESPONSE']._serialized_end=1768
+  _globals['_ANOMALY']._serialized_start=1771
+  _globals['_ANOMALY']._serialized_end=1985
 # @@protoc_insertion_point(module_scope)

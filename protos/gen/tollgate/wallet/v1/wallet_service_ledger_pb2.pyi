@@ -10,6 +10,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from tollgate.wallet.v1 import ledger_pb2 as _ledger_pb2
 from tollgate.wallet.v1 import wallet_pb2 as _wallet_pb2
 import builtins as _builtins
@@ -22,6 +23,46 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _AnomalyKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AnomalyKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AnomalyKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ANOMALY_KIND_UNSPECIFIED: _AnomalyKind.ValueType  # 0
+    """ANOMALY_KIND_UNSPECIFIED is never used."""
+    ANOMALY_KIND_REPEATED_CREDIT: _AnomalyKind.ValueType  # 1
+    """ANOMALY_KIND_REPEATED_CREDIT: credits of one amount to one wallet within an hour, under references of their own:
+    rather one payment that was credited twice. AdjustBalance takes back what is too much.
+    """
+    ANOMALY_KIND_DEBIT_SPIKE: _AnomalyKind.ValueType  # 2
+    """ANOMALY_KIND_DEBIT_SPIKE: debits and captures of one day are more than five times the daily mean of the seven
+    days before, and more than ten units of the currency.
+    """
+    ANOMALY_KIND_CREDIT_WITHOUT_PAYMENT: _AnomalyKind.ValueType  # 3
+    """ANOMALY_KIND_CREDIT_WITHOUT_PAYMENT: a top-up that no provider's payment stands behind: a backend gave it by
+    Credit.
+    """
+
+class AnomalyKind(_AnomalyKind, metaclass=_AnomalyKindEnumTypeWrapper):
+    """AnomalyKind is what is strange."""
+
+ANOMALY_KIND_UNSPECIFIED: AnomalyKind.ValueType  # 0
+"""ANOMALY_KIND_UNSPECIFIED is never used."""
+ANOMALY_KIND_REPEATED_CREDIT: AnomalyKind.ValueType  # 1
+"""ANOMALY_KIND_REPEATED_CREDIT: credits of one amount to one wallet within an hour, under references of their own:
+rather one payment that was credited twice. AdjustBalance takes back what is too much.
+"""
+ANOMALY_KIND_DEBIT_SPIKE: AnomalyKind.ValueType  # 2
+"""ANOMALY_KIND_DEBIT_SPIKE: debits and captures of one day are more than five times the daily mean of the seven
+days before, and more than ten units of the currency.
+"""
+ANOMALY_KIND_CREDIT_WITHOUT_PAYMENT: AnomalyKind.ValueType  # 3
+"""ANOMALY_KIND_CREDIT_WITHOUT_PAYMENT: a top-up that no provider's payment stands behind: a backend gave it by
+Credit.
+"""
+Global___AnomalyKind: _TypeAlias = AnomalyKind  # noqa: Y015
 
 @_typing.final
 class GetBalanceAtRequest(_message.Message):
@@ -166,22 +207,26 @@ class RepairWalletRequest(_message.Message):
     ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     JUSTIFICATION_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """organization_id of the wallet."""
     justification: _builtins.str
     """justification for people; kept in the entry."""
     actor: _builtins.str
     """actor who repairs."""
+    dry_run: _builtins.bool
+    """dry_run: answer what would be written, and write nothing."""
     def __init__(
         self,
         *,
         organization_id: _builtins.str = ...,
         justification: _builtins.str = ...,
         actor: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "justification", b"justification", "organization_id", b"organization_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "dry_run", b"dry_run", "justification", b"justification", "organization_id", b"organization_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -334,3 +379,111 @@ class GetLedgerStatisticsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetLedgerStatisticsResponse: _TypeAlias = GetLedgerStatisticsResponse  # noqa: Y015
+
+@_typing.final
+class ListAnomaliesRequest(_message.Message):
+    """ListAnomaliesRequest is the request of ListAnomalies."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    """organization_id of the wallet; empty: of all wallets."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """start_time: what happened at or after it."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """end_time: what happened before it; at most 31 days after start_time."""
+
+    def __init__(
+        self,
+        *,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        organization_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "organization_id", b"organization_id", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAnomaliesRequest: _TypeAlias = ListAnomaliesRequest  # noqa: Y015
+
+@_typing.final
+class ListAnomaliesResponse(_message.Message):
+    """ListAnomaliesResponse is the response of ListAnomalies."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANOMALIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def anomalies(self) -> _containers.RepeatedCompositeFieldContainer[Global___Anomaly]:
+        """anomalies, newest first, at most 500."""
+
+    def __init__(
+        self,
+        *,
+        anomalies: _abc.Iterable[Global___Anomaly] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anomalies", b"anomalies"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAnomaliesResponse: _TypeAlias = ListAnomaliesResponse  # noqa: Y015
+
+@_typing.final
+class Anomaly(_message.Message):
+    """Anomaly is something in the ledger that is allowed, and that a person should have a look at."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    CURRENCY_CODE_FIELD_NUMBER: _builtins.int
+    AMOUNT_MICROS_FIELD_NUMBER: _builtins.int
+    USUAL_MICROS_FIELD_NUMBER: _builtins.int
+    REFERENCE_IDS_FIELD_NUMBER: _builtins.int
+    kind: Global___AnomalyKind.ValueType
+    """kind of the anomaly."""
+    organization_id: _builtins.str
+    """organization_id of the wallet."""
+    currency_code: _builtins.str
+    """currency_code of the amount."""
+    amount_micros: _builtins.int
+    """amount_micros that is doubted."""
+    usual_micros: _builtins.int
+    """usual_micros that it is compared with; 0 where nothing is."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """time of it: of the newest entry concerned."""
+
+    @_builtins.property
+    def reference_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """reference_ids of the entries concerned, newest first, at most 20; a payment's entries have its payment_id here."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___AnomalyKind.ValueType = ...,
+        organization_id: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        currency_code: _builtins.str = ...,
+        amount_micros: _builtins.int = ...,
+        usual_micros: _builtins.int = ...,
+        reference_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_micros", b"amount_micros", "currency_code", b"currency_code", "kind", b"kind", "organization_id", b"organization_id", "reference_ids", b"reference_ids", "time", b"time", "usual_micros", b"usual_micros"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Anomaly: _TypeAlias = Anomaly  # noqa: Y015

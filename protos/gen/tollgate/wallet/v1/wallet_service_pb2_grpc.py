@@ -159,6 +159,21 @@ class WalletServiceStub:
                 request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.GetLedgerStatisticsRequest.SerializeToString,
                 response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.GetLedgerStatisticsResponse.FromString,
                 _registered_method=True)
+        self.ListAnomalies = channel.unary_unary(
+                '/tollgate.wallet.v1.WalletService/ListAnomalies',
+                request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.ListAnomaliesRequest.SerializeToString,
+                response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.ListAnomaliesResponse.FromString,
+                _registered_method=True)
+        self.GetOverview = channel.unary_unary(
+                '/tollgate.wallet.v1.WalletService/GetOverview',
+                request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.GetOverviewRequest.SerializeToString,
+                response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.GetOverviewResponse.FromString,
+                _registered_method=True)
+        self.ListAnnouncements = channel.unary_unary(
+                '/tollgate.wallet.v1.WalletService/ListAnnouncements',
+                request_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ListAnnouncementsRequest.SerializeToString,
+                response_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ListAnnouncementsResponse.FromString,
+                _registered_method=True)
 
 
 class WalletServiceServicer:
@@ -423,6 +438,29 @@ class WalletServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAnomalies(self, request, context):
+        """ListAnomalies lists what is allowed and looks strange: credits given twice, spikes of debits, top-ups without a
+        payment. It reads the entries of the time and of the week before it: ask at a quiet hour.
+        Errors: INVALID_ARGUMENT (an end_time that is not after start_time or more than 31 days after it).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOverview(self, request, context):
+        """GetOverview counts how all wallets stand. It reads counts only, each by an index of its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAnnouncements(self, request, context):
+        """ListAnnouncements lists how far each observer has taken each level of the organization.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WalletServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -535,6 +573,21 @@ def add_WalletServiceServicer_to_server(servicer, server):
                     servicer.GetLedgerStatistics,
                     request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.GetLedgerStatisticsRequest.FromString,
                     response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.GetLedgerStatisticsResponse.SerializeToString,
+            ),
+            'ListAnomalies': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAnomalies,
+                    request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.ListAnomaliesRequest.FromString,
+                    response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.ListAnomaliesResponse.SerializeToString,
+            ),
+            'GetOverview': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOverview,
+                    request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.GetOverviewRequest.FromString,
+                    response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.GetOverviewResponse.SerializeToString,
+            ),
+            'ListAnnouncements': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAnnouncements,
+                    request_deserializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ListAnnouncementsRequest.FromString,
+                    response_serializer=tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ListAnnouncementsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1144,6 +1197,87 @@ class WalletService:
             '/tollgate.wallet.v1.WalletService/GetLedgerStatistics',
             tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.GetLedgerStatisticsRequest.SerializeToString,
             tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.GetLedgerStatisticsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAnomalies(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.wallet.v1.WalletService/ListAnomalies',
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.ListAnomaliesRequest.SerializeToString,
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__ledger__pb2.ListAnomaliesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOverview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.wallet.v1.WalletService/GetOverview',
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.GetOverviewRequest.SerializeToString,
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.GetOverviewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAnnouncements(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tollgate.wallet.v1.WalletService/ListAnnouncements',
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ListAnnouncementsRequest.SerializeToString,
+            tollgate_dot_wallet_dot_v1_dot_wallet__service__pb2.ListAnnouncementsResponse.FromString,
             options,
             channel_credentials,
             insecure,

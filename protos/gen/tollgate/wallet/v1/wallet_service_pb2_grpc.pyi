@@ -191,6 +191,15 @@ class WalletServiceStub:
     Example: {"startTime": "2026-01-05T00:00:00Z", "endTime": "2026-01-12T00:00:00Z",
               "bucket": "STATISTICS_BUCKET_DAY", "currencyCode": "USD"}
     """
+    ListAnomalies: _aio.UnaryUnaryMultiCallable[_wallet_service_ledger_pb2.ListAnomaliesRequest, _wallet_service_ledger_pb2.ListAnomaliesResponse]
+    """ListAnomalies lists what is allowed and looks strange: credits given twice, spikes of debits, top-ups without a
+    payment. It reads the entries of the time and of the week before it: ask at a quiet hour.
+    Errors: INVALID_ARGUMENT (an end_time that is not after start_time or more than 31 days after it).
+    """
+    GetOverview: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.GetOverviewRequest, _wallet_service_pb2.GetOverviewResponse]
+    """GetOverview counts how all wallets stand. It reads counts only, each by an index of its own."""
+    ListAnnouncements: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.ListAnnouncementsRequest, _wallet_service_pb2.ListAnnouncementsResponse]
+    """ListAnnouncements lists how far each observer has taken each level of the organization."""
 
 class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
     """WalletService holds the prepaid money of organizations.
@@ -497,5 +506,32 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         Example: {"startTime": "2026-01-05T00:00:00Z", "endTime": "2026-01-12T00:00:00Z",
                   "bucket": "STATISTICS_BUCKET_DAY", "currencyCode": "USD"}
         """
+
+    @_abc_1.abstractmethod
+    def ListAnomalies(
+        self,
+        request: _wallet_service_ledger_pb2.ListAnomaliesRequest,
+        context: _aio.ServicerContext[_wallet_service_ledger_pb2.ListAnomaliesRequest, _abc.Awaitable[_wallet_service_ledger_pb2.ListAnomaliesResponse]],
+    ) -> _abc.Awaitable[_wallet_service_ledger_pb2.ListAnomaliesResponse]:
+        """ListAnomalies lists what is allowed and looks strange: credits given twice, spikes of debits, top-ups without a
+        payment. It reads the entries of the time and of the week before it: ask at a quiet hour.
+        Errors: INVALID_ARGUMENT (an end_time that is not after start_time or more than 31 days after it).
+        """
+
+    @_abc_1.abstractmethod
+    def GetOverview(
+        self,
+        request: _wallet_service_pb2.GetOverviewRequest,
+        context: _aio.ServicerContext[_wallet_service_pb2.GetOverviewRequest, _abc.Awaitable[_wallet_service_pb2.GetOverviewResponse]],
+    ) -> _abc.Awaitable[_wallet_service_pb2.GetOverviewResponse]:
+        """GetOverview counts how all wallets stand. It reads counts only, each by an index of its own."""
+
+    @_abc_1.abstractmethod
+    def ListAnnouncements(
+        self,
+        request: _wallet_service_pb2.ListAnnouncementsRequest,
+        context: _aio.ServicerContext[_wallet_service_pb2.ListAnnouncementsRequest, _abc.Awaitable[_wallet_service_pb2.ListAnnouncementsResponse]],
+    ) -> _abc.Awaitable[_wallet_service_pb2.ListAnnouncementsResponse]:
+        """ListAnnouncements lists how far each observer has taken each level of the organization."""
 
 def add_WalletServiceServicer_to_server(servicer: WalletServiceServicer, server: _aio.Server) -> None: ...
