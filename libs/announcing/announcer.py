@@ -12,6 +12,7 @@ from libs.announcing import storage
 from libs.announcing.feed import Feed
 from libs.announcing.ports import (
     AnnouncerTiming,
+    Backlog,
     CurrentLevel,
     Delivery,
     Level,
@@ -77,6 +78,10 @@ class Announcer(Generic[LevelT]):
     ) -> dict[LevelKey, Delivery]:
         """Return how far an observer has taken each of these levels."""
         return await storage.read_deliveries(connection, Line(self._level, observer), keys)
+
+    async def read_backlogs(self, connection: Connection) -> list[Backlog]:
+        """Return what each observer has not acknowledged."""
+        return await storage.read_backlogs(connection, self._level, self._observers)
 
     def wake(self, key: LevelKey) -> None:
         """Announce now what was marked; to be called after the commit."""

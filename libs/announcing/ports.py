@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 from libs.database import Connection
@@ -31,6 +32,17 @@ class Delivery:
     """How far an observer has taken a level."""
 
     acknowledged_revision: int
+    last_error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What one observer has not acknowledged of one kind of level."""
+
+    level: str
+    observer: str
+    pending_count: int
+    oldest_time: datetime | None
     last_error: str
 
 

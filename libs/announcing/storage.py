@@ -4,22 +4,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from libs.announcing.ports import CurrentLevel, Delivery, LevelKey
+from libs.announcing.ports import Backlog, CurrentLevel, Delivery, LevelKey
 from libs.database import Connection
 from libs.text import storable_text
 
 ERROR_LENGTH_MAX = 500
 NOT_TOLD = Delivery(acknowledged_revision=0, last_error="")
 
-# What is due sooner stays so: a sweep at a start puts off nothing that a crash left behind.
+# What is due sooner stays so: a sweep at a start puts off nothing that a crash left behind. It is
+# pending only if the observer has not acknowledged as much: what is swept is due, and not pending.
 MARK = """
-INSERT INTO announcements (organization_id, level, key, observer, revision, due_time)
-SELECT $1, $2, $3, observer, $4, now() + make_interval(secs => $6)
+INSERT INTO announcements (
+    organization_id, level, key, observer, revision, due_time, pending_since)
+SELECT $1, $2, $3, observer, $4, now() + make_interval(secs => $6), now()
 FROM unnest($5::text[]) AS observer
 ON CONFLICT (organization_id, level, key, observer) DO UPDATE
 SET revision = greatest(announcements.revision, EXCLUDED.revision),
     due_time = least(announcements.due_time, EXCLUDED.due_time),
-    attempt_count = 0
+    attempt_count = 0,
+    pending_since = CASE
+        WHEN greatest(announcements.revision, EXCLUDED.revision)
+            > announcements.acknowledged_revision
+        THEN coalesce(announcements.pending_since, now()) END
 """
 
 
@@ -90,12 +96,17 @@ async def claim(connection: Connection, line: Line, key: LevelKey, lease_seconds
     return tag == "UPDATE 1"
 
 
+# Of a level that moves on while it is told, what is pending is only what came while it was told.
 ACKNOWLEDGE = """
 UPDATE announcements
 SET acknowledged_revision = greatest(acknowledged_revision, $5),
     due_time = CASE WHEN $5 >= revision THEN NULL ELSE due_time END,
     attempt_count = 0,
-    last_error = ''
+    last_error = '',
+    pending_since = CASE
+        WHEN greatest(acknowledged_revision, $5) >= revision THEN NULL
+        WHEN $5 > acknowledged_revision THEN now()
+        ELSE pending_since END
 WHERE organization_id = $1 AND level = $2 AND key = $3 AND observer = $4
 """
 
@@ -170,3 +181,38 @@ async def read_deliveries(
         for row in rows
     }
     return {key: taken.get(key, NOT_TOLD) for key in keys}
+
+
+READ_BACKLOGS = """
+SELECT observer, pending_count, pending_since, coalesce(last_error, '') AS last_error
+FROM unnest($2::text[]) AS observer
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS pending_count FROM announcements
+        WHERE level = $1 AND announcements.observer = observer.observer
+          AND revision > acknowledged_revision
+    ) AS counted
+    LEFT JOIN LATERAL (
+        SELECT pending_since, last_error FROM announcements
+        WHERE level = $1 AND announcements.observer = observer.observer
+          AND revision > acknowledged_revision
+        ORDER BY pending_since
+        LIMIT 1
+    ) AS oldest ON true
+"""
+
+
+async def read_backlogs(
+    connection: Connection, level: str, observers: Sequence[str]
+) -> list[Backlog]:
+    """Return what each of these observers has not acknowledged of one kind of level."""
+    rows = await connection.fetch(READ_BACKLOGS, level, observers)
+    return [
+        Backlog(
+            level=level,
+            observer=row["observer"],
+            pending_count=row["pending_count"],
+            oldest_time=row["pending_since"],
+            last_error=row["last_error"],
+        )
+        for row in rows
+    ]

@@ -6,7 +6,7 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM wallet_reader;
 
 GRANT SELECT (
     organization_id, level, key, observer, revision, acknowledged_revision, due_time, attempt_count,
-    last_error
+    last_error, pending_since
 ) ON announcements TO wallet_reader;
 
 GRANT SELECT (
