@@ -41,11 +41,13 @@ lint: setup ## Everything a change must pass but the tests
 	cd protos && ../$(BIN)/buf lint && ../$(BIN)/buf format --diff --exit-code
 	$(BIN)/python -m dev.generate_protos --check
 	$(BIN)/python -m dev.access_table --check
+	$(BIN)/python -m dev.reference --check
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml ops/compose/secrets.yml
 
-protos: setup ## Generate protos/gen, and the table in docs/security.md of who may call what
+protos: setup ## Generate protos/gen, docs/reference.md, and docs/security.md's table of who may call what
 	$(BIN)/python -m dev.generate_protos
 	$(BIN)/python -m dev.access_table
+	$(BIN)/python -m dev.reference
 
 format: setup ## Format code and protos, and mend what can be mended
 	$(BIN)/ruff check --fix-only --quiet

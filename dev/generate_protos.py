@@ -27,12 +27,17 @@ def main() -> None:
 
 
 def generate(target: Path) -> None:
-    protos = [str(path.relative_to(PROTOS)) for path in sorted(PROTOS.glob("tollgate/**/*.proto"))]
+    protos = all_protos()
     services = [proto for proto in protos if proto.endswith("_service.proto")]
     run_protoc(protos, f"--python_out={target}", f"--mypy_out=quiet:{target}")
     run_protoc(
         services, f"--grpc_python_out={target}", f"--mypy_grpc_out=quiet,only_async:{target}"
     )
+
+
+def all_protos() -> list[str]:
+    """Tollgate's own, as protoc names them."""
+    return [str(path.relative_to(PROTOS)) for path in sorted(PROTOS.glob("tollgate/**/*.proto"))]
 
 
 def run_protoc(protos: list[str], *outputs: str) -> None:

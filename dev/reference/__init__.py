@@ -1,0 +1,1 @@
+"""Writes docs/reference.md from protos/: `python -m dev.reference [--check]`."""
