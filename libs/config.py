@@ -127,8 +127,6 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True)
 
-    database_url: DatabaseUrl
-    database_pool_size: int = Field(default=10, ge=1, le=200)
     listen_address: Address
     # Nobody proves who they are, so that only this machine may call.
     plaintext: bool = False
@@ -141,12 +139,16 @@ class ServiceSettings(BaseSettings):
     metrics_address: Address
     log_level: LogLevel = Field(default="INFO", validation_alias="LOG_LEVEL")
     stop_grace_seconds: Seconds = 10.0
-    poll_interval_seconds: Seconds = 1.0
 
     @classmethod
     def service_name(cls) -> str:
         """Return whose settings these are."""
         return str(cls.model_config["env_prefix"]).rstrip("_").lower()
+
+    @classmethod
+    def certificate_role(cls) -> str:
+        """Return the role that the service's certificate names."""
+        return cls.service_name()
 
     @field_validator("plaintext")
     @classmethod
@@ -167,13 +169,21 @@ class ServiceSettings(BaseSettings):
         if directory is None:
             raise ValueError("expected a directory with tls.crt, tls.key and ca.crt")
         try:
-            read_certificates(directory, cls.service_name())
+            read_certificates(directory, cls.certificate_role())
         except CertificatesUnusableError as error:
             raise ValueError(str(error)) from error
         return directory
 
 
-class AnnouncingSettings(ServiceSettings):
+class OwnerSettings(ServiceSettings):
+    """What a service is told that owns something, in a database."""
+
+    database_url: DatabaseUrl
+    database_pool_size: int = Field(default=10, ge=1, le=200)
+    poll_interval_seconds: Seconds = 1.0
+
+
+class AnnouncingSettings(OwnerSettings):
     """What a service is told that announces levels."""
 
     announce_back_off_max_seconds: Seconds = 10.0

@@ -33,12 +33,14 @@ def run_process(
     name: str,
     settings_type: type[SettingsT],
     build: Callable[[SettingsT], Awaitable[Service]],
-    migrations: Path,
+    migrations: Path | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, or bring the database up to date and end."""
+    """Serve until SIGTERM or SIGINT, or bring the database, if there is one, up to date and end."""
     parser = argparse.ArgumentParser(prog=f"python -m services.{name}")
-    parser.add_argument("command", nargs="?", choices=("serve", "migrate"), default="serve")
-    if parser.parse_args().command == "migrate":
+    commands = ("serve", "migrate") if migrations else ("serve",)
+    parser.add_argument("command", nargs="?", choices=commands, default="serve")
+    command = parser.parse_args().command
+    if migrations and command == "migrate":
         configure_logs(name, "INFO")
         _migrate(name, migrations)
         return

@@ -95,7 +95,7 @@ class Service:
     def __init__(
         self,
         settings: ServiceSettings,
-        database: Database,
+        database: Database | None,
         metrics: ServiceMetrics,
         certificates: WatchedCertificates | None,
         *,
@@ -107,9 +107,10 @@ class Service:
         endless: Sequence[Endless] = (),
         health_details: Mapping[str, Callable[[], bool]] = NO_DETAILS,
     ) -> None:
-        """`health_details` have names of their own in the health service.
+        """A service without a database owns nothing, and serves whenever it runs.
 
-        What the service needs and does not have is told there; it serves all the same.
+        `health_details` have names of their own in the health service. What the service needs and
+        does not have is told there; it serves all the same.
         """
         self._settings = settings
         self._database = database
@@ -212,7 +213,8 @@ class Service:
         await self._finish_workers()
         for closable in self._closables:
             await closable.close()
-        await self._database.close()
+        if self._database is not None:
+            await self._database.close()
         get_logger().info("service_stopped")
 
     async def run(self, stop: asyncio.Event) -> bool:
@@ -261,7 +263,7 @@ class Service:
         if self._certificates is not None:
             # Though nobody calls: whoever has changed them looks into the log.
             self._certificates.look()
-        serving = await self._database.is_there()
+        serving = self._database is None or await self._database.is_there()
         response = health_pb2.HealthCheckResponse
         for name in ("", *self._names):
             await self._health.set(name, response.SERVING if serving else response.NOT_SERVING)

@@ -12,9 +12,9 @@ from dev.simulators.control_api import PREFIX
 from dev.stack.certificates import directory_of
 from dev.stack.children import ChildDiedError
 from dev.stack.doors import SIMULATED, Door, Doors
+from dev.stack.services import grpcurl_options
 from dev.stack.settings import StackSettings, env_file, password_settings
 from dev.stack.simulators import SIMULATORS
-from libs.rpc.credentials import AUTHORITIES_FILE, CERTIFICATE_FILE, KEY_FILE
 
 GRPCURL = "https://github.com/fullstorydev/grpcurl"
 
@@ -66,6 +66,12 @@ def commands_to_try(doors: Doors, certificates_directory: Path) -> dict[str, str
         "The wallet, once it is paid.": _grpcurl(
             platform, doors.grpc_addresses["wallet"], wallet, asked
         ),
+        "What keeps it from sending, and what to do next.": _grpcurl(
+            directory_of("operator", certificates_directory),
+            doors.grpc_addresses["operator_console"],
+            "tollgate.operator_console.v1.OperatorService/DiagnoseOrganization",
+            asked,
+        ),
     }
     lists = {
         f"What can be done at the {SIMULATORS[name].title}.": f"curl {url}{PREFIX}"
@@ -85,12 +91,6 @@ def _databases(postgres: Door | None) -> dict[str, str]:
 
 def _grpcurl(caller: Path, address: str, method: str, request: str) -> str:
     return shlex.join(["grpcurl", *grpcurl_options(caller), "-d", request, address, method])
-
-
-def grpcurl_options(caller: Path) -> list[str]:
-    """What grpcurl proves itself with, and whom it believes."""
-    files = ("-cacert", AUTHORITIES_FILE), ("-cert", CERTIFICATE_FILE), ("-key", KEY_FILE)
-    return [part for option, name in files for part in (option, str(caller / name))]
 
 
 def show_problem(console: Console, error: Exception) -> None:

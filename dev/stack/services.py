@@ -1,5 +1,6 @@
 """The services as processes: which settings each knows, and what they are told of each other."""
 
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -8,8 +9,10 @@ from pydantic_settings import BaseSettings
 from dev.stack.certificates import directory_of
 from dev.stack.simulators import SIMULATORS
 from libs.config import ServiceSettings
+from libs.rpc.credentials import AUTHORITIES_FILE, CERTIFICATE_FILE, KEY_FILE
 from services.billing_gateway.config import BillingGatewaySettings
 from services.campaign.config import CampaignSettings
+from services.operator_console.config import OperatorConsoleSettings
 from services.telephony.config import TelephonySettings
 from services.wallet.config import WalletSettings
 
@@ -18,9 +21,11 @@ SETTINGS_TYPES: Mapping[str, type[ServiceSettings]] = {
     "campaign": CampaignSettings,
     "telephony": TelephonySettings,
     "billing_gateway": BillingGatewaySettings,
+    "operator_console": OperatorConsoleSettings,
 }
 
 WALLET_OBSERVERS = ("campaign", "telephony")
+WATCHED_BY_THE_CONSOLE = ("wallet", "campaign", "telephony", "billing_gateway")
 SUBSCRIPTION_OBSERVERS = ("wallet", "campaign", "telephony")
 
 # What the interpreter and the machine need, whatever the program.
@@ -54,6 +59,7 @@ def development_settings(
         "WALLET_ADDRESS": grpc_addresses["wallet"],
         "WALLET_OBSERVERS": _named(WALLET_OBSERVERS, grpc_addresses),
         "BILLING_GATEWAY_SUBSCRIPTION_OBSERVERS": _named(SUBSCRIPTION_OBSERVERS, grpc_addresses),
+        "OPERATOR_CONSOLE_SERVICES": _named(WATCHED_BY_THE_CONSOLE, grpc_addresses),
         "BILLING_GATEWAY_TRUST_CLAIMED_ORGANIZATIONS": "true",
         "STRIPE_LIVEMODE": "false",
         "OPEN_REFLECTION": "true",
@@ -65,7 +71,10 @@ def development_settings(
 
 def access_settings(certificates_directory: Path) -> dict[str, str]:
     """By what each service proves itself: all by one authority, or none understands another."""
+    operator = directory_of("operator", certificates_directory)
     return {
+        "OPERATOR_CONSOLE_GRPCURL_OPTIONS": shlex.join(grpcurl_options(operator)),
+    } | {
         f"{service.upper()}_{name}": value
         for service in SETTINGS_TYPES
         for name, value in (
@@ -84,6 +93,12 @@ def only(names: Iterable[str], environment: Mapping[str, str]) -> dict[str, str]
     """These settings, where they are set, and what every program needs."""
     wanted = (*MACHINE_SETTINGS, *names)
     return {name: environment[name] for name in wanted if name in environment}
+
+
+def grpcurl_options(caller: Path) -> list[str]:
+    """What grpcurl proves itself with, and whom it believes."""
+    files = ("-cacert", AUTHORITIES_FILE), ("-cert", CERTIFICATE_FILE), ("-key", KEY_FILE)
+    return [part for option, name in files for part in (option, str(caller / name))]
 
 
 def _named(services: Iterable[str], addresses: Mapping[str, str]) -> str:

@@ -35,7 +35,7 @@ async def call(
 
 
 def _to_domain_error(service: str, error: grpc.aio.AioRpcError) -> DomainError:
-    info = _error_info(error)
+    info = error_info(error)
     if info is not None and info.reason in TOLD_ON:
         return DomainError(ErrorReason(info.reason), error.details() or "", **info.metadata)
     get_logger().warning(
@@ -48,7 +48,7 @@ def _to_domain_error(service: str, error: grpc.aio.AioRpcError) -> DomainError:
     )
 
 
-def _error_info(error: Any) -> error_details_pb2.ErrorInfo | None:
+def error_info(error: Any) -> error_details_pb2.ErrorInfo | None:
     status = rpc_status.from_call(error)
     info = error_details_pb2.ErrorInfo()
     for detail in status.details if status is not None else ():

@@ -3,10 +3,10 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from libs.config import Address, Seconds, ServiceSettings
+from libs.config import Address, OwnerSettings, Seconds
 
 
-class CampaignSettings(ServiceSettings):
+class CampaignSettings(OwnerSettings):
     """Read from the environment, prefix CAMPAIGN_."""
 
     model_config = SettingsConfigDict(env_prefix="CAMPAIGN_")

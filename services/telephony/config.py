@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from libs.config import Address, ApiBase, EmptyIsNone, Seconds, ServiceSettings
+from libs.config import Address, ApiBase, EmptyIsNone, OwnerSettings, Seconds
 from services.telephony.domain.aftermath import Endings
 from services.telephony.domain.reconciling import ReconcileTiming
 from services.telephony.domain.values import SuspensionPolicy
@@ -15,7 +15,7 @@ from services.telephony.domain.values import SuspensionPolicy
 CALL_TIMES_IN_LEASE = 4
 
 
-class TelephonySettings(ServiceSettings):
+class TelephonySettings(OwnerSettings):
     """Read from the environment, prefix TELEPHONY_, but for Twilio's own names."""
 
     model_config = SettingsConfigDict(env_prefix="TELEPHONY_")

@@ -4,6 +4,7 @@ import base64
 import secrets
 from collections.abc import Iterator, Mapping
 
+from dev.service_databases import SERVICES
 from dev.stack.services import SETTINGS_TYPES, development_settings
 from dev.stack.settings import database_setting, password_settings
 from libs.config import secret_settings
@@ -27,8 +28,8 @@ def secrets_of(service: str) -> set[str]:
 def plant() -> dict[str, str]:
     """Return a value for every secret that any service is told of, and its databases' passwords."""
     of_services = set().union(*map(secrets_of, SETTINGS_TYPES))
-    passwords = {name for service in SETTINGS_TYPES for name in password_settings(service)}
-    names = passwords | of_services - set(map(database_setting, SETTINGS_TYPES))
+    passwords = {name for service in SERVICES for name in password_settings(service)}
+    names = passwords | of_services - set(map(database_setting, SERVICES))
     return {name: ",".join(_new_secrets(name)) for name in names}
 
 

@@ -26,6 +26,8 @@ from services.billing_gateway.paypal.signature.certificates import PayPalTrust
 from services.billing_gateway.ports import PaymentProvider
 from services.campaign.app import build as build_campaign
 from services.campaign.config import CampaignSettings
+from services.operator_console.app import build as build_console
+from services.operator_console.config import OperatorConsoleSettings
 from services.telephony.app import build as build_telephony
 from services.telephony.config import TelephonySettings
 from services.wallet.app import build as build_wallet
@@ -35,6 +37,7 @@ from tests.support.fake_provider import SIGNED, fake_event
 from tests.support.services import ANY_PORT, WALLET_DEFAULTS, free_address
 from tollgate.billing_gateway.v1.billing_gateway_service_pb2_grpc import BillingGatewayServiceStub
 from tollgate.campaign.v1.campaign_service_pb2_grpc import CampaignServiceStub
+from tollgate.operator_console.v1.operator_service_pb2_grpc import OperatorServiceStub
 from tollgate.telephony.v1.telephony_service_pb2_grpc import TelephonyServiceStub
 from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
@@ -42,6 +45,8 @@ STRIPE_SECRET = "whsec_of_a_test"
 TWILIO_SID = "AC" + "0" * 32
 TWILIO_TOKEN = "token-of-a-test"
 SERVICES = ("wallet", "campaign", "telephony", "billing_gateway")
+# It has no database, and is started by those who ask for it.
+CONSOLE = "operator_console"
 
 # What a test waits for should not wait for a slow clock; but all the workers' looks for what is due
 # cost more than what they find.
@@ -49,7 +54,6 @@ FAST = {
     "listen_address": "",
     "plaintext": True,
     "metrics_address": ANY_PORT,
-    "poll_interval_seconds": 0.2,
     "stop_grace_seconds": 1.0,
 }
 
@@ -71,14 +75,14 @@ class Stack:
     # Of everybody; without, all speak in the clear.
     certificates: Path | None = None
     addresses: dict[str, str] = field(
-        default_factory=lambda: {name: free_address() for name in (*SERVICES, "http")}
+        default_factory=lambda: {name: free_address() for name in (*SERVICES, CONSOLE, "http")}
     )
     seconds: Iterator[int] = field(default_factory=count)
     running: dict[str, Service] = field(default_factory=dict)
     channels: dict[str, grpc.aio.Channel] = field(default_factory=dict)
 
     async def start(self, *names: str) -> None:
-        """Start services; all of them if none is named."""
+        """Start services; all that have a database if none is named."""
         for name in names or SERVICES:
             service = await self._builders()[name]()
             await service.start()
@@ -122,6 +126,11 @@ class Stack:
         """BillingGatewayService."""
         return BillingGatewayServiceStub(self.channel("billing_gateway"))
 
+    @property
+    def console(self) -> OperatorServiceStub:
+        """OperatorService."""
+        return OperatorServiceStub(self.channel(CONSOLE))
+
     def next_second(self) -> datetime:
         """Return a provider's time later than all that were given out before."""
         return now() - timedelta(hours=1) + timedelta(seconds=next(self.seconds))
@@ -157,6 +166,7 @@ class Stack:
             "campaign": lambda: build_campaign(CampaignSettings(**self._common("campaign"))),
             "telephony": lambda: build_telephony(self._telephony_settings()),
             "billing_gateway": self._build_gateway,
+            CONSOLE: lambda: build_console(self._console_settings()),
         }
 
     async def _build_gateway(self) -> Service:
@@ -168,7 +178,11 @@ class Stack:
         )
 
     def _common(self, name: str) -> dict[str, Any]:
-        own = {"listen_address": self.addresses[name], "database_url": self.databases[name].url}
+        own = {"database_url": self.databases[name].url, "poll_interval_seconds": 0.2}
+        return {**own, **self._door(name)}
+
+    def _door(self, name: str) -> dict[str, Any]:
+        own = {"listen_address": self.addresses[name]}
         if self.certificates is None:
             return {**FAST, **own}
         directory = directory_of(name, self.certificates)
@@ -181,6 +195,11 @@ class Stack:
             **WALLET_DEFAULTS,
             observers=observers,
             announce_back_off_max_seconds=0.5,
+        )
+
+    def _console_settings(self) -> OperatorConsoleSettings:
+        return OperatorConsoleSettings(
+            **self._door(CONSOLE), services={name: self.addresses[name] for name in SERVICES}
         )
 
     def _telephony_settings(self) -> TelephonySettings:

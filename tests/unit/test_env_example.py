@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from dev.service_databases import SERVICES
 from dev.stack.services import SETTINGS_TYPES, setting_names
 from dev.stack.settings import CHECKOUT, StackSettings, owner_database_setting
 from libs.config import secret_settings
@@ -46,7 +47,7 @@ def written(default: Any) -> str:
 
 
 def test_lists_every_setting_once_and_nothing_else() -> None:
-    read_by_none_but_migrations = {owner_database_setting(service) for service in SETTINGS_TYPES}
+    read_by_none_but_migrations = {owner_database_setting(service) for service in SERVICES}
     compose = (CHECKOUT / "docker-compose.yml").read_text()
     known = {*fields(), *read_by_none_but_migrations, *ASKED_BY_COMPOSE.findall(compose)}
     assert sorted(name for name, _ in listed()) == sorted(known)
@@ -62,7 +63,7 @@ def test_shows_the_default_that_holds() -> None:
 
 def test_says_which_settings_may_come_from_a_file() -> None:
     of_services = {name for type_ in SETTINGS_TYPES.values() for name in secret_settings(type_)}
-    assert marked("[file]") == of_services | set(map(owner_database_setting, SETTINGS_TYPES))
+    assert marked("[file]") == of_services | set(map(owner_database_setting, SERVICES))
 
 
 def test_says_what_compose_does_not_run_without() -> None:

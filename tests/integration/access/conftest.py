@@ -10,13 +10,13 @@ from dev.simulators.twilio.simulator import TwilioSimulator
 from dev.stack.certificates import make_all_certificates
 from tests.support.databases import ServiceDatabases
 from tests.support.doors import Door
-from tests.support.stack import SERVICES, TWILIO_SID, TWILIO_TOKEN, Stack
+from tests.support.stack import CONSOLE, SERVICES, TWILIO_SID, TWILIO_TOKEN, Stack
 
 
 @pytest.fixture
 def certificates(tmp_path: Path) -> Path:
     """An authority, and a certificate for everybody."""
-    make_all_certificates(tmp_path, SERVICES)
+    make_all_certificates(tmp_path, (*SERVICES, CONSOLE))
     return tmp_path
 
 
@@ -40,7 +40,7 @@ async def doors(
 ) -> AsyncIterator[dict[str, Door]]:
     """All services, which run for all tests of a module: none of these may end or change them."""
     certificates = tmp_path_factory.mktemp("certificates")
-    make_all_certificates(certificates, SERVICES)
+    make_all_certificates(certificates, (*SERVICES, CONSOLE))
     taken = {name: await databases.take(name) for name in SERVICES}
     twilio = TwilioSimulator(TWILIO_SID, TWILIO_TOKEN)
     await twilio.start()

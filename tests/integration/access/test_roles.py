@@ -12,7 +12,7 @@ from dev.stack.certificates import subject_of
 from libs.rpc.callers import ROLES
 from tests.support.doors import Door, methods_at, path_of, roles_for
 from tests.support.errors import Refusal, read_refusal
-from tests.support.stack import SERVICES, Stack
+from tests.support.stack import CONSOLE, SERVICES, Stack
 
 OF_OPERATORS = {"operator", "operator_reader"}
 REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
@@ -64,9 +64,9 @@ async def reflect(channel: grpc.aio.Channel, *requests: bytes) -> Refusal:
 async def test_every_rpc_lets_in_whom_its_option_names(
     proven_stack: Stack, certificates: Path
 ) -> None:
-    await proven_stack.start()
+    await proven_stack.start(*SERVICES, CONSOLE)
     wrong, asked = [], 0
-    for service in SERVICES:
+    for service in (*SERVICES, CONSOLE):
         door = Door(proven_stack.addresses[service], certificates)
         methods = await asyncio.to_thread(methods_at, door)
         for role in ROLES:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from dev.stack.certificates import make_all_certificates
-from tests.support.stack import SERVICES, Stack
+from tests.support.stack import CONSOLE, SERVICES, Stack
 
 ROOT = Path(__file__).parents[3]
 CODE = re.compile(r"```python\n(?P<code>.*?)```", re.DOTALL)
@@ -17,7 +17,7 @@ async def test_the_code_in_the_readme_does_what_it_says(
     stopped_stack: Stack, tmp_path: Path
 ) -> None:
     stopped_stack.certificates = tmp_path / ".data" / "certificates"
-    make_all_certificates(stopped_stack.certificates, SERVICES)
+    make_all_certificates(stopped_stack.certificates, (*SERVICES, CONSOLE))
     await stopped_stack.start("wallet")
     [code] = CODE.findall((ROOT / "README.md").read_text())
     [promised] = PROMISE.findall(code)

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from libs.announcing import storage
 from libs.announcing.ports import CurrentLevel, LevelKey
-from libs.config import ServiceSettings
+from libs.config import OwnerSettings
 from libs.database import Database
 from libs.errors import DomainError, ErrorReason
 from libs.levels import WalletLevel, is_news
@@ -89,7 +89,7 @@ class Announced:
 async def announced(database: ServiceDatabase) -> AsyncIterator[Announced]:
     """A wallet and one observer behind a real channel."""
     observer = Observer()
-    settings = ServiceSettings(
+    settings = OwnerSettings(
         database_url=SecretStr(database.url),
         listen_address=ANY_PORT,
         plaintext=True,

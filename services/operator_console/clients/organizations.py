@@ -1,0 +1,218 @@
+"""What the services are asked about one organization."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import grpc
+
+from services.operator_console.clients.asking import Asking, Question
+from services.operator_console.domain.findings import Unanswered
+from services.operator_console.domain.timeline import Histories
+from tollgate.billing_gateway.v1 import (
+    billing_gateway_service_payments_pb2,
+    billing_gateway_service_pb2,
+    billing_gateway_service_pb2_grpc,
+    billing_gateway_service_subscriptions_pb2,
+)
+from tollgate.campaign.v1 import campaign_pb2, campaign_service_pb2, campaign_service_pb2_grpc
+from tollgate.operations.v1 import operations_service_pb2, operations_service_pb2_grpc
+from tollgate.operator_console.v1 import diagnosis_pb2
+from tollgate.telephony.v1 import telephony_service_pb2, telephony_service_pb2_grpc
+from tollgate.wallet.v1 import wallet_service_pb2, wallet_service_pb2_grpc
+
+PAGE_SIZE = 50
+ENTRIES_PAGE_SIZE = 200
+
+
+@dataclass
+class Look:
+    """What was seen of an organization, and who has not answered."""
+
+    seen: diagnosis_pb2.Seen = field(default_factory=diagnosis_pb2.Seen)
+    histories: Histories = field(default_factory=Histories)
+    unanswered: Mapping[str, Unanswered] = field(default_factory=dict)
+
+
+class OrganizationsClient:
+    """Looks at one organization through all services."""
+
+    def __init__(self, channels: Mapping[str, grpc.aio.Channel], asking: Asking) -> None:
+        self._asking = asking
+        self._wallet = wallet_service_pb2_grpc.WalletServiceStub(channels["wallet"])
+        self._campaign = campaign_service_pb2_grpc.CampaignServiceStub(channels["campaign"])
+        self._telephony = telephony_service_pb2_grpc.TelephonyServiceStub(channels["telephony"])
+        self._gateway = billing_gateway_service_pb2_grpc.BillingGatewayServiceStub(
+            channels["billing_gateway"]
+        )
+        self._operations = {
+            service: operations_service_pb2_grpc.OperationsServiceStub(channel)
+            for service, channel in channels.items()
+        }
+
+    async def look(self, organization_id: str) -> Look:
+        """Ask everything at once."""
+        look = Look()
+        own = {
+            "wallet": self._to_wallet,
+            "campaign": self._to_campaign,
+            "telephony": self._to_telephony,
+            "billing_gateway": self._to_gateway,
+        }
+        look.unanswered = await self._asking.ask(
+            {
+                service: [
+                    *questions(organization_id, look),
+                    *self._to_operations(service, organization_id, look),
+                ]
+                for service, questions in own.items()
+            }
+        )
+        return look
+
+    def _to_wallet(self, organization_id: str, look: Look) -> Iterator[Question]:
+        messages, stub, seen = wallet_service_pb2, self._wallet, look.seen
+        yield Question(
+            stub.GetWallet,
+            messages.GetWalletRequest(organization_id=organization_id),
+            lambda answer: seen.wallet.CopyFrom(answer.wallet),
+        )
+        yield Question(
+            stub.ListEntries,
+            messages.ListEntriesRequest(
+                organization_id=organization_id, page_size=ENTRIES_PAGE_SIZE
+            ),
+            lambda answer: look.histories.entries.extend(answer.entries),
+        )
+        yield Question(
+            stub.ListAnnouncements,
+            messages.ListAnnouncementsRequest(organization_id=organization_id),
+            lambda answer: seen.announcements.extend(answer.announcements),
+        )
+
+    def _to_campaign(self, organization_id: str, look: Look) -> Iterator[Question]:
+        messages, stub, seen = campaign_service_pb2, self._campaign, look.seen
+        yield Question(
+            stub.GetEligibility,
+            messages.GetEligibilityRequest(organization_id=organization_id),
+            lambda answer: seen.eligibility.CopyFrom(answer.eligibility),
+        )
+        yield Question(
+            stub.GetEmergencyStop,
+            messages.GetEmergencyStopRequest(),
+            lambda answer: seen.emergency_stop.CopyFrom(answer.emergency_stop),
+        )
+        yield Question(
+            stub.ListCampaigns,
+            messages.ListCampaignsRequest(
+                organization_id=organization_id,
+                state=campaign_pb2.CAMPAIGN_STATE_PAUSED,
+                page_size=PAGE_SIZE,
+            ),
+            lambda answer: seen.paused_campaigns.extend(answer.campaigns),
+        )
+        yield Question(
+            stub.ListCampaignChanges,
+            messages.ListCampaignChangesRequest(
+                organization_id=organization_id, page_size=PAGE_SIZE
+            ),
+            lambda answer: look.histories.campaign_changes.extend(answer.changes),
+        )
+
+    def _to_telephony(self, organization_id: str, look: Look) -> Iterator[Question]:
+        messages, stub, seen = telephony_service_pb2, self._telephony, look.seen
+        yield Question(
+            stub.GetOrganization,
+            messages.GetOrganizationRequest(organization_id=organization_id),
+            lambda answer: seen.sending.CopyFrom(answer.organization),
+        )
+        yield Question(
+            stub.ListSubaccounts,
+            messages.ListSubaccountsRequest(organization_id=organization_id, page_size=PAGE_SIZE),
+            lambda answer: seen.subaccounts.extend(answer.subaccounts),
+        )
+        yield Question(
+            stub.GetTwilioHealth,
+            messages.GetTwilioHealthRequest(),
+            lambda answer: seen.twilio.CopyFrom(answer.health),
+        )
+        yield Question(
+            stub.ListSubaccountChanges,
+            messages.ListSubaccountChangesRequest(
+                organization_id=organization_id, page_size=PAGE_SIZE
+            ),
+            lambda answer: look.histories.subaccount_changes.extend(answer.changes),
+        )
+
+    def _to_gateway(self, organization_id: str, look: Look) -> Iterator[Question]:
+        messages, stub, seen = billing_gateway_service_pb2, self._gateway, look.seen
+        subscriptions = billing_gateway_service_subscriptions_pb2
+        yield Question(
+            stub.GetSubscription,
+            messages.GetSubscriptionRequest(organization_id=organization_id),
+            lambda answer: _take_subscription(seen, answer),
+        )
+        yield Question(
+            stub.ListPayments,
+            billing_gateway_service_payments_pb2.ListPaymentsRequest(
+                organization_id=organization_id, page_size=PAGE_SIZE
+            ),
+            lambda answer: seen.payments.extend(answer.payments),
+        )
+        yield Question(
+            stub.ListWebhookEvents,
+            messages.ListWebhookEventsRequest(organization_id=organization_id, page_size=PAGE_SIZE),
+            lambda answer: _take_events(look, answer),
+        )
+        yield Question(
+            stub.ListSubscriptionChanges,
+            subscriptions.ListSubscriptionChangesRequest(
+                organization_id=organization_id, page_size=PAGE_SIZE
+            ),
+            lambda answer: look.histories.subscription_changes.extend(answer.changes),
+        )
+        yield Question(
+            stub.CompareSubscriptions,
+            messages.CompareSubscriptionsRequest(organization_id=organization_id),
+            lambda answer: seen.comparisons.extend(answer.comparisons),
+        )
+        yield Question(
+            stub.ListAnnouncements,
+            messages.ListAnnouncementsRequest(organization_id=organization_id),
+            lambda answer: seen.announcements.extend(answer.announcements),
+        )
+
+    def _to_operations(self, service: str, organization_id: str, look: Look) -> Iterator[Question]:
+        messages, stub = operations_service_pb2, self._operations[service]
+        yield Question(
+            stub.ListLongTransactions,
+            messages.ListLongTransactionsRequest(),
+            lambda answer: look.seen.long_transactions.extend(
+                diagnosis_pb2.ServiceTransaction(service=service, transaction=each)
+                for each in answer.transactions
+            ),
+        )
+        yield Question(
+            stub.ListOperatorActions,
+            messages.ListOperatorActionsRequest(
+                organization_id=organization_id, page_size=PAGE_SIZE
+            ),
+            lambda answer: look.histories.actions.extend(
+                (service, action) for action in answer.actions
+            ),
+        )
+
+
+def _take_subscription(
+    seen: diagnosis_pb2.Seen, answer: billing_gateway_service_pb2.GetSubscriptionResponse
+) -> None:
+    deciding = answer.deciding_subscription
+    others = (each for each in answer.subscriptions if each != deciding)
+    if answer.HasField("deciding_subscription"):
+        seen.subscriptions.append(deciding)
+    seen.subscriptions.extend(others)
+    seen.level.CopyFrom(answer.level)
+
+
+def _take_events(look: Look, answer: billing_gateway_service_pb2.ListWebhookEventsResponse) -> None:
+    look.seen.events.extend(answer.events)
+    look.histories.events.extend(answer.events)

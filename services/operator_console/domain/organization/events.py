@@ -1,0 +1,78 @@
+"""Rules about the organization's webhook events."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from services.operator_console.domain.findings import (
+    BLOCKING,
+    WARNING,
+    Finding,
+    age_seconds,
+    span,
+    why_note,
+)
+from services.operator_console.domain.organization.case import OrganizationCase
+from tollgate.billing_gateway.v1 import provider_pb2, webhook_event_pb2
+
+# What was received is settled in a second or two.
+SETTLED_SECONDS_MAX: Final = 60.0
+
+
+def _events(case: OrganizationCase, state: int) -> Iterable[webhook_event_pb2.WebhookEvent]:
+    return (event for event in case.seen.events if event.state == state)
+
+
+def _replay(case: OrganizationCase, event: webhook_event_pb2.WebhookEvent, code: str) -> str:
+    return case.commands.call(
+        "billing_gateway",
+        "ReplayWebhookEvents",
+        provider=provider_pb2.Provider.Name(event.provider),
+        event_id=event.event_id,
+        note=why_note(code),
+    )
+
+
+def dead_events(case: OrganizationCase) -> Iterator[Finding]:
+    """Tell of events that could not be handled."""
+    for event in _events(case, webhook_event_pb2.WEBHOOK_EVENT_STATE_DEAD):
+        code = "EVENT_DEAD"
+        yield Finding(
+            severity=BLOCKING,
+            code=code,
+            what=f"{event.event_type} {event.event_id} could not be handled: {event.last_error}",
+            why="What it says of money or of the subscription is not known here. Mend what it "
+            "names, then replay it.",
+            next_step=_replay(case, event, code),
+            since_time=event.receive_time,
+        )
+
+
+def parked_events(case: OrganizationCase) -> Iterator[Finding]:
+    """Tell of events that wait for somebody to say whose they are."""
+    for event in _events(case, webhook_event_pb2.WEBHOOK_EVENT_STATE_PARKED):
+        code = "EVENT_PARKED"
+        yield Finding(
+            severity=WARNING,
+            code=code,
+            what=f"{event.event_type} {event.event_id} waits: {event.last_error}",
+            why="LinkSubscription or AssignPayment settles it; or mend what it names, and replay.",
+            next_step=_replay(case, event, code),
+            since_time=event.receive_time,
+        )
+
+
+def waiting_events(case: OrganizationCase) -> Iterator[Finding]:
+    """Tell of events that are stored and not settled."""
+    for event in _events(case, webhook_event_pb2.WEBHOOK_EVENT_STATE_RECEIVED):
+        age = age_seconds(event.receive_time, case.circumstances.now)
+        if age > SETTLED_SECONDS_MAX:
+            code = "EVENT_WAITING"
+            yield Finding(
+                severity=BLOCKING,
+                code=code,
+                what=f"{event.event_type} {event.event_id} is not settled for {span(age)}",
+                why=f"Attempts: {event.attempt_count}. Last error: {event.last_error or 'none'}.",
+                by_itself="It is tried again, until it is settled.",
+                next_step=_replay(case, event, code),
+                since_time=event.receive_time,
+            )

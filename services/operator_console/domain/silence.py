@@ -1,0 +1,73 @@
+"""What is to be said of services that do not answer, and of transactions that hold others up."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from services.operator_console.domain.findings import (
+    CRITICAL,
+    WARNING,
+    Circumstances,
+    Finding,
+    Silence,
+    why_note,
+)
+from tollgate.operations.v1 import operations_pb2
+
+LONG_TRANSACTION: Final = "LONG_TRANSACTION"
+
+WHAT_IT_MEANS: Final = {
+    Silence.SERVICE_DOWN: "Nothing it owns is known or done now; the other services go on with "
+    "what they know.",
+    Silence.DATABASE_DOWN: "It can answer nothing and does nothing now; the other services go on "
+    "with what they know.",
+    Silence.SERVICE_FAILING: "It runs, and has not answered all that it was asked in time; what it "
+    "owns is known in part.",
+    Silence.ACCESS_REFUSED: "The console may not ask it: its certificate is not believed, or "
+    "stands in refused_callers.",
+}
+BY_ITSELF: Final = {
+    Silence.SERVICE_DOWN: "Once it runs again it catches up: levels are announced until they are "
+    "acknowledged.",
+    Silence.DATABASE_DOWN: "Once the database is back the service goes on, without a restart.",
+    Silence.SERVICE_FAILING: "If it has too much to do, that passes; see its log otherwise.",
+    Silence.ACCESS_REFUSED: "",
+}
+
+
+def silent_services(circumstances: Circumstances) -> Iterator[Finding]:
+    """Tell of each service that did not answer, and why as far as can be told from outside."""
+    for service, unanswered in circumstances.unanswered.items():
+        yield Finding(
+            severity=CRITICAL,
+            code=unanswered.silence,
+            what=f"{service}: {unanswered.error}",
+            why=WHAT_IT_MEANS[unanswered.silence],
+            by_itself=BY_ITSELF[unanswered.silence],
+            next_step=circumstances.commands.check_health(service),
+        )
+
+
+def long_transaction(
+    circumstances: Circumstances, service: str, transaction: operations_pb2.LongTransaction
+) -> Finding:
+    """Tell of a transaction that holds locks; it matters at once if somebody waits for them."""
+    waiting = transaction.waiting_count
+    name = transaction.application_name or "unnamed"
+    who = f"process {transaction.process_id} ({transaction.role}, {name})"
+    since = transaction.start_time.ToDatetime().strftime("%H:%M:%S UTC")
+    return Finding(
+        severity=CRITICAL if waiting else WARNING,
+        code=LONG_TRANSACTION,
+        what=f"{who} holds locks in the database {service} since {since}, {transaction.state}; "
+        f"{waiting} wait for it",
+        why="Whoever needs what it holds waits, and is refused after a while: debits of a wallet, "
+        "for instance.",
+        by_itself="PostgreSQL ends it if it stays idle for a minute.",
+        next_step=circumstances.commands.operate(
+            service,
+            "EndLongTransaction",
+            process_id=transaction.process_id,
+            note=why_note(LONG_TRANSACTION),
+        ),
+        since_time=transaction.start_time,
+    )

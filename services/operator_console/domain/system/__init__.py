@@ -1,0 +1,58 @@
+"""The rules about everything: the alerts' conditions, as far as the services can tell them."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from services.operator_console.domain.findings import Rule
+from services.operator_console.domain.system.campaigns import emergency_stop, long_paused_campaigns
+from services.operator_console.domain.system.case import SystemCase
+from services.operator_console.domain.system.gateway import (
+    bad_signatures,
+    dead_events,
+    parked_events,
+    silent_providers,
+    stuck_announcements,
+    waiting_events,
+)
+from services.operator_console.domain.system.services import long_transactions, unanswered
+from services.operator_console.domain.system.subaccounts import (
+    drifted_subaccounts,
+    failing_aftermath,
+    failing_provisions,
+    failing_subaccounts,
+    twilio_trouble,
+    unsuspended_subaccounts,
+)
+from services.operator_console.domain.system.wallets import (
+    broken_ledgers,
+    doubted_keys,
+    idle_ledger_check,
+    long_frozen_wallets,
+    refused_debits,
+    unavailable_debits,
+)
+
+RULES: Final[Sequence[Rule[SystemCase]]] = (
+    unanswered,
+    long_transactions,
+    broken_ledgers,
+    emergency_stop,
+    twilio_trouble,
+    unsuspended_subaccounts,
+    waiting_events,
+    dead_events,
+    stuck_announcements,
+    doubted_keys,
+    unavailable_debits,
+    bad_signatures,
+    idle_ledger_check,
+    refused_debits,
+    drifted_subaccounts,
+    failing_subaccounts,
+    failing_aftermath,
+    failing_provisions,
+    parked_events,
+    silent_providers,
+    long_frozen_wallets,
+    long_paused_campaigns,
+)

@@ -1,0 +1,1 @@
+"""Look, then conclude."""
