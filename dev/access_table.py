@@ -14,6 +14,7 @@ from tollgate.billing_gateway.v1 import (
     subscription_observer_service_pb2,
 )
 from tollgate.campaign.v1 import campaign_service_pb2
+from tollgate.operations.v1 import operations_service_pb2
 from tollgate.telephony.v1 import telephony_service_pb2
 from tollgate.wallet.v1 import wallet_observer_service_pb2, wallet_service_pb2
 
@@ -27,6 +28,7 @@ MODULES = (
     telephony_service_pb2,
     billing_gateway_service_pb2,
     subscription_observer_service_pb2,
+    operations_service_pb2,
 )
 
 

@@ -13,6 +13,7 @@ from libs.database import Database
 from libs.http import HttpEndpoint
 from libs.levels import SubscriptionLevel
 from libs.metrics import ServiceMetrics
+from libs.operating.servicer import operations_service
 from libs.rpc.channel import open_renewed_channel
 from libs.rpc.credentials import watch_certificates
 from libs.service import Service
@@ -143,7 +144,7 @@ async def assemble(
         database,
         metrics,
         tls,
-        rpc_services=[billing_gateway_service(parts)],
+        rpc_services=[billing_gateway_service(parts), operations_service(database)],
         workers=[
             levels.subscription_announcer,
             levels.payment_announcer,

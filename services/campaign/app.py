@@ -6,6 +6,7 @@ from libs.database import Database
 from libs.listening import Listener
 from libs.metrics import ServiceMetrics
 from libs.observing import subscription_observer, wallet_observer
+from libs.operating.servicer import operations_service
 from libs.rpc.credentials import watch_certificates
 from libs.service import Service
 from services.campaign.config import CampaignSettings
@@ -51,6 +52,7 @@ async def build(settings: CampaignSettings) -> Service:
             campaign_service(parts),
             subscription_observer(parts.organizations),
             wallet_observer(parts.organizations),
+            operations_service(database),
         ],
         workers=[listener, *build_workers(settling, settings)],
         endless=[watching],

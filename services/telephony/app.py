@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 from libs.database import Database
 from libs.metrics import ServiceMetrics
 from libs.observing import subscription_observer, wallet_observer
+from libs.operating.servicer import operations_service
 from libs.rpc.credentials import watch_certificates
 from libs.service import Service
 from services.telephony.config import TelephonySettings
@@ -84,6 +85,7 @@ async def build(settings: TelephonySettings) -> Service:
             ),
             subscription_observer(organizations),
             wallet_observer(organizations),
+            operations_service(database),
         ],
         workers=build_workers(
             organizations,

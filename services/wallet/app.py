@@ -8,6 +8,7 @@ from libs.database import Database
 from libs.levels import WalletLevel
 from libs.metrics import ServiceMetrics
 from libs.observing import subscription_observer
+from libs.operating.servicer import operations_service
 from libs.rpc.channel import open_renewed_channel
 from libs.rpc.credentials import watch_certificates
 from libs.service import Service
@@ -105,7 +106,11 @@ async def build(settings: WalletSettings) -> Service:
         database,
         metrics,
         tls,
-        rpc_services=[wallet_service(parts), subscription_observer(wallets)],
+        rpc_services=[
+            wallet_service(parts),
+            subscription_observer(wallets),
+            operations_service(database),
+        ],
         workers=build_workers(
             wallets,
             announcer,

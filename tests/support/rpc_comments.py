@@ -15,6 +15,7 @@ from tollgate.billing_gateway.v1 import (
     subscription_observer_service_pb2,
 )
 from tollgate.campaign.v1 import campaign_service_pb2
+from tollgate.operations.v1 import operations_service_pb2
 from tollgate.telephony.v1 import telephony_service_pb2
 from tollgate.wallet.v1 import wallet_observer_service_pb2, wallet_service_pb2
 
@@ -29,6 +30,7 @@ BILLING_GATEWAY = (
 )
 CAMPAIGN = (campaign_service_pb2.DESCRIPTOR.services_by_name["CampaignService"],)
 TELEPHONY = (telephony_service_pb2.DESCRIPTOR.services_by_name["TelephonyService"],)
+OPERATIONS = (operations_service_pb2.DESCRIPTOR.services_by_name["OperationsService"],)
 RPC = re.compile(r"(?P<comment>(?: *//.*\n)*) *rpc (?P<name>\w+)\(")
 ERRORS = re.compile(r"Errors: (.*?)(?= Example: |$)")
 EXAMPLE = re.compile(r"Example: (.*?)(?= Example: |$)")

@@ -10,6 +10,7 @@ from libs.rpc.rules import check_request
 from tests.support.rpc_comments import (
     BILLING_GATEWAY,
     CAMPAIGN,
+    OPERATIONS,
     PROTOS,
     TELEPHONY,
     WALLET,
@@ -17,17 +18,23 @@ from tests.support.rpc_comments import (
     read_rpc_comments,
 )
 
-SERVICES = (*WALLET, *BILLING_GATEWAY, *CAMPAIGN, *TELEPHONY)
-RPCS = {comment.name: comment for comment in read_rpc_comments(SERVICES)}
+SERVICES = (*WALLET, *BILLING_GATEWAY, *CAMPAIGN, *TELEPHONY, *OPERATIONS)
+# Some of them are offered by several services, each with a comment of its own.
+RPCS = {
+    f"{comment.method.containing_service.name}.{comment.name}": comment
+    for comment in read_rpc_comments(SERVICES)
+}
 FILES = sorted(
     path
-    for package in ("wallet", "billing_gateway", "campaign", "telephony")
+    for package in ("wallet", "billing_gateway", "campaign", "telephony", "operations")
     for path in (PROTOS / "tollgate" / package / "v1").glob("*.proto")
 )
 
 
 def test_every_rpc_has_its_comment() -> None:
-    assert list(RPCS) == [method.name for service in SERVICES for method in service.methods]
+    assert list(RPCS) == [
+        f"{service.name}.{method.name}" for service in SERVICES for method in service.methods
+    ]
 
 
 @pytest.mark.parametrize("rpc", RPCS.values(), ids=RPCS)

@@ -16,6 +16,10 @@ GRANT SELECT (
 ) ON checkouts TO billing_gateway_reader;
 
 GRANT SELECT (
+    action_id, create_time, action, actor, note, organization_id, reference
+) ON operator_actions TO billing_gateway_reader;
+
+GRANT SELECT (
     organization_id, revision, state, good_standing, good_until, grace_end_time, grace_note, grace_actor,
     reevaluate_time
 ) ON organizations TO billing_gateway_reader;

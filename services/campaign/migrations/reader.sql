@@ -15,6 +15,10 @@ GRANT SELECT (
 GRANT SELECT (number, note, actor, change_time) ON emergency_stop TO campaign_reader;
 
 GRANT SELECT (
+    action_id, create_time, action, actor, note, organization_id, reference
+) ON operator_actions TO campaign_reader;
+
+GRANT SELECT (
     organization_id, organization_pause_note, organization_pause_actor, organization_pause_time,
     subscription_revision, subscription_state, subscription_good_standing, subscription_good_until,
     wallet_revision, wallet_frozen, wallet_freeze_reasons, wallet_depleted, wallet_depleted_since,

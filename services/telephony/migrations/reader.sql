@@ -4,6 +4,10 @@
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM telephony_reader;
 
 GRANT SELECT (
+    action_id, create_time, action, actor, note, organization_id, reference
+) ON operator_actions TO telephony_reader;
+
+GRANT SELECT (
     organization_id, operator_block_note, operator_block_actor, operator_block_time,
     subscription_revision, subscription_state, subscription_good_standing, subscription_good_until,
     wallet_revision, wallet_frozen, wallet_freeze_reasons, wallet_depleted, wallet_depleted_since,

@@ -23,6 +23,10 @@ GRANT SELECT (
 GRANT SELECT (organization_id, sequence, moved_micros) ON ledger_sums TO wallet_reader;
 
 GRANT SELECT (
+    action_id, create_time, action, actor, note, organization_id, reference
+) ON operator_actions TO wallet_reader;
+
+GRANT SELECT (
     organization_id, payment_id, revision, credited_micros, reversed_micros, at_risk_micros,
     blocks_spending
 ) ON payments TO wallet_reader;

@@ -45,10 +45,10 @@ SELECT oid::regprocedure::text AS name FROM pg_proc
 WHERE proname LIKE 'pg\\_%advisory%' AND has_function_privilege($1, oid, 'EXECUTE')
 """
 DEFINERS = """
-SELECT proname, proconfig FROM pg_proc
+SELECT proname, proconfig, rolsuper FROM pg_proc JOIN pg_roles ON pg_roles.oid = proowner
 WHERE prosecdef AND pronamespace = 'public'::regnamespace
-"""
-
+"""  # Nobody has such a session: nothing comes of it.
+LONG_ONES = ("SELECT list_long_transactions()", "SELECT end_long_transaction(0)")
 TABLES = """
 SELECT relname AS name FROM pg_class
 WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
@@ -91,10 +91,46 @@ async def test_an_owner_may_lock_without_a_table_what_migrating_locks(
 async def test_what_a_function_may_do_for_others_it_does_where_it_should(
     database: ServiceDatabase, connect: Connect
 ) -> None:
-    """What is temporary comes last: else somebody's temporary table would come first."""
+    """What is temporary comes last: else somebody's temporary table would come first.
+
+    Where a superuser's function looks, nobody else may make anything.
+    """
     connection = await connect(database.superuser_url)
-    for name, settings in await connection.fetch(DEFINERS):
-        assert "search_path=public, pg_temp" in (settings or []), name
+    for name, settings, is_superuser in await connection.fetch(DEFINERS):
+        schema = "pg_catalog" if is_superuser else "public"
+        assert f"search_path={schema}, pg_temp" in (settings or []), name
+
+
+async def test_the_history_of_operators_is_only_added_to(
+    database: ServiceDatabase, connect: Connect
+) -> None:
+    role = await connect(database.url)
+    done = "INSERT INTO operator_actions (action, actor, note, organization_id, reference)"
+    await role.execute(f"{done} VALUES ('Replay', 'ann', 'why', '', '')")
+    changes = {
+        change: change
+        for change in (
+            "UPDATE operator_actions SET note = 'mine'",
+            "DELETE FROM operator_actions",
+            "TRUNCATE operator_actions",
+            "INSERT INTO operator_actions (create_time) VALUES (now())",
+        )
+    }
+    assert await not_refused(role, changes) == set()
+
+
+async def test_nobody_but_the_service_asks_for_sessions_of_others(
+    database: ServiceDatabase, service: str, connect: Connect
+) -> None:
+    """Not even who owns the database and its schema: what runs as a superuser is none of theirs."""
+    owner = await connect(database.superuser_url)
+    await owner.execute(f"SET SESSION AUTHORIZATION {service}_owner")
+    reader = await connect(database.reader_url)
+    uses = {use: use for use in LONG_ONES}
+    assert await not_refused(owner, uses) == set()
+    assert await not_refused(reader, uses) == set()
+    role = await connect(database.url)
+    assert len(await not_refused(role, uses)) == len(uses)
 
 
 async def test_every_session_of_a_service_has_time_outs(

@@ -29,6 +29,10 @@ AS_BEFORE = [
     "CREATE DATABASE elder OWNER elder_owner",
     "REVOKE ALL ON DATABASE elder FROM PUBLIC",
 ]
+MADE_BY_THE_OWNER = """
+CREATE FUNCTION list_long_transactions() RETURNS text LANGUAGE plpgsql AS
+'BEGIN RAISE ''called by %'', current_user; END'
+"""
 FORGET = [
     "DROP DATABASE elder WITH (FORCE)",
     "DROP ROLE elder_owner",
@@ -97,3 +101,37 @@ async def test_what_a_role_was_made_more_than_it_should_be_is_set_back(
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await role.execute("CREATE DATABASE mine")
     await role.close()
+
+
+async def test_a_forgotten_transaction_ends_by_itself_whoever_has_begun_it(
+    postgres: EmbeddedPostgres, elder: str, connect: Connect
+) -> None:
+    await create_service_databases(postgres.superuser_url(), {"elder": PASSWORDS})
+    for url in (elder, postgres.superuser_url("elder")):
+        session = await connect(url)
+        assert await session.fetchval("SHOW idle_in_transaction_session_timeout") == "1min"
+
+
+async def test_a_superuser_who_sets_up_runs_nothing_of_the_owners(
+    postgres: EmbeddedPostgres, elder: str, connect: Connect
+) -> None:
+    """The owner may make functions that look more like what is meant than PostgreSQL's own."""
+    owner = await connect(elder)
+    await owner.execute(
+        "CREATE FUNCTION public.format(text, text) RETURNS text LANGUAGE plpgsql AS"
+        " 'BEGIN RAISE ''called by %'', current_user; END'"
+    )
+    await create_service_databases(postgres.superuser_url(), {"elder": PASSWORDS})
+
+
+async def test_what_runs_as_a_superuser_is_never_what_the_owner_has_put_there(
+    postgres: EmbeddedPostgres, elder: str, connect: Connect
+) -> None:
+    """The schema is the owner's: what stands there may be dropped, and made anew, by the owner."""
+    owner, superuser = await connect(elder), await connect(postgres.superuser_url("elder"))
+    await owner.execute(MADE_BY_THE_OWNER)
+    await create_service_databases(postgres.superuser_url(), {"elder": PASSWORDS})
+    assert await superuser.fetch("SELECT * FROM list_long_transactions()") == []
+    await owner.execute("DROP FUNCTION list_long_transactions()")
+    await owner.execute(MADE_BY_THE_OWNER)
+    assert await superuser.fetch("SELECT * FROM end_long_transaction(0)") == []

@@ -13,23 +13,27 @@ from tests.support.stack import Stack
 from tollgate.campaign.v1 import campaign_service_pb2
 from tollgate.wallet.v1 import wallet_service_pb2
 
+OPERATIONS = "tollgate.operations.v1.OperationsService"
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NAMES = {
     "wallet": {
         "tollgate.wallet.v1.WalletService",
         "tollgate.billing_gateway.v1.SubscriptionObserverService",
+        OPERATIONS,
     },
     "campaign": {
         "tollgate.campaign.v1.CampaignService",
         "tollgate.billing_gateway.v1.SubscriptionObserverService",
         "tollgate.wallet.v1.WalletObserverService",
+        OPERATIONS,
     },
     "telephony": {
         "tollgate.telephony.v1.TelephonyService",
         "tollgate.billing_gateway.v1.SubscriptionObserverService",
         "tollgate.wallet.v1.WalletObserverService",
+        OPERATIONS,
     },
-    "billing_gateway": {"tollgate.billing_gateway.v1.BillingGatewayService"},
+    "billing_gateway": {"tollgate.billing_gateway.v1.BillingGatewayService", OPERATIONS},
 }
 
 

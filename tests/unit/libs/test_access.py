@@ -17,7 +17,7 @@ from libs.rpc.limits import CallerLimits
 from tollgate.options.v1 import access_pb2
 
 SERVICE_NAMES = [service.full_name for service in services()]
-READING = ("Get", "List", "Can", "Watch", "Verify")
+READING = ("Get", "List", "Can", "Watch", "Verify", "Compare")
 
 
 def methods_of(role: str) -> set[str]:

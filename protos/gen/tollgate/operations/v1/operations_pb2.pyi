@@ -165,8 +165,9 @@ Global___Announcement: _TypeAlias = Announcement  # noqa: Y015
 
 @_typing.final
 class LongTransaction(_message.Message):
-    """LongTransaction is a transaction of the service's database that has been open for at least five seconds and holds
-    locks that others may have to wait for. A reading transaction, such as a backup's, is none.
+    """LongTransaction is a transaction of the service's database that has been open for at least five seconds, and that
+    has a lock of a table, or waits for one, that others may have to wait for. A reading transaction, such as a backup's,
+    is none.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -65,6 +65,7 @@ class OperationsServiceServicer:
     def ListOperatorActions(self, request, context):
         """ListOperatorActions lists what was done by hand and leaves no line in another history, newest first.
         Errors: INVALID_ARGUMENT (a page_token that was made up).
+        Example: {"organizationId": "org-1", "actor": "ann"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,6 +74,8 @@ class OperationsServiceServicer:
     def ListLongTransactions(self, request, context):
         """ListLongTransactions lists the transactions of the service's database that may keep others waiting, longest
         open first, at most 100.
+        Errors: INVALID_STATE (the database was set up by an older release: ops/compose/create_databases.sh mends that).
+        Example: {}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -80,7 +83,9 @@ class OperationsServiceServicer:
 
     def EndLongTransaction(self, request, context):
         """EndLongTransaction ends the session of such a transaction, which rolls it back, and notes who did.
-        Errors: INVALID_STATE (the process holds no transaction that ListLongTransactions tells of, any more).
+        Errors: INVALID_STATE (the process has no transaction that ListLongTransactions tells of, any more; or the
+        database was set up by an older release).
+        Example: {"processId": 4711, "note": "psql, forgotten by ann"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

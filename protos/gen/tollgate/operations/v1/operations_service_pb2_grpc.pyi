@@ -23,14 +23,19 @@ class OperationsServiceStub:
     ListOperatorActions: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListOperatorActionsRequest, _operations_service_pb2.ListOperatorActionsResponse]
     """ListOperatorActions lists what was done by hand and leaves no line in another history, newest first.
     Errors: INVALID_ARGUMENT (a page_token that was made up).
+    Example: {"organizationId": "org-1", "actor": "ann"}
     """
     ListLongTransactions: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListLongTransactionsRequest, _operations_service_pb2.ListLongTransactionsResponse]
     """ListLongTransactions lists the transactions of the service's database that may keep others waiting, longest
     open first, at most 100.
+    Errors: INVALID_STATE (the database was set up by an older release: ops/compose/create_databases.sh mends that).
+    Example: {}
     """
     EndLongTransaction: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.EndLongTransactionRequest, _operations_service_pb2.EndLongTransactionResponse]
     """EndLongTransaction ends the session of such a transaction, which rolls it back, and notes who did.
-    Errors: INVALID_STATE (the process holds no transaction that ListLongTransactions tells of, any more).
+    Errors: INVALID_STATE (the process has no transaction that ListLongTransactions tells of, any more; or the
+    database was set up by an older release).
+    Example: {"processId": 4711, "note": "psql, forgotten by ann"}
     """
 
 class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -48,6 +53,7 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_operations_service_pb2.ListOperatorActionsResponse]:
         """ListOperatorActions lists what was done by hand and leaves no line in another history, newest first.
         Errors: INVALID_ARGUMENT (a page_token that was made up).
+        Example: {"organizationId": "org-1", "actor": "ann"}
         """
 
     @_abc_1.abstractmethod
@@ -58,6 +64,8 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_operations_service_pb2.ListLongTransactionsResponse]:
         """ListLongTransactions lists the transactions of the service's database that may keep others waiting, longest
         open first, at most 100.
+        Errors: INVALID_STATE (the database was set up by an older release: ops/compose/create_databases.sh mends that).
+        Example: {}
         """
 
     @_abc_1.abstractmethod
@@ -67,7 +75,9 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_operations_service_pb2.EndLongTransactionRequest, _abc.Awaitable[_operations_service_pb2.EndLongTransactionResponse]],
     ) -> _abc.Awaitable[_operations_service_pb2.EndLongTransactionResponse]:
         """EndLongTransaction ends the session of such a transaction, which rolls it back, and notes who did.
-        Errors: INVALID_STATE (the process holds no transaction that ListLongTransactions tells of, any more).
+        Errors: INVALID_STATE (the process has no transaction that ListLongTransactions tells of, any more; or the
+        database was set up by an older release).
+        Example: {"processId": 4711, "note": "psql, forgotten by ann"}
         """
 
 def add_OperationsServiceServicer_to_server(servicer: OperationsServiceServicer, server: _aio.Server) -> None: ...

@@ -1,0 +1,78 @@
+"""What operators look for and do in every service alike."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+
+from libs.database import Connection, Database
+from libs.errors import DomainError, ErrorReason
+from libs.logs import get_logger
+from libs.operating import storage
+from libs.operating.values import Act, ActionFilter, LongTransaction, OperatorAction
+from libs.paging import ChangeKey, Page, decode_change_key, page_limit, page_of_changes
+
+LONG_TRANSACTIONS_MAX = 100
+
+
+class Operating:
+    """The history of what was done by hand, and the transactions that hold up others."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list_actions(
+        self, wanted: ActionFilter, page_size: int, page_token: str
+    ) -> Page[OperatorAction]:
+        """Return a page of what was done by hand, newest first."""
+        limit = page_limit(page_size)
+        before = decode_change_key(page_token)
+        found = await self._database.run(storage.list_actions, wanted, before, limit + 1)
+        return page_of_changes(
+            found, limit, lambda last: ChangeKey(last.create_time, last.action_id)
+        )
+
+    async def list_long_transactions(self) -> list[LongTransaction]:
+        """Return what may keep others waiting. Raises DomainError if nothing can tell."""
+        with _set_up_is_told():
+            return await self._database.run(storage.list_long_transactions, LONG_TRANSACTIONS_MAX)
+
+    async def end_long_transaction(self, process_id: int, actor: str, note: str) -> LongTransaction:
+        """End one of these, and keep who did."""
+        act = Act("EndLongTransaction", actor, note, reference=str(process_id))
+        with _set_up_is_told():
+            ended = await self._database.transact(_end, process_id, act)
+        get_logger().warning(
+            "long_transaction_ended",
+            process_id=process_id,
+            role=ended.role,
+            application_name=ended.application_name,
+            waiting_count=ended.waiting_count,
+            actor=actor,
+        )
+        return ended
+
+
+async def _end(connection: Connection, process_id: int, act: Act) -> LongTransaction:
+    await storage.append_action(connection, act)
+    ended = await storage.end_long_transaction(connection, process_id)
+    if ended is None:
+        raise DomainError(
+            ErrorReason.INVALID_STATE,
+            "the process has no transaction that ListLongTransactions tells of",
+            processId=process_id,
+        )
+    return ended
+
+
+@contextmanager
+def _set_up_is_told() -> Iterator[None]:
+    """Only a superuser makes the functions: a database that is older than they are has none."""
+    try:
+        yield
+    except (asyncpg.UndefinedFunctionError, asyncpg.InsufficientPrivilegeError) as error:
+        raise DomainError(
+            ErrorReason.INVALID_STATE,
+            "the database was set up by an older Tollgate: run ops/compose/create_databases.sh,"
+            " or ops/compose/sql/service_database.sql as a superuser",
+        ) from error
