@@ -14,6 +14,19 @@ from libs.rpc.client import error_info
 from services.operator_console.domain.findings import Silence, Unanswered
 
 NOT_SERVING: Final = "its database is away"
+# Of what several questions have met with, the one that explains the others.
+SAYS_MOST: Final = {
+    silence: order
+    for order, silence in enumerate(
+        (
+            Silence.ACCESS_REFUSED,
+            Silence.SERVICE_DOWN,
+            Silence.DATABASE_DOWN,
+            Silence.SERVICE_FAILING,
+            Silence.SET_UP_OUTDATED,
+        )
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +60,8 @@ class Asking:
         health, *failures = await asyncio.gather(
             self._check(service), *(self._put(service, question) for question in questions)
         )
-        first = next(filter(None, failures), None)
-        if health is None:
-            return service, first
-        if first is not None and first.silence is Silence.ACCESS_REFUSED:
-            return service, first
-        return service, health
+        found = sorted(filter(None, [health, *failures]), key=lambda each: SAYS_MOST[each.silence])
+        return service, next(iter(found), None)
 
     async def _check(self, service: str) -> Unanswered | None:
         check = self._healths[service].Check
@@ -84,6 +93,8 @@ def _silence_of(error: grpc.aio.AioRpcError) -> Silence:
         return Silence.DATABASE_DOWN
     if error.code() in {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED}:
         return Silence.ACCESS_REFUSED
+    if error.code() is grpc.StatusCode.FAILED_PRECONDITION:
+        return Silence.SET_UP_OUTDATED
     return Silence.SERVICE_FAILING
 
 

@@ -29,6 +29,7 @@ class Silence(StrEnum):
     DATABASE_DOWN = "DATABASE_DOWN"
     SERVICE_FAILING = "SERVICE_FAILING"
     ACCESS_REFUSED = "ACCESS_REFUSED"
+    SET_UP_OUTDATED = "SET_UP_OUTDATED"
 
 
 @dataclass(frozen=True, slots=True)

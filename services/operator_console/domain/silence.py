@@ -22,6 +22,8 @@ WHAT_IT_MEANS: Final = {
     "with what they know.",
     Silence.SERVICE_FAILING: "It runs, and has not answered all that it was asked in time; what it "
     "owns is known in part.",
+    Silence.SET_UP_OUTDATED: "What only a superuser makes in its database is missing, so that "
+    "nobody sees transactions that hold others up.",
     Silence.ACCESS_REFUSED: "The console may not ask it: its certificate is not believed, or "
     "stands in refused_callers.",
 }
@@ -31,6 +33,7 @@ BY_ITSELF: Final = {
     Silence.DATABASE_DOWN: "Once the database is back the service goes on, without a restart.",
     Silence.SERVICE_FAILING: "If it has too much to do, that passes; see its log otherwise.",
     Silence.ACCESS_REFUSED: "",
+    Silence.SET_UP_OUTDATED: "",
 }
 
 
@@ -38,7 +41,7 @@ def silent_services(circumstances: Circumstances) -> Iterator[Finding]:
     """Tell of each service that did not answer, and why as far as can be told from outside."""
     for service, unanswered in circumstances.unanswered.items():
         yield Finding(
-            severity=CRITICAL,
+            severity=WARNING if unanswered.silence is Silence.SET_UP_OUTDATED else CRITICAL,
             code=unanswered.silence,
             what=f"{service}: {unanswered.error}",
             why=WHAT_IT_MEANS[unanswered.silence],

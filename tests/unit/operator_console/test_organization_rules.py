@@ -365,7 +365,7 @@ def test_next_steps_are_requests_that_can_be_sent(amiss: str) -> None:
         request_of(finding)
 
 
-@pytest.mark.parametrize("silence", Silence)
+@pytest.mark.parametrize("silence", set(Silence) - {Silence.SET_UP_OUTDATED})
 def test_who_does_not_answer_comes_first_and_forbids_sending(silence: Silence) -> None:
     changes: list[Callable[[diagnosis_pb2.Seen], object]] = [without("wallet"), pending]
     case = organization_case(*changes, unanswered={"wallet": Unanswered(silence, "no")})
@@ -407,3 +407,11 @@ def test_a_provider_that_sees_the_same_is_no_finding() -> None:
         seen.comparisons[0].differs = False
 
     assert conclude(RULES, organization_case(compared)) == []
+
+
+def test_a_database_that_was_set_up_long_ago_keeps_nobody_from_sending() -> None:
+    outdated = Unanswered(Silence.SET_UP_OUTDATED, "run the script")
+    case = organization_case(unanswered={"wallet": outdated})
+    [finding] = conclude(RULES, case)
+    assert (finding.code, finding.severity) == ("SET_UP_OUTDATED", WARNING)
+    assert can_send(case)

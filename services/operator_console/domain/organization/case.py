@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from services.operator_console.domain.commands import Commands
-from services.operator_console.domain.findings import Circumstances
+from services.operator_console.domain.findings import Circumstances, Silence
 from tollgate.operator_console.v1 import diagnosis_pb2
 
 Seen = diagnosis_pb2.Seen
@@ -24,4 +24,5 @@ class OrganizationCase:
 
     def has_answered(self, service: str) -> bool:
         """Tell whether what is unset does not exist, rather than was not heard of."""
-        return service not in self.circumstances.unanswered
+        unanswered = self.circumstances.unanswered.get(service)
+        return unanswered is None or unanswered.silence is Silence.SET_UP_OUTDATED
