@@ -365,7 +365,9 @@ def test_next_steps_are_requests_that_can_be_sent(amiss: str) -> None:
         request_of(finding)
 
 
-@pytest.mark.parametrize("silence", set(Silence) - {Silence.SET_UP_OUTDATED})
+@pytest.mark.parametrize(
+    "silence", [each for each in Silence if each is not Silence.SET_UP_OUTDATED]
+)
 def test_who_does_not_answer_comes_first_and_forbids_sending(silence: Silence) -> None:
     changes: list[Callable[[diagnosis_pb2.Seen], object]] = [without("wallet"), pending]
     case = organization_case(*changes, unanswered={"wallet": Unanswered(silence, "no")})
