@@ -210,6 +210,8 @@ class Database:
                 failure = error
             back_off_seconds = min(BACK_OFF_MAX_SECONDS, BACK_OFF_BASE_SECONDS * 2**number)
             await asyncio.sleep(random.uniform(0, back_off_seconds))
+        if isinstance(failure, asyncpg.LockNotAvailableError):
+            get_logger().warning("lock_timeout", attempts=ATTEMPTS_MAX)
         raise DatabaseUnavailableError from failure
 
     async def _attempt_once(self, attempt: Callable[[Connection], Awaitable[ResultT]]) -> ResultT:

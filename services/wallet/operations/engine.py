@@ -18,7 +18,7 @@ from libs.database import Connection, Database, DatabaseUnavailableError
 from libs.errors import OverloadedError
 from libs.gathering import Gathering
 from libs.levels import WalletLevel
-from libs.logs import get_logger
+from libs.logs import enter_work_on, get_logger
 from services.wallet.domain.chain import ChainKeys
 from services.wallet.domain.commands import Command
 from services.wallet.domain.draft import Effect
@@ -206,6 +206,7 @@ class Engine:
             self._end(tickets)
 
     async def _run_lane(self, tickets: Tickets) -> None:
+        enter_work_on(*tickets)
         try:
             await self._carry_out(tickets, _wait_for_one)
         finally:

@@ -82,7 +82,9 @@ async def test_many_callers_of_many_held_wallets_leave_room_for_others(
 
 @pytest.mark.usefixtures("held")
 async def test_a_stalled_lock_holder_is_named_in_the_log(wallet: WalletServiceStub) -> None:
-    with structlog.testing.capture_logs() as lines:
+    """And the time-out itself, under the name that it has in every service."""
+    merging = [structlog.contextvars.merge_contextvars]
+    with structlog.testing.capture_logs(processors=merging) as lines:
 
         async def timeouts() -> list[EventDict]:
             return [line for line in lines if line["event"] == "wallet_lock_timeout"]
@@ -93,6 +95,8 @@ async def test_a_stalled_lock_holder_is_named_in_the_log(wallet: WalletServiceSt
     assert line["organization_id"] == HELD
     assert line["holder_usename"] == "postgres"
     assert line["holder_pid"].isdigit()
+    [timeout] = [line for line in lines if line["event"] == "lock_timeout"]
+    assert timeout["organization_id"] == HELD
 
 
 async def test_a_caller_that_gave_up_on_a_held_wallet_has_no_effect(

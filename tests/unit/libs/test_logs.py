@@ -6,7 +6,7 @@ from contextvars import Context
 import pytest
 import structlog
 
-from libs.logs import configure_logs, get_logger
+from libs.logs import configure_logs, enter_work_on, get_logger
 
 
 def fail_with(secret: str) -> None:
@@ -45,3 +45,18 @@ def test_what_is_done_for_many_callers_says_its_service_as_well(
         structlog.reset_defaults()
 
     assert json.loads(capsys.readouterr().out)["service"] == "wallet"
+
+
+def test_work_for_one_organization_says_whose_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("wallet", "INFO")
+
+    def work() -> None:
+        enter_work_on("org-1")
+        get_logger().warning("lock_timeout")
+
+    try:
+        Context().run(work)
+    finally:
+        structlog.reset_defaults()
+
+    assert json.loads(capsys.readouterr().out)["organization_id"] == "org-1"
