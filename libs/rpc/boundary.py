@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, aclosing, nullcontext
 from datetime import timedelta
 from logging import INFO, WARNING
 from time import perf_counter
-from typing import Any, Final, NoReturn, cast
+from typing import Any, Final, NoReturn
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -26,13 +26,12 @@ from libs.logs import enter_call, get_logger
 from libs.metrics import ServiceMetrics
 from libs.rpc.access import Access
 from libs.rpc.callers import Caller
+from libs.rpc.messages import Messages
 from libs.rpc.reflection import REFLECTION_METHODS
 from libs.rpc.rules import check_request, write_caller
 
 ERROR_DOMAIN: Final = "tollgate"
 HEALTH_METHODS: Final = ("/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch")
-# For a message of 4 MiB, over a line that is slow.
-BODY_SECONDS_MAX = 30.0
 
 CODES: Final = {
     ErrorReason.WALLET_NOT_FOUND: code_pb2.NOT_FOUND,
@@ -76,6 +75,7 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[misc,type-arg,unused
     def __init__(self, metrics: ServiceMetrics, access: Access) -> None:
         self._metrics = metrics
         self._access = access
+        self._messages = Messages()
         self._handlers: dict[str, Any] = {}
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
@@ -108,6 +108,7 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[misc,type-arg,unused
     def _guard(self, path: str, decode: Callable[[bytes], Message], behavior: Behavior) -> Behavior:
         method = path.rpartition("/")[2]
         identify, admit = self._access.identify, self._access.admit
+        read = self._messages.read
         observe_seconds = self._metrics.rpc_seconds.labels(method).observe
         count_success = self._metrics.rpcs.labels(method, "OK").inc
 
@@ -116,7 +117,7 @@ class Boundary(grpc.aio.ServerInterceptor):  # type: ignore[misc,type-arg,unused
             try:
                 caller = identify(context)
                 admit(path, caller)
-                body = await _read_body(context)
+                body = await read(context)
                 started = perf_counter()
                 request = _decode(decode, body)
                 enter_call(method, request, caller)
@@ -214,17 +215,6 @@ async def _write(context: Any, response: Message) -> None:
     except grpc.aio.BaseError as error:
         # The client is gone or the server ends: nobody is left to answer.
         raise asyncio.CancelledError from error
-
-
-async def _read_body(context: Any) -> bytes:
-    try:
-        async with asyncio.timeout(BODY_SECONDS_MAX):
-            body = await context.read()
-    except TimeoutError as error:
-        raise invalid_field("request", f"has not come in {BODY_SECONDS_MAX:g} s") from error
-    if body is grpc.aio.EOF:
-        raise invalid_field("request", "is missing")
-    return cast("bytes", body)
 
 
 def _decode(decode: Callable[[bytes], Message], body: bytes) -> Message:

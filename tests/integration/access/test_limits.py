@@ -13,7 +13,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from libs import process, service
-from libs.rpc import boundary
+from libs.rpc import messages
 from services.wallet.app import build
 from tests.conftest import MakeDatabase
 from tests.integration.wallet.conftest import wallet_settings
@@ -121,7 +121,7 @@ async def test_who_may_not_call_is_refused_before_the_message_has_come(wallet: D
 async def test_a_message_has_its_time_to_come(
     wallet: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(boundary, "BODY_SECONDS_MAX", 0.2)
+    monkeypatch.setattr(messages, "MESSAGE_SECONDS_MAX", 0.2)
     for begun in (b"", frame(DATA, 0, 1, message(b"", 0, 1000))):
         answer = await call(wallet, "sender", GET_WALLET, begun)
         assert (answer.status, answer.text) == (INVALID_ARGUMENT, "request: has not come in 0.2 s")
