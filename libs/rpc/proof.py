@@ -16,6 +16,8 @@ from libs.rpc.callers import Caller, UnknownCallerError, read_uris, role_name
 
 # What gRPC calls the certificate that it has verified.
 PEER_CERTIFICATE: Final = "x509_pem_cert"
+# gRPC believes some that are not read here.
+UNREADABLE: Final = (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 
 
 class CertificatesUnusableError(Exception):
@@ -65,8 +67,11 @@ def read_caller(proven: Mapping[str, Sequence[bytes]]) -> Caller:
 @lru_cache(maxsize=1024)
 def _read_certificate(content: bytes) -> ProvenCaller:
     # Not the URIs that gRPC tells: of one with a NUL in it, it tells what stands before.
-    certificate = x509.load_pem_x509_certificate(content)
-    uris = _names_of(certificate).get_values_for_type(x509.UniformResourceIdentifier)
+    try:
+        certificate = x509.load_pem_x509_certificate(content)
+        uris = _names_of(certificate).get_values_for_type(x509.UniformResourceIdentifier)
+    except UNREADABLE as error:
+        raise UnknownCallerError("it cannot be read") from error
     return ProvenCaller(read_uris(uris), certificate.not_valid_after_utc.timestamp())
 
 

@@ -14,6 +14,8 @@ from grpc_status import rpc_status
 from libs.errors import OverloadedError
 from libs.logs import get_logger
 from libs.rpc.boundary import to_status
+from libs.rpc.callers import Caller, UnknownCallerError
+from libs.rpc.proof import read_caller
 
 # Of one call, counted as HTTP/2 does. Nothing here reads any but gRPC's own and a trace's.
 METADATA_BYTES_MAX: Final = 8 * 1024
@@ -46,7 +48,7 @@ class Acceptor(cygrpc.AioServer):  # type: ignore[misc]
     def __init__(self, interceptors: Sequence[Any], options: Options) -> None:
         super().__init__(asyncio.get_running_loop(), None, (), interceptors, options, None)
         self._refusing = set[asyncio.Task[None]]()
-        self._resting_until: dict[object, float] = {}
+        self._resting_until: dict[Caller | None, float] = {}
 
     async def _request_call(self) -> Any:
         while True:
@@ -94,8 +96,11 @@ def _context_of(call: Any) -> Any:
     return cygrpc._ServicerContext(call, None, None, asyncio.get_running_loop())  # noqa: SLF001
 
 
-def _caller_of(context: Any) -> object:
-    return tuple(context.auth_context().get("peer_uri", ()))
+def _caller_of(context: Any) -> Caller | None:
+    """Return who calls; None, as one, are all whom no certificate names."""
+    with suppress(UnknownCallerError, KeyError):
+        return read_caller(context.auth_context())
+    return None
 
 
 async def _finish(refusal: Coroutine[Any, Any, None]) -> None:
