@@ -18,7 +18,8 @@ def parts() -> dict[str, Part]:
 def test_names_what_ships_and_the_images_underneath(parts: dict[str, Part]) -> None:
     named = {name: it["version"] for name, it in parts.items() if it["type"] == "library"}
     assert named == {name: package.version for name, package in SHIPPED.items()}
-    assert parts.keys() - named.keys() == {"python", "postgres"}
+    images = {"python", "postgres", "prom/prometheus", "prom/alertmanager", "grafana/grafana"}
+    assert parts.keys() - named.keys() == images
 
 
 def test_tells_hashes_and_licences(parts: dict[str, Part]) -> None:
