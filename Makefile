@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run demo verify-ledger bench test unit check lint protos format lock audit sbom clean setup
+.PHONY: help run demo verify-ledger bench test unit check lint protos stubs format lock audit sbom clean setup
 
 BIN := .venv/bin
 # What one process has compiled need not be compiled by the next.
@@ -48,6 +48,9 @@ protos: setup ## Generate protos/gen, docs/reference.md, and docs/security.md's 
 	$(BIN)/python -m dev.generate_protos
 	$(BIN)/python -m dev.access_table
 	$(BIN)/python -m dev.reference
+
+stubs: setup ## Build the generated code as a package for clients, in dist/
+	$(BIN)/uv build --offline --wheel protos --out-dir dist
 
 format: setup ## Format code and protos, and mend what can be mended
 	$(BIN)/ruff check --fix-only --quiet

@@ -15,6 +15,7 @@ from tests.support.databases import FAST_SETTINGS, ServiceDatabase, ServiceDatab
 from tests.support.searching import EXAMPLES, SEARCH_TIMES
 from tests.support.services import free_address
 from tests.support.stack import SERVICES, TWILIO_SID, TWILIO_TOKEN, Stack
+from tests.support.stubs import install_stubs
 
 SETTINGS_PREFIXES = (
     "WALLET_",
@@ -114,3 +115,9 @@ async def stopped_stack(
         stack = Stack(databases, twilio, http)
         yield stack
         await stack.close()
+
+
+@pytest.fixture(scope="session")
+def stubs_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python that has the stubs for clients, and nothing else of ours."""
+    return install_stubs(tmp_path_factory.mktemp("stubs"))

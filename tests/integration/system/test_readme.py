@@ -1,16 +1,12 @@
 """The README's own code, as it stands there, against a running stack."""
 
 import asyncio
-import re
 import sys
 from pathlib import Path
 
 from dev.stack.certificates import make_all_certificates
+from tests.support.markdown import ROOT, blocks_of
 from tests.support.stack import CONSOLE, SERVICES, Stack
-
-ROOT = Path(__file__).parents[3]
-CODE = re.compile(r"```python\n(?P<code>.*?)```", re.DOTALL)
-PROMISE = re.compile(r"print\(.*\)  # (.*)")
 
 
 async def test_the_code_in_the_readme_does_what_it_says(
@@ -19,15 +15,14 @@ async def test_the_code_in_the_readme_does_what_it_says(
     stopped_stack.certificates = tmp_path / ".data" / "certificates"
     make_all_certificates(stopped_stack.certificates, (*SERVICES, CONSOLE))
     await stopped_stack.start("wallet")
-    [code] = CODE.findall((ROOT / "README.md").read_text())
-    [promised] = PROMISE.findall(code)
+    [block] = [block for block in blocks_of("README.md") if block.language == "python"]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
-        code.replace("127.0.0.1:50051", stopped_stack.addresses["wallet"]),
+        block.text.replace("127.0.0.1:50051", stopped_stack.addresses["wallet"]),
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT / "protos" / "gen")},
         stdout=asyncio.subprocess.PIPE,
     )
     printed, _ = await process.communicate()
-    assert printed.decode().strip() == promised
+    assert printed.decode().splitlines() == block.promised

@@ -1,0 +1,28 @@
+"""What stands in the documents."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"^( *)```(?P<language>\w+)\n(?P<text>.*?)^ *```$", re.DOTALL | re.MULTILINE)
+PROMISE = re.compile(r"^ *print\(.*\)  # (.*)$", re.MULTILINE)
+
+
+class Block(NamedTuple):
+    """What stands between fences, and in which language."""
+
+    language: str
+    text: str
+
+    @property
+    def promised(self) -> list[str]:
+        """Return what its code says that it prints, line by line."""
+        return PROMISE.findall(self.text)
+
+
+def blocks_of(page: str) -> Iterator[Block]:
+    """Return a page's blocks from top to bottom."""
+    for found in BLOCK.finditer((ROOT / page).read_text()):
+        yield Block(found["language"], found["text"])
