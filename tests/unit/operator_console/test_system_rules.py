@@ -7,7 +7,9 @@ import pytest
 from services.operator_console.domain.findings import Rule, Silence, Unanswered, conclude
 from services.operator_console.domain.system import RULES
 from services.operator_console.domain.system.case import SystemCase
+from services.operator_console.domain.twilio import CODES
 from tests.support.console_cases import ChangeOverview, ago, request_of, system_case
+from tests.support.monitoring import read_alerts
 from tollgate.billing_gateway.v1 import overview_pb2 as gateway_pb2
 from tollgate.billing_gateway.v1 import provider_pb2, webhook_event_pb2
 from tollgate.campaign.v1 import campaign_pb2
@@ -113,6 +115,12 @@ AMISS: list[tuple[str, int, ChangeOverview, ChangeOverview]] = [
         lambda overview: overview.wallet.ledger_check.last_round_time.CopyFrom(ago(minutes=14)),
     ),
     (
+        "LEDGER_WALK_OVERDUE",
+        WARNING,
+        checked(last_walk_time=ago(days=8)),
+        checked(last_walk_time=ago(days=6)),
+    ),
+    (
         "DEBITS_REFUSED",
         WARNING,
         debits(attempt_count=1000, insufficient_funds_count=51),
@@ -208,6 +216,12 @@ def test_every_rule_has_something_to_find() -> None:
 
 def finds(rule: Rule[SystemCase], case: SystemCase) -> bool:
     return bool(list(rule(case)))
+
+
+def test_an_alert_names_the_finding_that_the_console_tells_of_the_same() -> None:
+    told_by_alerts = {alert.labels.get("finding") for alert in read_alerts().values()} - {None}
+    of_services = {Silence.SERVICE_DOWN, Silence.DATABASE_DOWN}
+    assert told_by_alerts == {code for code, _, _, _ in AMISS} | of_services | set(CODES.values())
 
 
 def test_the_worst_comes_first() -> None:

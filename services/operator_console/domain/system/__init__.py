@@ -28,6 +28,7 @@ from services.operator_console.domain.system.wallets import (
     doubted_keys,
     idle_ledger_check,
     long_frozen_wallets,
+    overdue_walk,
     refused_debits,
     unavailable_debits,
 )
@@ -53,6 +54,7 @@ RULES: Final[Sequence[Rule[SystemCase]]] = (
     failing_provisions,
     parked_events,
     silent_providers,
+    overdue_walk,
     long_frozen_wallets,
     long_paused_campaigns,
 )

@@ -19,6 +19,7 @@ from tollgate.wallet.v1 import overview_pb2, wallet_pb2
 ATTEMPTS_MIN: Final = 100
 REFUSED_SHARE_MAX: Final = 0.05
 ROUND_LATE_SECONDS: Final = 900.0
+WALK_LATE_SECONDS: Final = 7 * 86_400.0
 
 
 def broken_ledgers(case: SystemCase) -> Iterator[Finding]:
@@ -65,6 +66,24 @@ def idle_ledger_check(case: SystemCase) -> Iterator[Finding]:
             why="What is changed behind the wallet's back is not found. See the wallet's log.",
             next_step=case.commands.check_health("wallet"),
             since_time=check.last_round_time,
+        )
+
+
+def overdue_walk(case: SystemCase) -> Iterator[Finding]:
+    """Tell that wallets which nobody uses are not proved."""
+    check = case.overview.wallet.ledger_check
+    if not check.HasField("last_walk_time"):
+        return
+    age = age_seconds(check.last_walk_time, case.circumstances.now)
+    if age > WALK_LATE_SECONDS:
+        yield Finding(
+            severity=WARNING,
+            code="LEDGER_WALK_OVERDUE",
+            what=f"the walk over all ledgers has not come to its end for {span(age)}",
+            why="Wallets that nobody uses are proved by it alone.",
+            by_itself="It goes on, a part in each round.",
+            next_step=case.commands.call("wallet", "VerifyLedger"),
+            since_time=check.last_walk_time,
         )
 
 
