@@ -27,6 +27,7 @@ from libs.database_urls import require_database_url
 from libs.rpc.credentials import read_certificates
 from libs.rpc.proof import CertificatesUnusableError
 from libs.secret_files import SecretFileError, file_setting, read_secret
+from libs.text import is_text
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
@@ -34,13 +35,14 @@ SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 SECONDS_MAX = 31_536_000.0
 
 KEY_LENGTH_MIN = 32
+PORT_MAX = 65_535
 
 ADDRESS = re.compile(r"(?:[^\s:\[\]=,/]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}")
 
 # Credentials go there: never in clear, but to this machine.
 API_BASE = re.compile(
-    r"(?:https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?"
-    r"|http://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?)/?"
+    r"(?:https://[A-Za-z0-9.-]+(?::(?P<secure>[0-9]{1,5}))?"
+    r"|http://(?:127\.0\.0\.1|localhost|\[::1\])(?::(?P<clear>[0-9]{1,5}))?)/?"
 )
 
 
@@ -68,20 +70,11 @@ def _parse_json(value: object) -> object:
 
 
 def _require_long(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-    if not all(_is_text(key.get_secret_value()) for key in keys):
+    if not all(is_text(key.get_secret_value()) for key in keys):
         raise ValueError("expected keys in UTF-8")
     if any(len(key.get_secret_value()) < KEY_LENGTH_MIN for key in keys):
         raise ValueError(f"expected keys of at least {KEY_LENGTH_MIN} characters")
     return keys
-
-
-def _is_text(value: str) -> bool:
-    """Tell whether it is free of what stands for bytes that are none."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _none_if_empty(value: object) -> object:
@@ -89,13 +82,14 @@ def _none_if_empty(value: object) -> object:
 
 
 def _require_address(value: str) -> str:
-    if not ADDRESS.fullmatch(value):
-        raise ValueError("expected host:port")
+    if not ADDRESS.fullmatch(value) or int(value.rpartition(":")[2]) > PORT_MAX:
+        raise ValueError(f"expected host:port, with a port of at most {PORT_MAX}")
     return value
 
 
 def _require_api_base(value: str) -> str:
-    if not API_BASE.fullmatch(value):
+    found = API_BASE.fullmatch(value)
+    if found is None or int(found["secure"] or found["clear"] or 0) > PORT_MAX:
         raise ValueError("expected https://host, or http on this machine")
     return value
 
@@ -201,23 +195,31 @@ class AnnouncingSettings(OwnerSettings):
 
 def load_settings(settings_type: type[SettingsT]) -> SettingsT:
     """Return the settings, or end the process with one line for each that is missing or wrong."""
-    files, problems = _read_secret_files(settings_type)
-    try:
-        settings = settings_type(**files)
-    except ValidationError as error:
-        for problem in error.errors(include_input=False, include_url=False):
-            setting = _setting_name(settings_type, str(problem["loc"][0]))
-            problems.setdefault(setting, _message_of(problem))
-    if problems:
+    settings, problems = read_settings(settings_type)
+    if settings is None:
         for setting, message in problems.items():
             print(f"setting {setting}: {message}", file=sys.stderr)
         raise SystemExit(2)
     return settings
 
 
-def _message_of(problem: ErrorDetails) -> str:
+def read_settings(settings_type: type[SettingsT]) -> tuple[SettingsT | None, dict[str, str]]:
+    """Return the settings; or None, and for each that is missing or wrong why."""
+    files, problems = _read_secret_files(settings_type)
+    try:
+        settings = settings_type(**files)
+    except ValidationError as error:
+        for problem in error.errors(include_input=False, include_url=False):
+            setting = _setting_name(settings_type, str(problem["loc"][0]))
+            problems.setdefault(setting, _message_of(problem, _form_of(settings_type, setting)))
+    return (None if problems else settings), problems
+
+
+def _message_of(problem: ErrorDetails, form: str | None) -> str:
     """Say it as everything else is said, and not in the library's words."""
     match problem:
+        case {"type": "string_pattern_mismatch"} if form:
+            return f"expected {form}"
         case {"type": "missing"}:
             return "is missing"
         case {"type": "value_error", "ctx": {"error": error}}:
@@ -251,6 +253,14 @@ def _read_secret_files(
             except SecretFileError as error:
                 problems[setting] = str(error)
     return given, problems
+
+
+def _form_of(settings_type: type[BaseSettings], setting: str) -> str | None:
+    """Return in words what a pattern asks for."""
+    for field, info in settings_type.model_fields.items():
+        if _setting_name(settings_type, field) == setting:
+            return info.description
+    return None
 
 
 def _setting_name(settings_type: type[BaseSettings], name: str) -> str:

@@ -11,6 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import SecretStr
 
+from libs.text import is_text
+
 # Stricter than the driver, which quotes what it does not understand: after a sign that should have
 # been encoded, that is a part of the password.
 SERVER = r"(?:[^:/?#@,\[\]]*|\[[0-9a-fA-F:]+\])(?::[1-9][0-9]{0,4})?"
@@ -54,6 +56,8 @@ PARAMETERS = frozenset(
 def require_database_url(value: SecretStr) -> SecretStr:
     """Refuse what is none, or what could never connect as it should."""
     url = value.get_secret_value()
+    if not is_text(url):
+        raise ValueError("expected UTF-8")
     if not DATABASE_URL.fullmatch(url):
         raise ValueError(
             "expected postgresql://user:password@host:port/database, with signs in it like %40"

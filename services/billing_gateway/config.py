@@ -92,18 +92,22 @@ class BillingGatewaySettings(AnnouncingSettings):
     parked_alarm_seconds: Seconds = 3600.0
     provider_timeout_seconds: ProviderSeconds = 10.0
     plan_credits: Annotated[dict[PlanId, PlanSetting], NoDecode, FromJson] = Field(
-        default_factory=dict
+        default_factory=dict, description="ids of plans, and currencies in three capital letters"
     )
     inbox_concurrency: Annotated[int, Field(ge=1, le=64)] = 4
     paypal_environment: Literal["sandbox", "live"] = Field(
         default="live", validation_alias="PAYPAL_ENVIRONMENT"
     )
-    paypal_client_id: PayPalClientId = Field(default="", validation_alias="PAYPAL_CLIENT_ID")
+    paypal_client_id: PayPalClientId = Field(
+        default="", validation_alias="PAYPAL_CLIENT_ID", description="letters, digits, - and _"
+    )
     paypal_client_secret: SecretStr = Field(
         default=SecretStr(""), validation_alias="PAYPAL_CLIENT_SECRET"
     )
     paypal_webhook_ids: Annotated[tuple[PayPalWebhookId, ...], NoDecode, CommaSeparated] = Field(
-        default=(), validation_alias="PAYPAL_WEBHOOK_IDS"
+        default=(),
+        validation_alias="PAYPAL_WEBHOOK_IDS",
+        description="ids of letters, digits, - and _, comma-separated",
     )
     paypal_api_base: Annotated[ApiBase | None, EmptyIsNone] = Field(
         default=None, validation_alias="PAYPAL_API_BASE"
@@ -124,7 +128,9 @@ class BillingGatewaySettings(AnnouncingSettings):
         default="https://api.stripe.com", validation_alias="STRIPE_API_BASE"
     )
     stripe_blocking_fraud_types: Annotated[tuple[FraudType, ...], NoDecode, CommaSeparated] = Field(
-        default=STOLEN_MEANS_OF_PAYMENT, validation_alias="STRIPE_BLOCKING_FRAUD_TYPES"
+        default=STOLEN_MEANS_OF_PAYMENT,
+        validation_alias="STRIPE_BLOCKING_FRAUD_TYPES",
+        description="types in small letters and _, comma-separated",
     )
 
     @field_validator("paypal_webhook_ids")

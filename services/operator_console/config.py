@@ -23,7 +23,10 @@ class OperatorConsoleSettings(ServiceSettings):
     shown_services: Annotated[NamedAddresses | None, NoDecode, EmptyIsNone] = None
     # How these people's grpcurl proves who they are.
     grpcurl_options: str = Field(
-        default="-cacert ca.crt -cert tls.crt -key tls.key", max_length=1000, pattern=r"^[ -~]*$"
+        default="-cacert ca.crt -cert tls.crt -key tls.key",
+        max_length=1000,
+        pattern=r"^[ -~]*$",
+        description="printable ASCII",
     )
     # What has not answered then is told of as down.
     answer_seconds_max: Seconds = 3.0

@@ -23,7 +23,9 @@ class TelephonySettings(OwnerSettings):
     listen_address: Address = "127.0.0.1:50053"
     metrics_address: Address = "127.0.0.1:9103"
     twilio_account_sid: str = Field(
-        validation_alias="TWILIO_ACCOUNT_SID", pattern=r"^AC[0-9a-fA-F]{32}$"
+        validation_alias="TWILIO_ACCOUNT_SID",
+        pattern=r"^AC[0-9a-fA-F]{32}$",
+        description="AC and 32 hex digits",
     )
     twilio_auth_token: SecretStr = Field(validation_alias="TWILIO_AUTH_TOKEN", min_length=1)
     twilio_api_base: ApiBase = Field(

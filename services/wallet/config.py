@@ -14,7 +14,9 @@ class WalletSettings(AnnouncingSettings):
     listen_address: Address = "127.0.0.1:50051"
     metrics_address: Address = "127.0.0.1:9101"
     observers: NamedAddresses
-    default_currency: str = Field(default="USD", pattern=r"^([A-Z]{3})?$")
+    default_currency: str = Field(
+        default="USD", pattern=r"^([A-Z]{3})?$", description="three capital letters, or nothing"
+    )
     chain_keys: CommaSeparatedKeys = Field(min_length=1)
     hold_late_window_seconds: Seconds = 259_200.0
     check_interval_seconds: Seconds = 60.0

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from dev.stack.services import SETTINGS_TYPES
 from libs.config import load_settings
 from libs.database_urls import require_database_url
 from services.billing_gateway.config import BillingGatewaySettings
@@ -105,6 +106,8 @@ def test_all_that_is_missing_is_said_at_once(
         ("STRIPE_API_KEY", "whsec_hunter2"),
         ("STRIPE_API_KEY", "sk_live_hunter2\nX: y"),
         ("STRIPE_API_BASE", "http://stripe.example"),
+        ("STRIPE_API_BASE", "https://stripe.example:99999"),
+        ("BILLING_GATEWAY_HTTP_ADDRESS", "127.0.0.1:65536"),
         ("STRIPE_BLOCKING_FRAUD_TYPES", "Lost!"),
         ("PAYPAL_API_BASE", "http://paypal.example"),
         ("PAYPAL_ENVIRONMENT", "production"),
@@ -134,7 +137,22 @@ GOOD_WALLET = {
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"WALLET_METRICS_ADDRESS": "nonsense"}, "WALLET_METRICS_ADDRESS: expected host:port"),
+        (
+            {"WALLET_METRICS_ADDRESS": "nonsense"},
+            "WALLET_METRICS_ADDRESS: expected host:port, with a port of at most 65535",
+        ),
+        (
+            {"WALLET_METRICS_ADDRESS": "127.0.0.1:99999"},
+            "WALLET_METRICS_ADDRESS: expected host:port, with a port of at most 65535",
+        ),
+        (
+            {"WALLET_DATABASE_URL": "postgresql://wallet:" + NO_BYTES_OF_A_TEXT + "@h/wallet"},
+            "WALLET_DATABASE_URL: expected UTF-8",
+        ),
+        (
+            {"WALLET_DEFAULT_CURRENCY": "usd"},
+            "WALLET_DEFAULT_CURRENCY: expected three capital letters, or nothing",
+        ),
         ({"WALLET_OBSERVERS": None}, "WALLET_OBSERVERS: is missing"),
         ({"WALLET_CHAIN_KEYS": ""}, "WALLET_CHAIN_KEYS: expected at least one, comma-separated"),
         ({"WALLET_CHAIN_KEYS": NO_BYTES_OF_A_TEXT}, "WALLET_CHAIN_KEYS: expected keys in UTF-8"),
@@ -265,3 +283,11 @@ def test_no_part_of_a_databases_password_is_taken_for_another_part(password: str
 )
 def test_addresses_of_databases_that_are_taken(url: str) -> None:
     assert require_database_url(SecretStr(url)).get_secret_value() == url
+
+
+@pytest.mark.parametrize("service", SETTINGS_TYPES)
+def test_no_pattern_is_shown_to_whoever_does_not_fit_it(service: str) -> None:
+    fields = SETTINGS_TYPES[service].model_fields
+    for name, field in fields.items():
+        if "pattern=" in repr(field):
+            assert field.description, name
