@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
 from libs.database import DatabaseUnavailableError
-from libs.logs import get_logger
+from libs.logs import enter_work_on, get_logger
 
 FAILURES_MAX = 10
 ORGANIZATIONS_AT_ONCE = 4
@@ -73,6 +73,7 @@ async def for_each_organization(
     room = asyncio.Semaphore(ORGANIZATIONS_AT_ONCE)
 
     async def contained(organization_id: str) -> None:
+        enter_work_on(organization_id)
         async with room:
             try:
                 await work(organization_id)

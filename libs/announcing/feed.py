@@ -11,7 +11,7 @@ from libs.announcing.ports import AnnouncerTiming, Level, LevelKey, LevelObserve
 from libs.announcing.storage import BackOff, Line
 from libs.database import Database, DatabaseUnavailableError
 from libs.errors import DomainError, ErrorReason
-from libs.logs import get_logger
+from libs.logs import get_logger, working_on
 from libs.metrics import ServiceMetrics
 from libs.workers import PollingWorker
 
@@ -100,16 +100,20 @@ class Feed(Generic[LevelT]):
             key = await self._queue.get()
             self._queued.discard(key)
             self._in_hand.add(key)
-            try:
-                await self._deliver_or_postpone(key)
-            except DatabaseUnavailableError:
-                get_logger().warning("announcement_waits_for_database", level=self._line.level)
+            with working_on(organization_id=key.organization_id):
+                await self._deliver_or_wait(key)
             self._in_hand.discard(key)
             if key in self._again:
                 self._again.discard(key)
                 self.wake(key)
             if self._backlog and self._queue.qsize() < DELIVERIES_MAX:
                 self._poller.wake()
+
+    async def _deliver_or_wait(self, key: LevelKey) -> None:
+        try:
+            await self._deliver_or_postpone(key)
+        except DatabaseUnavailableError:
+            get_logger().warning("announcement_waits_for_database", level=self._line.level)
 
     async def _deliver_or_postpone(self, key: LevelKey) -> None:
         try:

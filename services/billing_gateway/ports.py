@@ -13,6 +13,10 @@ class DeliveryRefusedError(Exception):
     """The delivery was not signed by the provider, or too long ago. The message may be logged."""
 
 
+class SignatureMismatchError(DeliveryRefusedError):
+    """None of our secrets or webhooks has this signature: it is no provider's, or ours are old."""
+
+
 class CannotVerifyError(Exception):
     """Whether the provider signed it cannot be told now. The message may be logged."""
 

@@ -1,5 +1,6 @@
 """The gateway's HTTP side: what providers deliver, and whether the gateway is well."""
 
+import re
 from http import HTTPStatus
 
 from aiohttp import web
@@ -24,8 +25,15 @@ from services.billing_gateway.bodies import (
 )
 from services.billing_gateway.domain.values import Provider
 from services.billing_gateway.operations.intake import Intake
-from services.billing_gateway.ports import CannotVerifyError, DeliveryRefusedError
+from services.billing_gateway.ports import (
+    CannotVerifyError,
+    DeliveryRefusedError,
+    SignatureMismatchError,
+)
 
+# Where both providers name an event, near the beginning of its body.
+EVENT_ID = re.compile(rb'"id"\s*:\s*"([A-Za-z0-9_-]{1,64})"')
+EVENT_ID_WITHIN_BYTES = 512
 AGAIN = {"Retry-After": str(RETRY_AFTER_SECONDS)}
 
 
@@ -81,7 +89,12 @@ class Webhooks:
             self._log.warning("webhook_given_up", provider=provider, peer=request.remote)
             return 503, "too many bodies at once; send it again"
         except DeliveryRefusedError as refused:
-            self._log.warning("webhook_refused", provider=provider, error=str(refused))
+            self._log.warning(
+                _named_as(refused),
+                provider=provider,
+                event_id=_named_event(body),
+                error=str(refused),
+            )
             return 400, str(refused)
         except CannotVerifyError as unsure:
             self._log.warning("webhook_not_verified", provider=provider, error=str(unsure))
@@ -100,3 +113,14 @@ class Webhooks:
     async def _answer_readiness(self, _: web.Request) -> web.Response:
         ready = await self._intake.is_database_there()
         return web.Response(text="ready" if ready else "no database", status=200 if ready else 503)
+
+
+def _named_as(refused: DeliveryRefusedError) -> str:
+    is_mismatch = isinstance(refused, SignatureMismatchError)
+    return "webhook_signature_mismatch" if is_mismatch else "webhook_refused"
+
+
+def _named_event(body: bytes) -> str:
+    """Return which event a body says it is; who sent it may lie."""
+    found = EVENT_ID.search(body, 0, EVENT_ID_WITHIN_BYTES)
+    return found[1].decode() if found else ""

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from libs.database import Connection, Database, DatabaseUnavailableError
 from libs.errors import DomainError
-from libs.logs import get_logger
+from libs.logs import get_logger, working_on
 from libs.workers import back_off_seconds
 from services.billing_gateway.domain.checkouts import Errand, next_errand, next_look_in
 from services.billing_gateway.domain.observations import CheckoutObserved
@@ -50,13 +50,18 @@ class Errands:
 
     async def _run_contained(self, due: DueCheckout) -> None:
         """Whatever goes wrong with one, others go on; it is due again when its lease ends."""
-        checkout_id = due.checkout.checkout_id
-        try:
-            await self._run(due)
-        except DatabaseUnavailableError:
-            get_logger().warning("errand_waits_for_database", checkout_id=checkout_id)
-        except Exception:  # noqa: BLE001 - whatever it is
-            get_logger().exception("errand_failed", checkout_id=checkout_id)
+        checkout = due.checkout
+        with working_on(
+            organization_id=checkout.organization_id,
+            reference_id=checkout.reference_id,
+            checkout_id=checkout.checkout_id,
+        ):
+            try:
+                await self._run(due)
+            except DatabaseUnavailableError:
+                get_logger().warning("errand_waits_for_database")
+            except Exception:  # noqa: BLE001 - whatever it is
+                get_logger().exception("errand_failed")
 
     async def _run(self, due: DueCheckout) -> None:
         try:
@@ -76,9 +81,7 @@ class Errands:
                 error=str(error),
             )
         except (ProviderError, DomainError) as error:
-            get_logger().warning(
-                "errand_in_vain", checkout_id=due.checkout.checkout_id, error=str(error)
-            )
+            get_logger().warning("errand_in_vain", error=str(error))
             wait = self._wait(due, due.checkout.state)
             await self.database.run(checkouts.schedule, due, wait, error=str(error))
         else:

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from libs.database import TIMED_OUT_ERRORS, TRANSIENT_ERRORS, Connection, Database
 from libs.errors import DomainError
-from libs.logs import get_logger
+from libs.logs import get_logger, working_on
 from libs.workers import back_off_seconds
 from services.billing_gateway.domain.observations import (
     Ignored,
@@ -87,8 +87,9 @@ class Settling:
         claimed = await inbox.claim_next(connection, self._unheard)
         if claimed is None:
             return None
-        settled = await self._settle_or_explain(connection, claimed)
-        await inbox.save_outcome(connection, claimed.event, settled.outcome)
+        with working_on(event_id=claimed.event.event_id):
+            settled = await self._settle_or_explain(connection, claimed)
+            await inbox.save_outcome(connection, claimed.event, settled.outcome)
         return settled
 
     async def _settle_or_explain(self, connection: Connection, claimed: ClaimedEvent) -> Settled:
@@ -109,7 +110,7 @@ class Settling:
             problem = f"{error.reason}: {error.message}"
             return Settled(event, replace(told, state=EventState.DEAD, last_error=problem))
         except Exception as error:  # noqa: BLE001 - whatever it is, other events go on
-            get_logger().exception("event_failed", event_id=event.event_id)
+            get_logger().exception("event_failed")
             return Settled(event, _retry_or_give_up(told, event, error))
 
     async def _settle(

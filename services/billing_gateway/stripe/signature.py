@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from services.billing_gateway.ports import DeliveryRefusedError, Headers
+from services.billing_gateway.ports import DeliveryRefusedError, Headers, SignatureMismatchError
 
 HEADER = "Stripe-Signature"
 HEADER_LENGTH_MAX = 2000
@@ -34,7 +34,7 @@ def verify_signature(
     made = [hmac.new(secret.encode(), signed, "sha256").hexdigest() for secret in secrets]
     given = SIGNATURE.findall(signatures)
     if not any(hmac.compare_digest(ours, theirs) for ours in made for theirs in given):
-        raise DeliveryRefusedError("no secret of ours made this signature")
+        raise SignatureMismatchError("no secret of ours made this signature")
 
 
 def _only_header(headers: Headers) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
+from libs.errors import DomainError, ErrorReason
+from libs.logs import LOGGED_LENGTH_MAX, get_logger
 from libs.rpc.boundary import to_status
 from libs.rpc.rules import refusals_of
 from services.wallet.domain.commands import AdjustBalance, ApplyPayment, Credit, Debit
@@ -52,6 +54,7 @@ class MoneyRpcs(Rpcs):
         answers: list[Answer] = [
             refused.get(position) or next(carried_out) for position in range(len(debits))
         ]
+        _log_refusals(debits, answers)
         return _batch_response(answers)
 
     async def Credit(
@@ -141,6 +144,26 @@ def _batch_response(answers: Sequence[Answer]) -> wallet_service_pb2.BatchDebitR
         result.response.wallet.CopyFrom(wallets[answer.wallet.organization_id])
         result.response.replayed = answer.replayed
     return response
+
+
+def _log_refusals(
+    debits: Sequence[wallet_service_pb2.DebitRequest], answers: Sequence[Answer]
+) -> None:
+    """One line for each wallet and reason, since a batch may be of one wallet without money."""
+    refused: dict[tuple[str, ErrorReason], list[str]] = {}
+    for debit, answer in zip(debits, answers, strict=True):
+        if isinstance(answer, DomainError):
+            refused.setdefault((debit.organization_id, answer.reason), []).append(
+                debit.reference_id
+            )
+    for (organization_id, reason), references in refused.items():
+        get_logger().info(
+            "batch_items_refused",
+            organization_id=organization_id[:LOGGED_LENGTH_MAX],
+            reason=reason,
+            reference_id=references[0][:LOGGED_LENGTH_MAX],
+            count=len(references),
+        )
 
 
 def _wallet_messages(answers: Sequence[Answer]) -> dict[str, wallet_pb2.Wallet]:

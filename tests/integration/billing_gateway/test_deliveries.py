@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from dev.stripe_simulator import Customer, signature_header, to_body, top_up_event
 from services.billing_gateway import bodies
@@ -82,6 +83,20 @@ async def test_a_delivery_that_is_not_stripes_is_refused_and_not_kept(stack: Sta
 
     assert set(refused.values()) == {400}, refused
     assert await events_of(stack) == []
+
+
+async def test_a_signature_that_does_not_match_is_logged_by_that_name(stack: Stack) -> None:
+    event = top_up_event(CUSTOMER, 2_500, now())
+    with capture_logs() as lines:
+        await stack.post(to_body(event), signature_header(to_body(event), "whsec_other"))
+        await stack.post(to_body(event), "t=malformed")
+        await stack.post(b'{"id": "<a page>"}', signature_header(b"", "whsec_other"))
+    told = [(line["event"], line["event_id"]) for line in lines if line["log_level"] == "warning"]
+    assert told == [
+        ("webhook_signature_mismatch", event["id"]),
+        ("webhook_refused", event["id"]),
+        ("webhook_signature_mismatch", ""),
+    ]
 
 
 async def test_an_old_delivery_cannot_be_made_to_look_fresh(stack: Stack) -> None:

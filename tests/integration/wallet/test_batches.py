@@ -110,13 +110,23 @@ async def test_a_bad_command_does_not_touch_its_neighbours(wallet: WalletService
             debits.insert(position, request)
             expected.insert(position, reason)
 
-    answer = await wallet.BatchDebit(BatchDebitRequest(debits=debits))
+    with structlog.testing.capture_logs() as lines:
+        answer = await wallet.BatchDebit(BatchDebitRequest(debits=debits))
     alone = await asyncio.gather(*(outcome_of(wallet, request) for request in debits))
 
     assert [reason_of(result) for result in answer.results] == expected
     assert alone == expected
     assert [result.response.replayed for result in answer.results].count(True) == 0
     assert (await wallet_now(wallet)).balance_micros == 9_100
+    assert {
+        (line["reason"], line["organization_id"]): line["count"]
+        for line in lines
+        if line["event"] == "batch_items_refused"
+    } == {
+        (reason, request.organization_id): 3 * len(requests)
+        for reason, requests in bad.items()
+        for request in requests
+    }
 
 
 def reason_of(result: BatchDebitResult) -> str:

@@ -22,7 +22,12 @@ from services.billing_gateway.paypal.signature.certificates import (
     PayPalTrust,
 )
 from services.billing_gateway.paypal.signature.headers import SignedHeaders, read_headers
-from services.billing_gateway.ports import DeliveryRefusedError, Headers, Transmission
+from services.billing_gateway.ports import (
+    DeliveryRefusedError,
+    Headers,
+    SignatureMismatchError,
+    Transmission,
+)
 
 # PayPal tries for three days. A checksum of 32 bits can be met by another body, so that whoever has
 # seen a transmission, such as in a log, could use its signature for what was never sent: for this
@@ -50,7 +55,7 @@ class Signatures:
         signed = read_headers(headers, self._environment)
         key = await self._certificates.public_key(signed.certificate_url, now)
         if not any(_is_signed(signed, body, key, each) for each in self._webhook_ids):
-            raise DeliveryRefusedError("PayPal did not sign this for a webhook of ours")
+            raise SignatureMismatchError("PayPal did not sign this for a webhook of ours")
         age = abs(now - signed.time)
         if age > AGE_MAX:
             raise DeliveryRefusedError("PayPal signed this too long ago, or in the future")
