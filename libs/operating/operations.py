@@ -1,6 +1,6 @@
 """What operators look for and do in every service alike."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import asyncpg
@@ -36,6 +36,15 @@ class Operating:
         """Return what may keep others waiting. Raises DomainError if nothing can tell."""
         with _set_up_is_told():
             return await self._database.run(storage.list_long_transactions, LONG_TRANSACTIONS_MAX)
+
+    async def find_long_transactions(self) -> Sequence[LongTransaction] | None:
+        """Return the same for those who have more to tell; None if nothing can tell."""
+        try:
+            return await self.list_long_transactions()
+        except DomainError as error:
+            if error.reason is not ErrorReason.INVALID_STATE:
+                raise
+            return None
 
     async def end_long_transaction(self, process_id: int, actor: str, note: str) -> LongTransaction:
         """End one of these, and keep who did."""

@@ -1,5 +1,6 @@
 """OperationsService on the wire, once for every service."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from libs.database import Database
@@ -86,6 +87,13 @@ def long_transaction_message(found: LongTransaction) -> operations_pb2.LongTrans
         start_time=to_timestamp(found.start_time),
         waiting_count=found.waiting_count,
     )
+
+
+def long_transaction_messages(
+    found: Sequence[LongTransaction] | None,
+) -> list[operations_pb2.LongTransaction]:
+    """Return what there is to tell on the wire."""
+    return [long_transaction_message(each) for each in found or ()]
 
 
 def _action_message(action: OperatorAction) -> operations_pb2.OperatorAction:
