@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from libs.database import Database
+from libs.gauging import Gauging
 from libs.listening import Listener
 from libs.metrics import ServiceMetrics
 from libs.observing import subscription_observer, wallet_observer
@@ -11,7 +12,9 @@ from libs.rpc.credentials import watch_certificates
 from libs.service import Service
 from services.campaign.config import CampaignSettings
 from services.campaign.operations.campaigns import CampaignOperations
+from services.campaign.operations.gauging import GAUGES
 from services.campaign.operations.organizations import OrganizationOperations
+from services.campaign.operations.overview import OverviewOperations
 from services.campaign.operations.settling import Settling
 from services.campaign.operations.stopping import Stopping
 from services.campaign.operations.watching import Watching
@@ -28,7 +31,7 @@ async def build(settings: CampaignSettings) -> Service:
         settings.database_url, settings.database_pool_size, "campaign"
     )
     metrics = ServiceMetrics()
-    settling = Settling(database, metrics.registry)
+    settling = Settling(database)
     listener = Listener(settings.database_url, "campaigns")
     watching = Watching(
         database,
@@ -42,7 +45,9 @@ async def build(settings: CampaignSettings) -> Service:
         OrganizationOperations(database),
         Stopping(database, settling),
         watching,
+        OverviewOperations(database),
     )
+    gauging = Gauging(parts.overview.read, GAUGES, metrics.registry)
     return Service(
         settings,
         database,
@@ -54,6 +59,6 @@ async def build(settings: CampaignSettings) -> Service:
             wallet_observer(parts.organizations),
             operations_service(database),
         ],
-        workers=[listener, *build_workers(settling, settings)],
+        workers=[listener, *build_workers(settling, gauging, settings)],
         endless=[watching],
     )

@@ -4,14 +4,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import zip_longest
 from typing import TypeAlias, TypeVar
 
-from prometheus_client import CollectorRegistry, Gauge
-
 from libs.database import Connection, Database
 from libs.lapses import Lapsed, list_lapsed
 from libs.logs import get_logger
 from libs.workers import for_each_organization
 from services.campaign.domain.settling import Step, steps_until
-from services.campaign.storage import campaigns, emergency_stop, organizations
+from services.campaign.storage import campaigns, organizations
 from services.campaign.storage.campaigns import Moved
 from services.campaign.storage.organizations import OrganizationRow, Unsettled
 
@@ -24,18 +22,12 @@ ListDue: TypeAlias = Callable[[Connection, PlaceT, int], Awaitable[list[PlaceT]]
 class Settling:
     """Settles all organizations that are due without anybody's command."""
 
-    def __init__(self, database: Database, registry: CollectorRegistry) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._stop_stands = Gauge(
-            "tollgate_emergency_stop",
-            "1 while the emergency stop of all campaigns stands, 0 otherwise.",
-            registry=registry,
-        )
 
     async def settle_due(self) -> bool:
         """Settle whom time has changed, and whom the stop has; there is no more to do then."""
         await self._settle_listed(list_lapsed, Lapsed())
-        self._stop_stands.set((await self._database.run(emergency_stop.read)).stands)
         await self.settle_stop()
         return False
 

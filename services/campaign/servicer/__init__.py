@@ -4,12 +4,13 @@ from libs.service import RpcService
 from services.campaign.servicer.base import Parts
 from services.campaign.servicer.campaigns import CampaignRpcs
 from services.campaign.servicer.organizations import OrganizationRpcs
+from services.campaign.servicer.overview import OverviewRpcs
 from tollgate.campaign.v1 import campaign_service_pb2_grpc
 
 SERVICE_NAME = "tollgate.campaign.v1.CampaignService"
 
 
-class CampaignServicer(CampaignRpcs, OrganizationRpcs):
+class CampaignServicer(CampaignRpcs, OrganizationRpcs, OverviewRpcs):
     """All rpcs of the campaigns."""
 
 

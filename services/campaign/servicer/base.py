@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from services.campaign.operations.campaigns import CampaignOperations
 from services.campaign.operations.organizations import OrganizationOperations
+from services.campaign.operations.overview import OverviewOperations
 from services.campaign.operations.stopping import Stopping
 from services.campaign.operations.watching import Watching
 from tollgate.campaign.v1 import campaign_service_pb2_grpc
@@ -16,6 +17,7 @@ class Parts(NamedTuple):
     organizations: OrganizationOperations
     stopping: Stopping
     watching: Watching
+    overview: OverviewOperations
 
 
 class Rpcs(campaign_service_pb2_grpc.CampaignServiceServicer):

@@ -5,7 +5,14 @@ from collections.abc import Iterable
 from libs.levels import SubscriptionLevel, WalletLevel
 from libs.rpc.times import to_timestamp
 from services.campaign.domain.changes import CampaignChange, ChangeCause
-from services.campaign.domain.values import Campaign, CampaignState, Eligibility, Pause, PauseReason
+from services.campaign.domain.values import (
+    Campaign,
+    CampaignState,
+    Eligibility,
+    EmergencyStop,
+    Pause,
+    PauseReason,
+)
 from tollgate.campaign.v1 import campaign_pb2
 
 
@@ -36,10 +43,11 @@ def _state_value(state: CampaignState | None) -> campaign_pb2.CampaignState.Valu
 
 
 def _reason_values(reasons: Iterable[PauseReason]) -> list[campaign_pb2.PauseReason.ValueType]:
-    return [_reason_value(reason) for reason in reasons]
+    return [reason_value(reason) for reason in reasons]
 
 
-def _reason_value(reason: PauseReason | None) -> campaign_pb2.PauseReason.ValueType:
+def reason_value(reason: PauseReason | None) -> campaign_pb2.PauseReason.ValueType:
+    """Return a reason on the wire; without one, none."""
     return campaign_pb2.PauseReason.Value(f"PAUSE_REASON_{reason or 'UNSPECIFIED'}")
 
 
@@ -51,7 +59,7 @@ def campaign_message(campaign: Campaign) -> campaign_pb2.Campaign:
         brand_id=campaign.brand_id,
         name=campaign.name,
         state=_state_value(campaign.state),
-        pause_reason=_reason_value(campaign.pause_reason),
+        pause_reason=reason_value(campaign.pause_reason),
         blockers=_reason_values(campaign.blockers),
         pause_time=to_timestamp(campaign.pause_time),
         note=campaign.note,
@@ -67,13 +75,23 @@ def change_message(change: CampaignChange) -> campaign_pb2.CampaignChange:
         campaign_id=change.campaign_id,
         from_state=_state_value(change.from_state),
         to_state=_state_value(change.to_state),
-        pause_reason=_reason_value(change.pause_reason),
+        pause_reason=reason_value(change.pause_reason),
         cause=campaign_pb2.CampaignChangeCause.Value(
             f"CAMPAIGN_CHANGE_CAUSE_{change.origin.cause}"
         ),
         actor=change.origin.actor,
         note=change.origin.note,
         create_time=to_timestamp(change.create_time),
+    )
+
+
+def emergency_stop_message(stop: EmergencyStop) -> campaign_pb2.EmergencyStop:
+    """Return the emergency stop on the wire."""
+    return campaign_pb2.EmergencyStop(
+        active=stop.stands,
+        note=stop.note,
+        actor=stop.actor,
+        create_time=to_timestamp(stop.change_time if stop.number else None),
     )
 
 

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from libs.rpc.times import to_timestamp
 from services.campaign.domain.commands import ChangeStop, PauseOrganization, ResumeOrganization
 from services.campaign.servicer.base import Rpcs
-from services.campaign.servicer.messages import eligibility_message
-from tollgate.campaign.v1 import campaign_pb2, campaign_service_pb2
+from services.campaign.servicer.messages import eligibility_message, emergency_stop_message
+from tollgate.campaign.v1 import campaign_service_pb2
 
 
 class OrganizationRpcs(Rpcs):
@@ -66,10 +65,5 @@ class OrganizationRpcs(Rpcs):
         """Tell whether the emergency stop stands."""
         stop = await self._parts.stopping.read()
         return campaign_service_pb2.GetEmergencyStopResponse(
-            emergency_stop=campaign_pb2.EmergencyStop(
-                active=stop.stands,
-                note=stop.note,
-                actor=stop.actor,
-                create_time=to_timestamp(stop.change_time if stop.number else None),
-            )
+            emergency_stop=emergency_stop_message(stop)
         )

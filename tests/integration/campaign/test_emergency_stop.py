@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC
 
-import aiohttp
 import asyncpg
 import grpc
 import pytest
@@ -16,7 +15,7 @@ from tests.integration.campaign.conftest import campaign_settings
 from tests.integration.campaign.steps import CampaignSteps, blockers_of, state_of, told_of
 from tests.support.databases import ServiceDatabase
 from tests.support.errors import refusal
-from tests.support.services import free_address, running
+from tests.support.services import running
 from tests.support.waiting import eventually
 from tollgate.campaign.v1 import campaign_pb2
 from tollgate.campaign.v1.campaign_service_pb2 import (
@@ -244,21 +243,6 @@ async def test_one_that_cannot_be_settled_keeps_no_other(
     await eventually(
         lambda: stored_states(connection), lambda found: found == {"PAUSED EMERGENCY_STOP": 250}
     )
-
-
-async def test_it_is_counted_by_a_gauge(database: ServiceDatabase) -> None:
-    address = free_address()
-    settings = campaign_settings(database).model_copy(update={"metrics_address": address})
-    async with running(await build(settings)) as channel, aiohttp.ClientSession() as session:
-
-        async def gauge() -> str:
-            async with session.get(f"http://{address}/metrics") as answer:
-                return await answer.text()
-
-        await CampaignSteps(channel).stop_all()
-        await eventually(gauge, lambda text: "tollgate_emergency_stop 1.0" in text)
-        await CampaignSteps(channel).resume_all()
-        await eventually(gauge, lambda text: "tollgate_emergency_stop 0.0" in text)
 
 
 async def test_a_lapse_before_the_stop_and_one_after_it_keep_their_order(

@@ -76,6 +76,16 @@ ANSWERS: list[tuple[str, Any]] = [
             }
         },
     ),
+    (
+        "GetOverview",
+        {
+            "overview": {
+                "runningCount": "1",
+                "pausedOrganizationCount": None,
+                "emergencyStop": {"active": None, "note": "template mended"},
+            }
+        },
+    ),
 ]
 
 

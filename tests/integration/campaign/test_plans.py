@@ -22,6 +22,7 @@ from services.campaign.storage.organizations import (
     Unsettled,
     list_unsettled,
 )
+from services.campaign.storage.overview import count_all
 from tests.support.databases import ServiceDatabase
 from tests.support.level_steps import FAR_FUTURE
 from tests.support.rows_read import rows_read
@@ -30,6 +31,7 @@ ROWS = 8_000
 # More often than PostgreSQL tries before it keeps a plan for good.
 EXECUTIONS = 8
 ROWS_READ_MAX = 500
+FEW = 20
 # Of each kind, what a filter asks for are the first ten: the oldest, and last in every list.
 FILL = """
 INSERT INTO organizations (
@@ -149,3 +151,32 @@ async def settle_some(role: Any, standing: Organization, count: int) -> None:
     ]
     moved = await settle_all(role, steps)
     assert moved.paused_count + moved.resumed_count == count
+
+
+PAUSE_SOME = """
+UPDATE campaigns SET state = 'PAUSED', pause_reason = 'WALLET_FROZEN', pause_time = now()
+WHERE campaign_id <> ALL ($1::text[])
+"""
+PAUSE_ONE = """
+UPDATE organizations
+SET organization_pause_note = '', organization_pause_actor = '', organization_pause_time = now()
+WHERE organization_id = 'org-1'
+"""
+
+
+async def test_what_is_counted_for_operators_is_all_that_is_read(
+    role: Any, connection: "Connection[Record]"
+) -> None:
+    await connection.execute("UPDATE campaigns SET state = 'DRAFT'")
+    await connection.execute(PAUSE_SOME, [f"c-{number}" for number in range(8, ROWS + 1)])
+    await connection.execute(PAUSE_ONE)
+    # What was there before them, and is not any more, would be read as well.
+    await connection.execute("VACUUM campaigns, organizations")
+
+    async def count(role: Any) -> object:
+        async with role.transaction():
+            return await count_all(role)
+
+    for _ in range(EXECUTIONS):
+        assert await rows_read(connection, role, "campaigns", count) <= FEW
+        assert await rows_read(connection, role, "organizations", count) <= 1

@@ -126,7 +126,10 @@ class CampaignServiceStub:
     Example: {"organizationId": "org-1"}
     """
     GetOverview: _aio.UnaryUnaryMultiCallable[_campaign_service_pb2.GetOverviewRequest, _campaign_service_pb2.GetOverviewResponse]
-    """GetOverview counts how all campaigns stand. It reads counts only, each by an index of its own."""
+    """GetOverview counts how all campaigns stand. It reads counts only, each by an index of its own.
+    Errors: DATABASE_UNAVAILABLE (it does not answer now; try again).
+    Example: {}
+    """
 
 class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
     """CampaignService decides which campaigns may run. Campaigns pause by themselves when their organization
@@ -336,6 +339,9 @@ class CampaignServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _campaign_service_pb2.GetOverviewRequest,
         context: _aio.ServicerContext[_campaign_service_pb2.GetOverviewRequest, _abc.Awaitable[_campaign_service_pb2.GetOverviewResponse]],
     ) -> _abc.Awaitable[_campaign_service_pb2.GetOverviewResponse]:
-        """GetOverview counts how all campaigns stand. It reads counts only, each by an index of its own."""
+        """GetOverview counts how all campaigns stand. It reads counts only, each by an index of its own.
+        Errors: DATABASE_UNAVAILABLE (it does not answer now; try again).
+        Example: {}
+        """
 
 def add_CampaignServiceServicer_to_server(servicer: CampaignServiceServicer, server: _aio.Server) -> None: ...

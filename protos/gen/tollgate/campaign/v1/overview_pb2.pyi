@@ -38,7 +38,7 @@ class CampaignOverview(_message.Message):
     """paused_organization_count: so many organizations are paused by PauseCampaigns."""
     @_builtins.property
     def pauses(self) -> _containers.RepeatedCompositeFieldContainer[Global___PauseCount]:
-        """pauses by reason."""
+        """pauses by reason, all of them."""
 
     @_builtins.property
     def emergency_stop(self) -> _campaign_pb2.EmergencyStop:
@@ -83,7 +83,7 @@ class PauseCount(_message.Message):
     """over_30_days_count: so many of them began more than 30 days ago."""
     @_builtins.property
     def oldest_time(self) -> _timestamp_pb2.Timestamp:
-        """oldest_time at which the oldest of these pauses began."""
+        """oldest_time at which the oldest of these pauses began; unset if there is none."""
 
     def __init__(
         self,
