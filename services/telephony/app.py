@@ -5,6 +5,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from libs.database import Database
+from libs.gauging import Gauging
 from libs.metrics import ServiceMetrics
 from libs.observing import subscription_observer, wallet_observer
 from libs.operating.servicer import operations_service
@@ -16,8 +17,9 @@ from services.telephony.operations.backing_off import BackOff
 from services.telephony.operations.claiming import Claiming
 from services.telephony.operations.creating import Creation
 from services.telephony.operations.driving import Driving
-from services.telephony.operations.gauging import Gauging
+from services.telephony.operations.gauging import GAUGES
 from services.telephony.operations.organizations import OrganizationOperations
+from services.telephony.operations.overview import OverviewOperations
 from services.telephony.operations.provisioning import ProvisionOperations
 from services.telephony.operations.reconciling import ReconcileOperations
 from services.telephony.operations.recording import Recording
@@ -69,6 +71,7 @@ async def build(settings: TelephonySettings) -> Service:
     subaccounts = SubaccountOperations(
         database, policy, settings.twilio_account_sid, reconciler.wake
     )
+    overview = OverviewOperations(database)
     return Service(
         settings,
         database,
@@ -82,6 +85,7 @@ async def build(settings: TelephonySettings) -> Service:
                 provisioning=ProvisionOperations(database, policy, provisioner.wake, wait_seconds),
                 reconciling=ReconcileOperations(database, policy, reconciler.wake, wait_seconds),
                 trouble=trouble,
+                overview=overview,
             ),
             subscription_observer(organizations),
             wallet_observer(organizations),
@@ -92,7 +96,7 @@ async def build(settings: TelephonySettings) -> Service:
             reconciler,
             provisioner,
             trouble,
-            gauging=Gauging(database, metrics.registry),
+            gauging=Gauging(overview.read, GAUGES, metrics.registry),
             settings=settings,
         ),
         closables=[twilio],

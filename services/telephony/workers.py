@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from libs.gauging import Gauging
 from libs.workers import PollingWorker, Worker
 from services.telephony.config import TelephonySettings
 from services.telephony.domain.aftermath import AftermathAnswer
@@ -18,15 +19,13 @@ from services.telephony.operations.aftermath import Ending
 from services.telephony.operations.claiming import Claim, Claiming
 from services.telephony.operations.creating import Creation
 from services.telephony.operations.driving import Driving
-from services.telephony.operations.gauging import Gauging
 from services.telephony.operations.organizations import OrganizationOperations
+from services.telephony.operations.overview import Overview
 from services.telephony.operations.recording import Outcome, Recording
 from services.telephony.operations.trouble import TwilioTrouble
 
 # Accounts are made now and then; more at once would be of use to nobody.
 PROVISIONS_AT_ONCE = 2
-# How old the gauges of what is not as it should be may be.
-GAUGE_SECONDS = 15.0
 Turn: TypeAlias = Callable[[], AbstractAsyncContextManager[None]]
 
 
@@ -300,11 +299,10 @@ def build_workers(
     provisioner: Provisioner,
     trouble: TwilioTrouble,
     *,
-    gauging: Gauging,
+    gauging: Gauging[Overview],
     settings: TelephonySettings,
 ) -> list[Worker]:
     """Return what runs beside the rpcs."""
     lapse = PollingWorker("lapse", organizations.reevaluate_due, settings.poll_interval_seconds)
     prober = Prober(trouble, reconciler, settings.poll_interval_seconds)
-    gauge = PollingWorker("gauge", gauging.look, GAUGE_SECONDS)
-    return [reconciler, provisioner, prober, lapse, gauge]
+    return [reconciler, provisioner, prober, lapse, gauging.worker()]

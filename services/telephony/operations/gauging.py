@@ -1,53 +1,74 @@
-"""Counts what stands otherwise than it should, for operators and their alarms."""
+"""What of the overview is shown as gauges."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 
-from prometheus_client import CollectorRegistry, Gauge
-
-from libs.database import Database
-from services.telephony.storage import gauges
-from services.telephony.storage.gauges import Count
-
-
-class Gauging:
-    """The service's gauges of subaccounts and of intents to have one made."""
-
-    def __init__(self, database: Database, registry: CollectorRegistry) -> None:
-        self._database = database
-        self._subaccounts = Gauges(
-            "subaccount",
-            "Subaccounts that are not as wanted (drifted), or whose last call failed (failing), "
-            "or whose calls cannot be ended after a suspension (aftermath_failing).",
-            registry,
-        )
-        self._provisions = Gauges(
-            "provision",
-            "Intents to have a subaccount made that have none yet (open), or whose last attempt "
-            "failed (failing).",
-            registry,
-        )
-
-    async def look(self) -> bool:
-        """Look once; there is no more to do then."""
-        self._subaccounts.set(await self._database.run(gauges.count_subaccounts))
-        self._provisions.set(await self._database.run(gauges.count_provisions))
-        return False
+from libs.counting import age_seconds
+from libs.gauging import OverviewGauge, Sample
+from libs.operating.gauges import LONG_TRANSACTION_GAUGES
+from services.telephony.domain.overview import StandingCount
+from services.telephony.operations.overview import Overview
 
 
-class Gauges:
-    """How many there are of each standing, and for how long the oldest has been so."""
+def _subaccounts(overview: Overview) -> Mapping[str, StandingCount]:
+    counts = overview.counts.subaccounts
+    return {
+        "drifted": counts.drifted,
+        "unsuspended": counts.unsuspended,
+        "failing": counts.failing,
+        "aftermath_failing": counts.aftermath_failing,
+    }
 
-    def __init__(self, noun: str, documentation: str, registry: CollectorRegistry) -> None:
-        self._counts = Gauge(f"tollgate_{noun}s", documentation, ["standing"], registry=registry)
-        self._ages = Gauge(
-            f"tollgate_oldest_{noun}_seconds",
-            "For how long the oldest of them has been so; 0 if there is none.",
-            ["standing"],
-            registry=registry,
-        )
 
-    def set(self, found: Mapping[str, Count]) -> None:
-        """Show what was found."""
-        for standing, count in found.items():
-            self._counts.labels(standing).set(count.count)
-            self._ages.labels(standing).set(count.oldest_seconds)
+def _provisions(overview: Overview) -> Mapping[str, StandingCount]:
+    return {"open": overview.counts.provisions.open, "failing": overview.counts.provisions.failing}
+
+
+def _each(
+    counts: Callable[[Overview], Mapping[str, StandingCount]],
+    value: Callable[[StandingCount, datetime], float],
+) -> Callable[[Overview], Iterable[Sample]]:
+    return lambda overview: [
+        Sample(value(count, overview.time), (standing,))
+        for standing, count in counts(overview).items()
+    ]
+
+
+def _count(found: StandingCount, _: datetime) -> float:
+    return found.count
+
+
+def _age_seconds(found: StandingCount, now: datetime) -> float:
+    return age_seconds(found.oldest_time, now)
+
+
+GAUGES: Sequence[OverviewGauge[Overview]] = (
+    OverviewGauge(
+        "tollgate_subaccounts",
+        "Subaccounts that are not as wanted (drifted), or must be suspended and are not known to "
+        "be (unsuspended), or whose last call failed (failing), or whose calls cannot be ended "
+        "after a suspension (aftermath_failing).",
+        _each(_subaccounts, _count),
+        ("standing",),
+    ),
+    OverviewGauge(
+        "tollgate_oldest_subaccount_seconds",
+        "For how long the oldest of them has been so; 0 if there is none.",
+        _each(_subaccounts, _age_seconds),
+        ("standing",),
+    ),
+    OverviewGauge(
+        "tollgate_provisions",
+        "Intents to have a subaccount made that have none yet (open), or whose last attempt "
+        "failed (failing).",
+        _each(_provisions, _count),
+        ("standing",),
+    ),
+    OverviewGauge(
+        "tollgate_oldest_provision_seconds",
+        "For how long the oldest of them has been so; 0 if there is none.",
+        _each(_provisions, _age_seconds),
+        ("standing",),
+    ),
+    *LONG_TRANSACTION_GAUGES,
+)

@@ -8,6 +8,7 @@ from services.telephony.domain.changes import ChangeFilter
 from services.telephony.domain.provisioning import ProvisionFilter, Wish
 from services.telephony.domain.values import SubaccountFilter
 from services.telephony.operations.organizations import OrganizationOperations
+from services.telephony.operations.overview import OverviewOperations
 from services.telephony.operations.provisioning import ProvisionOperations
 from services.telephony.operations.reconciling import ReconcileOperations
 from services.telephony.operations.sending import SendingOperations
@@ -24,6 +25,7 @@ from services.telephony.servicer.messages import (
     subaccount_message,
     wanted_state,
 )
+from services.telephony.servicer.overview import overview_message
 from tollgate.telephony.v1 import telephony_service_pb2, telephony_service_pb2_grpc
 
 SERVICE_NAME = "tollgate.telephony.v1.TelephonyService"
@@ -41,6 +43,7 @@ class TelephonyServicer(telephony_service_pb2_grpc.TelephonyServiceServicer):
         provisioning: ProvisionOperations,
         reconciling: ReconcileOperations,
         trouble: TwilioTrouble,
+        overview: OverviewOperations,
     ) -> None:
         self._organizations = organizations
         self._subaccounts = subaccounts
@@ -48,6 +51,7 @@ class TelephonyServicer(telephony_service_pb2_grpc.TelephonyServiceServicer):
         self._provisioning = provisioning
         self._reconciling = reconciling
         self._trouble = trouble
+        self._overview = overview
 
     async def RegisterSubaccount(
         self, request: telephony_service_pb2.RegisterSubaccountRequest, context: Any
@@ -189,6 +193,13 @@ class TelephonyServicer(telephony_service_pb2_grpc.TelephonyServiceServicer):
         health = await self._trouble.read()
         return telephony_service_pb2.GetTwilioHealthResponse(health=health_message(health))
 
+    async def GetOverview(
+        self, request: telephony_service_pb2.GetOverviewRequest, context: Any
+    ) -> telephony_service_pb2.GetOverviewResponse:
+        """Tell how all subaccounts stand."""
+        overview = await self._overview.read()
+        return telephony_service_pb2.GetOverviewResponse(overview=overview_message(overview))
+
 
 def telephony_service(
     organizations: OrganizationOperations,
@@ -198,6 +209,7 @@ def telephony_service(
     provisioning: ProvisionOperations,
     reconciling: ReconcileOperations,
     trouble: TwilioTrouble,
+    overview: OverviewOperations,
 ) -> RpcService:
     """Return the gRPC service of the subaccounts."""
     return RpcService(
@@ -209,6 +221,7 @@ def telephony_service(
             provisioning=provisioning,
             reconciling=reconciling,
             trouble=trouble,
+            overview=overview,
         ),
         telephony_service_pb2_grpc.add_TelephonyServiceServicer_to_server,
     )

@@ -44,6 +44,16 @@ ANSWERS: list[tuple[str, Any]] = [
         },
     ),
     ("GetTwilioHealth", {"health": {"state": "TWILIO_STATE_OK", "error": None}}),
+    (
+        "GetOverview",
+        {
+            "overview": {
+                "twilio": {"state": "TWILIO_STATE_OK"},
+                "unsuspended": {"count": None, "oldestTime": None},
+                "blockedOrganizationCount": None,
+            }
+        },
+    ),
 ]
 
 

@@ -14,9 +14,11 @@ from pydantic import SecretStr
 from dev.simulators.faults import Refusal
 from dev.simulators.twilio import TwilioSimulator
 from libs.database import Database
+from libs.gauging import Gauging
 from services.telephony.app import build
 from services.telephony.config import TelephonySettings
-from services.telephony.operations.gauging import Gauging
+from services.telephony.operations.gauging import GAUGES
+from services.telephony.operations.overview import OverviewOperations
 from tests.integration.telephony.conftest import telephony_settings
 from tests.integration.telephony.provisioning.steps import CREATE, ProvisionSteps
 from tests.integration.telephony.steps import ONE, TWO
@@ -24,10 +26,16 @@ from tests.support.databases import ServiceDatabase
 from tests.support.errors import refusal
 from tests.support.services import free_address, running
 from tests.support.waiting import eventually
-from tollgate.telephony.v1 import provision_pb2, telephony_service_pb2
+from tollgate.telephony.v1 import (
+    overview_pb2,
+    provision_pb2,
+    telephony_service_pb2,
+    twilio_health_pb2,
+)
 
 NOTHING = {
     "subaccounts drifted": 0,
+    "subaccounts unsuspended": 0,
     "subaccounts failing": 0,
     "subaccounts aftermath_failing": 0,
     "provisions open": 0,
@@ -50,7 +58,8 @@ class Sight:
 
     def __init__(self, database: Database) -> None:
         self._registry = CollectorRegistry()
-        self._gauging = Gauging(database, self._registry)
+        overview = OverviewOperations(database)
+        self._gauging = Gauging(overview.read, GAUGES, self._registry)
 
     async def look(self) -> dict[str, float]:
         """Return what there is of what is counted."""
@@ -113,6 +122,7 @@ async def test_what_drifts_and_fails_is_counted_with_the_age_of_the_oldest(
             seen
             == {
                 "subaccounts drifted": 1,
+                "subaccounts unsuspended": 1,
                 "subaccounts failing": 1,
                 "subaccounts aftermath_failing": 1,
             }
@@ -120,7 +130,7 @@ async def test_what_drifts_and_fails_is_counted_with_the_age_of_the_oldest(
     )
     await rewrite(database, AN_HOUR_AGO)
     await sight.look()
-    for standing in ("drifted", "failing", "aftermath_failing"):
+    for standing in ("drifted", "unsuspended", "failing", "aftermath_failing"):
         assert 3600 <= sight.oldest_seconds("subaccount", standing) < 3700
     twilio.heal()
     await eventually(sight.look, lambda seen: seen == {})
@@ -199,3 +209,40 @@ async def test_a_service_shows_all_of_it_from_the_start(
             return {f"{noun} {standing}": float(count) for noun, standing, count in found}
 
         await eventually(shown, lambda counts: counts == NOTHING)
+
+
+async def test_the_overview_tells_who_it_is_that_stands_otherwise(
+    steps: ProvisionSteps, twilio: TwilioSimulator
+) -> None:
+    request = telephony_service_pb2.GetOverviewRequest()
+
+    async def overview() -> overview_pb2.TelephonyOverview:
+        return (await steps.telephony.GetOverview(request)).overview
+
+    await steps.make_good()
+    seen = await overview()
+    assert seen.twilio.state == twilio_health_pb2.TWILIO_STATE_OK
+    assert (seen.drifted.count, seen.drifted.HasField("oldest_time")) == (0, False)
+    await steps.let_send(ONE, TWO)
+    twilio.fail(Refusal("20404", 404), ONE)
+    twilio.fail(LIMIT_REACHED, operation=CREATE)
+    await refusal(steps.ask(reference_id="ref-1"))
+    await steps.telephony.SuspendSubaccounts(
+        telephony_service_pb2.SuspendSubaccountsRequest(organization_id="org-1", note="abuse")
+    )
+    seen = await eventually(
+        overview, lambda seen: (seen.drifted.count, seen.failing.count) == (1, 1)
+    )
+    for each in (seen.drifted, seen.unsuspended, seen.failing, seen.open_provisions):
+        assert (each.count, each.oldest_organization_id) == (1, "org-1")
+        assert each.HasField("oldest_time")
+    assert seen.failing_provisions.count == 1
+    assert seen.aftermath_failing.count == 0
+    assert seen.blocked_organization_count == 1
+    await steps.telephony.ReactivateSubaccounts(
+        telephony_service_pb2.ReactivateSubaccountsRequest(
+            organization_id="org-1", note="a mistake"
+        )
+    )
+    seen = await overview()
+    assert (seen.unsuspended.count, seen.blocked_organization_count) == (0, 0)

@@ -107,7 +107,10 @@ class TelephonyServiceStub:
     Example: {}
     """
     GetOverview: _aio.UnaryUnaryMultiCallable[_telephony_service_pb2.GetOverviewRequest, _telephony_service_pb2.GetOverviewResponse]
-    """GetOverview counts how all subaccounts stand. It reads counts only, each by an index of its own."""
+    """GetOverview counts how all subaccounts stand. It reads counts only, each by an index of its own.
+    Errors: DATABASE_UNAVAILABLE (it does not answer now; try again).
+    Example: {}
+    """
 
 class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
     """TelephonyService keeps Twilio subaccounts as they must stand: suspended while anything blocks their
@@ -280,6 +283,9 @@ class TelephonyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _telephony_service_pb2.GetOverviewRequest,
         context: _aio.ServicerContext[_telephony_service_pb2.GetOverviewRequest, _abc.Awaitable[_telephony_service_pb2.GetOverviewResponse]],
     ) -> _abc.Awaitable[_telephony_service_pb2.GetOverviewResponse]:
-        """GetOverview counts how all subaccounts stand. It reads counts only, each by an index of its own."""
+        """GetOverview counts how all subaccounts stand. It reads counts only, each by an index of its own.
+        Errors: DATABASE_UNAVAILABLE (it does not answer now; try again).
+        Example: {}
+        """
 
 def add_TelephonyServiceServicer_to_server(servicer: TelephonyServiceServicer, server: _aio.Server) -> None: ...
