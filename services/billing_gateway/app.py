@@ -10,6 +10,7 @@ import grpc
 
 from libs.announcing.announcer import Announcer
 from libs.database import Database
+from libs.gauging import Gauging
 from libs.http import HttpEndpoint
 from libs.levels import SubscriptionLevel
 from libs.metrics import ServiceMetrics
@@ -27,12 +28,14 @@ from services.billing_gateway.operations.certificates import RememberedCertifica
 from services.billing_gateway.operations.checkouts import Checkouts
 from services.billing_gateway.operations.commands import Commands
 from services.billing_gateway.operations.errands import Errands
+from services.billing_gateway.operations.gauging import GAUGES
 from services.billing_gateway.operations.granting import Granting
 from services.billing_gateway.operations.inserting import Inserting
 from services.billing_gateway.operations.intake import Intake
 from services.billing_gateway.operations.levels import Levels, PaymentLevels, SubscriptionLevels
 from services.billing_gateway.operations.linking import Linking
 from services.billing_gateway.operations.looks import Looks
+from services.billing_gateway.operations.overview import OverviewOperations
 from services.billing_gateway.operations.queries.events import EventQueries
 from services.billing_gateway.operations.queries.payments import PaymentQueries
 from services.billing_gateway.operations.queries.subscriptions import SubscriptionQueries
@@ -105,18 +108,12 @@ async def assemble(
     wakes = Wakes(loops.settling.wake, loops.looks.wake, loops.errands.wake)
     rules = _build_rules(settings, providers)
     payments = PaymentRecording(levels, settings.plans, rules.asking.askable)
-    recorder = Recorder(
-        levels=levels,
-        ownership=OwnershipRules(settings.trust_claimed_organizations, rules.claim_keys),
-        subscriptions=SubscriptionRecording(rules.timing, rules.asking.askable),
-        payments=payments,
-        checkouts=CheckoutProgress(),
-        wakes=wakes,
-    )
+    recorder = _build_recorder(settings, levels, rules, payments, wakes)
     looks = Looks(database, rules.asking, recorder, rules.timing.look_interval)
     granting = Granting(database, levels)
     inserting = Inserting(database, loops.settling.wake)
     intake = Intake(database, providers, inserting, lambda: datetime.now(UTC))
+    overview = OverviewOperations(database, levels, intake, providers)
     parts = Parts(
         linking=Linking(database, levels, wallet, wakes),
         granting=granting,
@@ -129,6 +126,7 @@ async def assemble(
         subscriptions=SubscriptionQueries(database, levels),
         payments=PaymentQueries(database, levels),
         events=EventQueries(database),
+        overview=overview,
     )
     steps = Steps(
         settling=Settling(database, providers, recorder, loops.settling.wake_in),
@@ -136,8 +134,9 @@ async def assemble(
         looks=looks,
         errands=Errands(database, rules.asking, recorder, rules.checkout_look_interval),
         retention=Retention(database, settings.body_retention_seconds),
-        watching=Watching(database, metrics.registry, settings.parked_alarm_seconds),
+        watching=Watching(database, settings.parked_alarm_seconds),
         certificates=certificates,
+        gauging=Gauging(overview.read, GAUGES, metrics.registry),
     )
     return Service(
         settings,
@@ -228,6 +227,23 @@ def _build_rules(
             look_interval=timedelta(seconds=settings.look_interval_seconds),
         ),
         checkout_look_interval=timedelta(seconds=settings.checkout_look_seconds),
+    )
+
+
+def _build_recorder(
+    settings: BillingGatewaySettings,
+    levels: Levels,
+    rules: _Rules,
+    payments: PaymentRecording,
+    wakes: Wakes,
+) -> Recorder:
+    return Recorder(
+        levels=levels,
+        ownership=OwnershipRules(settings.trust_claimed_organizations, rules.claim_keys),
+        subscriptions=SubscriptionRecording(rules.timing, rules.asking.askable),
+        payments=payments,
+        checkouts=CheckoutProgress(),
+        wakes=wakes,
     )
 
 

@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from libs.gauging import Gauging
 from libs.workers import PollingWorker, Worker
 from services.billing_gateway.config import BillingGatewaySettings
 from services.billing_gateway.operations.certificates import RememberedCertificates
 from services.billing_gateway.operations.errands import Errands
 from services.billing_gateway.operations.granting import Granting
 from services.billing_gateway.operations.looks import Looks
+from services.billing_gateway.operations.overview import Overview
 from services.billing_gateway.operations.retention import Retention
 from services.billing_gateway.operations.settling import Settling
 from services.billing_gateway.operations.watching import Watching
@@ -27,6 +29,7 @@ class Steps(NamedTuple):
     retention: Retention
     watching: Watching
     certificates: RememberedCertificates
+    gauging: Gauging[Overview]
 
 
 class Loops:
@@ -78,4 +81,5 @@ class GatewayLoops:
             PollingWorker("standing", steps.granting.reevaluate_due, poll_seconds),
             PollingWorker("retention", steps.retention.give_up_some, UPKEEP_SECONDS),
             PollingWorker("watching", steps.watching.watch, UPKEEP_SECONDS),
+            steps.gauging.worker(),
         ]

@@ -6,9 +6,15 @@ from dataclasses import replace
 from datetime import datetime
 
 from libs.database import Database
+from libs.recent import RecentGrowth
 from services.billing_gateway.domain.values import EventState, Provider
 from services.billing_gateway.operations.inserting import Inserting
-from services.billing_gateway.ports import CannotVerifyError, Headers, PaymentProvider
+from services.billing_gateway.ports import (
+    CannotVerifyError,
+    DeliveryRefusedError,
+    Headers,
+    PaymentProvider,
+)
 from services.billing_gateway.storage.inbox import Delivery
 
 
@@ -26,12 +32,25 @@ class Intake:
         self._providers = providers
         self._inserting = inserting
         self._clock = clock
+        self._refused_counts = dict.fromkeys(Provider, 0)
+        self._refused = {provider: RecentGrowth() for provider in Provider}
 
     async def receive(self, provider: Provider, headers: Headers, body: bytes) -> None:
         """Keep a delivery.
 
         Raises DeliveryRefusedError, CannotVerifyError, DatabaseUnavailableError or OverloadedError.
         """
+        try:
+            await self._receive(provider, headers, body)
+        except DeliveryRefusedError:
+            self._refused_counts[provider] += 1
+            raise
+
+    def recently_refused(self, provider: Provider) -> int:
+        """Return how many deliveries were not rightly signed, of those of the last ten minutes."""
+        return self._refused[provider].look(self._refused_counts[provider])
+
+    async def _receive(self, provider: Provider, headers: Headers, body: bytes) -> None:
         sender = self._providers.get(provider)
         if sender is None:
             raise CannotVerifyError("no settings tell how this provider signs")

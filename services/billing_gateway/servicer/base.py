@@ -7,6 +7,7 @@ from services.billing_gateway.operations.checkouts import Checkouts
 from services.billing_gateway.operations.commands import Commands
 from services.billing_gateway.operations.granting import Granting
 from services.billing_gateway.operations.linking import Linking
+from services.billing_gateway.operations.overview import OverviewOperations
 from services.billing_gateway.operations.queries.events import EventQueries
 from services.billing_gateway.operations.queries.payments import PaymentQueries
 from services.billing_gateway.operations.queries.subscriptions import SubscriptionQueries
@@ -26,6 +27,7 @@ class Parts(NamedTuple):
     subscriptions: SubscriptionQueries
     payments: PaymentQueries
     events: EventQueries
+    overview: OverviewOperations
 
 
 class Rpcs(billing_gateway_service_pb2_grpc.BillingGatewayServiceServicer):

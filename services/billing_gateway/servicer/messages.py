@@ -65,7 +65,8 @@ def optional_subscription_state(
     return SubscriptionState(name.removeprefix("SUBSCRIPTION_STATE_")) if value else None
 
 
-def _provider_value(provider: Provider) -> provider_pb2.Provider.ValueType:
+def provider_value(provider: Provider) -> provider_pb2.Provider.ValueType:
+    """Return a provider on the wire."""
     return provider_pb2.Provider.Value(f"PROVIDER_{provider}")
 
 
@@ -76,12 +77,18 @@ def _optional_event_state(
     return EventState(name.removeprefix("WEBHOOK_EVENT_STATE_")) if value else None
 
 
-def _subscription_state_value(
+def subscription_state_value(
     state: SubscriptionState | None,
 ) -> subscription_pb2.SubscriptionState.ValueType:
+    """Return a state on the wire; of a subscription of which nothing was heard, none."""
     if state is None:
         return subscription_pb2.SUBSCRIPTION_STATE_UNSPECIFIED
     return subscription_pb2.SubscriptionState.Value(f"SUBSCRIPTION_STATE_{state}")
+
+
+def event_state_value(state: EventState) -> webhook_event_pb2.WebhookEventState.ValueType:
+    """Return a state on the wire."""
+    return webhook_event_pb2.WebhookEventState.Value(f"WEBHOOK_EVENT_STATE_{state}")
 
 
 def subscription_message(seen: SeenSubscription) -> subscription_pb2.Subscription:
@@ -89,11 +96,11 @@ def subscription_message(seen: SeenSubscription) -> subscription_pb2.Subscriptio
     subscription = seen.subscription
     return subscription_pb2.Subscription(
         organization_id=subscription.organization_id,
-        provider=_provider_value(subscription.provider),
+        provider=provider_value(subscription.provider),
         provider_subscription_id=subscription.subscription_id,
         provider_customer_id=subscription.customer_id,
         plan_id=subscription.plan_id,
-        state=_subscription_state_value(subscription.state),
+        state=subscription_state_value(subscription.state),
         good_standing=seen.good_standing,
         current_period_end_time=to_timestamp(subscription.current_period_end_time),
         provider_update_time=to_timestamp(subscription.provider_time),
@@ -109,7 +116,7 @@ def level_message(standing: SeenOrganization) -> subscription_pb2.OrganizationLe
     level = standing.level
     return subscription_pb2.OrganizationLevel(
         revision=level.revision,
-        state=_subscription_state_value(level.state),
+        state=subscription_state_value(level.state),
         good_standing=standing.good_standing,
         good_until=to_timestamp(level.good_until),
         operator_grace_end_time=to_timestamp(standing.operator_grace_end_time),
@@ -121,13 +128,13 @@ def change_message(change: SubscriptionChange) -> subscription_pb2.SubscriptionC
     cause = f"SUBSCRIPTION_CHANGE_CAUSE_{change.cause}"
     return subscription_pb2.SubscriptionChange(
         organization_id=change.organization_id,
-        provider=_provider_value(change.provider)
+        provider=provider_value(change.provider)
         if change.provider
         else provider_pb2.PROVIDER_UNSPECIFIED,
         provider_subscription_id=change.subscription_id,
         cause=subscription_pb2.SubscriptionChangeCause.Value(cause),
-        from_state=_subscription_state_value(change.from_state),
-        to_state=_subscription_state_value(change.to_state),
+        from_state=subscription_state_value(change.from_state),
+        to_state=subscription_state_value(change.to_state),
         event_id=change.source_id if change.cause is ChangeCause.EVENT else "",
         actor=change.actor,
         note=change.note,
@@ -141,7 +148,7 @@ def payment_message(seen: SeenPayment) -> payment_pb2.Payment:
     """Return a payment as it is told."""
     payment, delivery = seen.payment, seen.delivery
     return payment_pb2.Payment(
-        provider=_provider_value(payment.provider),
+        provider=provider_value(payment.provider),
         payment_id=payment.payment_id,
         organization_id=payment.organization_id or "",
         provider_subscription_id=payment.subscription_id,
@@ -184,11 +191,11 @@ def _component_message(component: Component) -> payment_pb2.PaymentComponent:
 def event_message(event: WebhookEvent) -> webhook_event_pb2.WebhookEvent:
     """Return an event as it is told."""
     return webhook_event_pb2.WebhookEvent(
-        provider=_provider_value(event.provider),
+        provider=provider_value(event.provider),
         event_id=event.event_id,
         event_type=event.event_type,
         organization_id=event.organization_id,
-        state=webhook_event_pb2.WebhookEventState.Value(f"WEBHOOK_EVENT_STATE_{event.state}"),
+        state=event_state_value(event.state),
         attempt_count=event.attempt_count,
         last_error=event.last_error,
         receive_time=to_timestamp(event.receive_time),

@@ -1,6 +1,5 @@
 """Webhook events as they are looked at: one, a list, how many wait."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from libs.database import Connection, Record
@@ -69,39 +68,6 @@ async def list_events(
         limit,
     )
     return [to_event(row) for row in rows]
-
-
-# Each side by an index of its own: what is settled is never read.
-COUNT_WAITING = """
-SELECT provider, state, count(*) AS count,
-    extract(epoch FROM now() - min(receive_time))::float8 AS oldest_seconds
-FROM webhook_events
-WHERE state = 'RECEIVED' OR state IN ('PARKED', 'DEAD')
-GROUP BY provider, state
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingCount:
-    """How many events of a provider are in a state in which they should not stay."""
-
-    provider: Provider
-    state: EventState
-    count: int
-    oldest_seconds: float
-
-
-async def count_waiting(connection: Connection) -> Sequence[WaitingCount]:
-    """Count what is not settled."""
-    return [
-        WaitingCount(
-            Provider(row["provider"]),
-            EventState(row["state"]),
-            row["count"],
-            row["oldest_seconds"],
-        )
-        for row in await connection.fetch(COUNT_WAITING)
-    ]
 
 
 LIST_PARKED = """

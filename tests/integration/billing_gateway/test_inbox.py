@@ -42,6 +42,7 @@ from tollgate.billing_gateway.v1 import (
 )
 
 STRIPE = provider_pb2.PROVIDER_STRIPE
+DEAD_BODY = b'{"id": "evt_dead", "type": "told", "observations": [7]}'
 
 
 def top_up(name: str, organization_id: str = "org-1") -> PaymentPaid:
@@ -69,10 +70,7 @@ async def fill(stack: Stack) -> None:
         await stack.deliver_fake(Provider.STRIPE, f"evt_{number}", top_up(str(number)))
     await stack.deliver_fake(Provider.STRIPE, "evt_ignored")
     await stack.deliver_fake(Provider.STRIPE, "evt_parked", top_up("parked", ""))
-    url = f"http://{stack.addresses['http']}/webhooks/stripe"
-    body = b'{"id": "evt_dead", "type": "told", "observations": [7]}'
-    async with stack.http.post(url, data=body, headers=SIGNED) as answer:
-        assert answer.status == 200
+    assert await stack.post_to(Provider.STRIPE, DEAD_BODY, SIGNED.items()) == 200
     await reaches(stack, DONE=5, IGNORED=1, PARKED=1, DEAD=1)
     await eventually(
         lambda: wallet_of(stack, "org-1"), lambda wallet: wallet.balance_micros == 5_000_000

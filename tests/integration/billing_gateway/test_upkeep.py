@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
-from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
@@ -113,33 +112,11 @@ async def test_only_transmissions_that_cannot_return_are_forgotten_a_few_at_a_ti
     assert [tuple(row) for row in left] == [("1", count), ("23", count)]
 
 
-async def test_what_is_not_settled_is_counted_and_aged(
-    service_database: ServiceDatabase, database: Database
-) -> None:
-    await execute(service_database, INSERT_OLD)
-    registry = CollectorRegistry()
-    watching = Watching(database, registry, 3600)
-
-    await watching.watch()
-
-    def sample(name: str, **labels: str) -> float | None:
-        return registry.get_sample_value(name, labels)
-
-    for state in ("RECEIVED", "PARKED", "DEAD"):
-        assert sample("tollgate_webhook_events", provider="STRIPE", state=state) == 4
-        assert sample("tollgate_webhook_events", provider="PAYPAL", state=state) == 0
-        age = sample("tollgate_oldest_webhook_event_seconds", provider="STRIPE", state=state)
-        assert age == pytest.approx(100 * DAY, abs=60)
-    await execute(service_database, "UPDATE webhook_events SET state = 'DONE'")
-    await watching.watch()
-    assert sample("tollgate_webhook_events", provider="STRIPE", state="PARKED") == 0
-
-
 async def test_what_is_parked_too_long_is_logged_as_an_error(
     service_database: ServiceDatabase, database: Database
 ) -> None:
     await execute(service_database, INSERT_OLD)
-    watching = Watching(database, CollectorRegistry(), 90 * DAY)
+    watching = Watching(database, 90 * DAY)
 
     with capture_logs() as logs:
         await watching.watch()
@@ -174,7 +151,7 @@ async def test_a_lost_dispute_whose_money_does_not_follow_is_logged_as_an_error(
     database = await Database.connect(
         SecretStr(fake_stack.databases["billing_gateway"].url), 1, "test"
     )
-    watching = Watching(database, CollectorRegistry(), DAY)
+    watching = Watching(database, DAY)
 
     async def alarms() -> list[str]:
         """Each once: the gateway itself may watch at the same moment."""

@@ -128,6 +128,17 @@ ANSWERS: list[tuple[str, Any]] = [
         {"event": {"eventId": "evt_1", "state": "WEBHOOK_EVENT_STATE_PARKED", "bodyKept": True}},
     ),
     ("ReplayWebhookEvents", {"replayedCount": "1"}),
+    (
+        "GetOverview",
+        {
+            "overview": {
+                "providers": [
+                    {"provider": "PROVIDER_PAYPAL", "recentBadSignatureCount": None},
+                    {"provider": "PROVIDER_STRIPE", "recentBadSignatureCount": None},
+                ]
+            }
+        },
+    ),
     ("ReportSubscription", {"storedRevision": "7"}),
 ]
 

@@ -328,6 +328,8 @@ class BillingGatewayServiceServicer:
 
     def GetOverview(self, request, context):
         """GetOverview counts how events, payments and subscriptions stand. It reads counts only, each by an index of its own.
+        Errors: DATABASE_UNAVAILABLE (it does not answer now; try again).
+        Example: {}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

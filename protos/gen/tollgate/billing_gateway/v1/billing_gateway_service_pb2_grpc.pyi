@@ -137,7 +137,10 @@ class BillingGatewayServiceStub:
     Example: {"state": "WEBHOOK_EVENT_STATE_PARKED"}
     """
     GetOverview: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_pb2.GetOverviewRequest, _billing_gateway_service_pb2.GetOverviewResponse]
-    """GetOverview counts how events, payments and subscriptions stand. It reads counts only, each by an index of its own."""
+    """GetOverview counts how events, payments and subscriptions stand. It reads counts only, each by an index of its own.
+    Errors: DATABASE_UNAVAILABLE (it does not answer now; try again).
+    Example: {}
+    """
     ListAnnouncements: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_pb2.ListAnnouncementsRequest, _billing_gateway_service_pb2.ListAnnouncementsResponse]
     """ListAnnouncements lists how far each observer has taken each level of the organization."""
     CompareSubscriptions: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_pb2.CompareSubscriptionsRequest, _billing_gateway_service_pb2.CompareSubscriptionsResponse]
@@ -365,7 +368,10 @@ class BillingGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_gateway_service_pb2.GetOverviewRequest,
         context: _aio.ServicerContext[_billing_gateway_service_pb2.GetOverviewRequest, _abc.Awaitable[_billing_gateway_service_pb2.GetOverviewResponse]],
     ) -> _abc.Awaitable[_billing_gateway_service_pb2.GetOverviewResponse]:
-        """GetOverview counts how events, payments and subscriptions stand. It reads counts only, each by an index of its own."""
+        """GetOverview counts how events, payments and subscriptions stand. It reads counts only, each by an index of its own.
+        Errors: DATABASE_UNAVAILABLE (it does not answer now; try again).
+        Example: {}
+        """
 
     @_abc_1.abstractmethod
     def ListAnnouncements(

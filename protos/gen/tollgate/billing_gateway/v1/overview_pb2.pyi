@@ -78,7 +78,7 @@ class ProviderOverview(_message.Message):
     provider: _provider_pb2.Provider.ValueType
     """provider that is set up."""
     recent_bad_signature_count: _builtins.int
-    """recent_bad_signature_count: so many deliveries with a missing or wrong signature have come to the process that
+    """recent_bad_signature_count: so many deliveries with a missing, wrong or old signature have come to the process that
     answers, in the last ten minutes.
     """
     @_builtins.property
@@ -120,10 +120,10 @@ class EventCount(_message.Message):
     count: _builtins.int
     """count of events."""
     oldest_event_id: _builtins.str
-    """oldest_event_id: the event of that time."""
+    """oldest_event_id: the event of that time; empty if there is none."""
     @_builtins.property
     def oldest_receive_time(self) -> _timestamp_pb2.Timestamp:
-        """oldest_receive_time of them; of RECEIVED, of those that are due."""
+        """oldest_receive_time of them; unset if there is none. Of RECEIVED, those that wait for their next attempt count too."""
 
     def __init__(
         self,
@@ -150,7 +150,7 @@ class SubscriptionCount(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
     state: _subscription_pb2.SubscriptionState.ValueType
-    """state of the subscriptions."""
+    """state of the subscriptions; unspecified for those that nothing was heard of yet."""
     count: _builtins.int
     """count of subscriptions."""
     def __init__(
