@@ -1,10 +1,14 @@
 """Puts the wallet together."""
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import grpc
 
 from libs.announcing.announcer import Announcer
 from libs.database import Database
+from libs.gauging import Gauging
 from libs.levels import WalletLevel
 from libs.metrics import ServiceMetrics
 from libs.observing import subscription_observer
@@ -23,8 +27,10 @@ from services.wallet.operations.engine import (
     Engine,
     EngineLimits,
 )
+from services.wallet.operations.gauging import GAUGES
 from services.wallet.operations.heads import KnownHeads
 from services.wallet.operations.levels import WalletLevels
+from services.wallet.operations.overview import OverviewOperations
 from services.wallet.operations.reader import (
     LONG_READS_AT_ONCE,
     SHORT_READS_AT_ONCE,
@@ -32,6 +38,7 @@ from services.wallet.operations.reader import (
 )
 from services.wallet.operations.repairs import Repairs
 from services.wallet.operations.reports import Reports
+from services.wallet.operations.spending import Spending
 from services.wallet.operations.verification import Verification
 from services.wallet.operations.wallets import WalletOperations
 from services.wallet.servicer import wallet_service
@@ -64,14 +71,7 @@ async def build(settings: WalletSettings) -> Service:
     channels = {
         name: open_renewed_channel(address, tls) for name, address in settings.observers.items()
     }
-    announcer = Announcer[WalletLevel](
-        level="wallet",
-        database=database,
-        source=WalletLevels(),
-        observers=[WalletObserverClient(name, channel) for name, channel in channels.items()],
-        metrics=metrics,
-        timing=settings.announcer_timing,
-    )
+    announcer = _build_announcer(settings, database, metrics, channels)
     limits = engine_limits(settings)
     write_database = await Database.connect(
         settings.database_url,
@@ -80,24 +80,33 @@ async def build(settings: WalletSettings) -> Service:
         WRITE_PATH_PLANNING,
     )
     keys = ChainKeys([key.get_secret_value().encode() for key in settings.chain_keys])
-    engine = Engine(write_database, announcer, keys, limits)
-    wallets = WalletOperations(database, engine)
-    report_database = await Database.connect_for_reports(
-        settings.database_url,
-        LONG_READS_AT_ONCE + SHORT_READS_AT_ONCE,
-        "wallet_reports",
-        READ_PLANNING,
+    spending = Spending(metrics.registry)
+    engine = Engine(
+        write_database, announcer, keys, limits, spending=spending, registry=metrics.registry
     )
+    wallets = WalletOperations(database, engine)
+    report_database = await _connect_for_reports(settings)
     reader = Reader(report_database, LONG_READS_AT_ONCE)
     heads = KnownHeads()
     verification = Verification(reader, engine, keys, heads)
-    alarm = Alarm(engine, database, announcer, metrics.registry)
+    checks = LedgerChecks(
+        reader,
+        verification,
+        heads,
+        engine,
+        Alarm(engine, database, announcer, metrics.registry),
+        entries_per_round=entries_per_round(settings),
+        registry=metrics.registry,
+        clock=lambda: datetime.now(UTC),
+    )
+    overview = OverviewOperations(database, announcer, checks, spending)
     parts = Parts(
         engine,
         wallets,
         verification,
         Repairs(database, verification, engine, announcer, keys),
         Reports(Reader(report_database, SHORT_READS_AT_ONCE), reader),
+        overview,
         settings.default_currency,
         timedelta(seconds=settings.hold_late_window_seconds),
     )
@@ -114,18 +123,37 @@ async def build(settings: WalletSettings) -> Service:
         workers=build_workers(
             wallets,
             announcer,
-            LedgerChecks(
-                reader,
-                verification,
-                heads,
-                engine,
-                alarm,
-                entries_per_round=entries_per_round(settings),
-            ),
+            checks,
+            Gauging(overview.read, GAUGES, metrics.registry),
             settings,
         ),
         closables=[*channels.values(), write_database, report_database],
         guards=[verification.require_own_keys],
+    )
+
+
+async def _connect_for_reports(settings: WalletSettings) -> Database:
+    return await Database.connect_for_reports(
+        settings.database_url,
+        LONG_READS_AT_ONCE + SHORT_READS_AT_ONCE,
+        "wallet_reports",
+        READ_PLANNING,
+    )
+
+
+def _build_announcer(
+    settings: WalletSettings,
+    database: Database,
+    metrics: ServiceMetrics,
+    channels: Mapping[str, grpc.aio.Channel],
+) -> Announcer[WalletLevel]:
+    return Announcer[WalletLevel](
+        level="wallet",
+        database=database,
+        source=WalletLevels(),
+        observers=[WalletObserverClient(name, channel) for name, channel in channels.items()],
+        metrics=metrics,
+        timing=settings.announcer_timing,
     )
 
 

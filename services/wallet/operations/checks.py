@@ -1,11 +1,16 @@
 """Checks wallets now and then: those that have changed soon after, all others in turn."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
 from typing import NamedTuple, TypeVar
+
+from prometheus_client import CollectorRegistry, Gauge
 
 from libs.database import Connection, DatabaseUnavailableError
 from libs.logs import get_logger
 from services.wallet.domain.findings import FindingKind
+from services.wallet.domain.overview import LedgerCheck
 from services.wallet.domain.values import FreezeReason
 from services.wallet.domain.verification import Verdict, WalletProof
 from services.wallet.operations.alarm import Alarm
@@ -52,6 +57,8 @@ class LedgerChecks:
         alarm: Alarm,
         *,
         entries_per_round: int,
+        registry: CollectorRegistry,
+        clock: Callable[[], datetime],
     ) -> None:
         self._reader = reader
         self._verification = verification
@@ -63,15 +70,48 @@ class LedgerChecks:
         self._broken: dict[str, Verdict] = {}
         self._walked_until = ""
         self._walked: Walked | None = None
+        self._clock = clock
+        self._is_well = True
+        self._standing = LedgerCheck()
+        self._show(registry)
+
+    def _show(self, registry: CollectorRegistry) -> None:
+        def show(name: str, documentation: str, value: Callable[[], float]) -> None:
+            gauge = Gauge(f"tollgate_ledger_check_{name}", documentation, registry=registry)
+            gauge.set_function(value)
+
+        show(
+            "last_round_time_seconds",
+            "When a round of the checks ended well, in seconds since 1970; 0 if none has yet.",
+            lambda: _seconds(self._standing.last_round_time),
+        )
+        show(
+            "last_walk_time_seconds",
+            "When the walk over all wallets came to its end, in seconds since 1970; 0 if not yet.",
+            lambda: _seconds(self._standing.last_walk_time),
+        )
+        show(
+            "doubts_keys",
+            "1 while so many wallets have strange seals that this process's keys are doubted.",
+            lambda: self._standing.doubts_its_keys,
+        )
+
+    @property
+    def standing(self) -> LedgerCheck:
+        """How the checks stand in this process."""
+        return self._standing
 
     async def check(self) -> bool:
         """Do one round; the next one comes after a while."""
+        self._is_well = True
         self._due.update(dict.fromkeys(sorted(self._engine.changed_organizations())))
         await self._check_changed()
         await self._walk_on()
         await self._give_alarm()
         for heads in self._heads.take_untold():
             get_logger().info("wallet_chain_heads", heads=heads)
+        if self._is_well:
+            self._standing = replace(self._standing, last_round_time=self._clock())
         return False
 
     async def _check_changed(self) -> None:
@@ -121,6 +161,7 @@ class LedgerChecks:
         name = await self._reader.ask(proofs.next_organization, self._walked_until)
         self._walked_until = name or ""
         if name is None:
+            self._standing = replace(self._standing, last_walk_time=self._clock())
             return None
         until = await self._reader.ask(proofs.last_sequence, name)
         return Walked(self._verification.start_proof(name), until)
@@ -156,6 +197,7 @@ class LedgerChecks:
         """
         only_seals = {name for name, each in self._broken.items() if _is_about_seals(each)}
         is_doubted = len(only_seals) >= DOUBTED_FROM
+        self._standing = replace(self._standing, doubts_its_keys=is_doubted)
         if is_doubted:
             get_logger().critical("ledger_check_doubts_its_keys", wallets=len(only_seals))
         for name in list(self._broken):
@@ -184,7 +226,12 @@ class LedgerChecks:
         except Exception:  # noqa: BLE001 - logged whole; a defect must not end the checks
             get_logger().exception("ledger_check_defect", organization_id=organization_id)
             self._due[organization_id] = None
+            self._is_well = False
             return None
+
+
+def _seconds(time: datetime | None) -> float:
+    return time.timestamp() if time else 0.0
 
 
 def _is_about_seals(verdict: Verdict) -> bool:

@@ -12,6 +12,8 @@ from contextlib import suppress
 from contextvars import Context
 from typing import NamedTuple, TypeAlias
 
+from prometheus_client import CollectorRegistry, Gauge, Histogram
+
 from libs.announcing.announcer import Announcer
 from libs.announcing.ports import LevelKey
 from libs.database import Connection, Database, DatabaseUnavailableError
@@ -24,9 +26,11 @@ from services.wallet.domain.commands import Command
 from services.wallet.domain.draft import Effect
 from services.wallet.operations.batch import Batch, Outcomes, Work
 from services.wallet.operations.locks import name_lock_holder
+from services.wallet.operations.spending import Spending
 from services.wallet.storage.entries import ReferenceUsedError
 
 COMMANDS_PER_BATCH_MAX = 1000
+BATCH_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, COMMANDS_PER_BATCH_MAX)
 LANES_MAX = 4
 CHANGED_MAX = 100_000
 RETRY_AFTER_SECONDS = 0.5
@@ -83,11 +87,15 @@ class Engine:
         announcer: Announcer[WalletLevel],
         keys: ChainKeys,
         limits: EngineLimits,
+        *,
+        spending: Spending,
+        registry: CollectorRegistry,
     ) -> None:
         self._database = database
         self._announcer = announcer
         self._keys = keys
         self._limits = limits
+        self._spending = spending
         self._waiting: dict[str, deque[Ticket]] = {}
         self._waiting_count = 0
         # In use by a batch or a lane, and waiting for a lane.
@@ -98,6 +106,17 @@ class Engine:
         self._gathering = Gathering(lambda: self._waiting_count, self._start)
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed: set[str] = set()
+        self._batch_sizes = Histogram(
+            "tollgate_wallet_batch_commands",
+            "Commands that were carried out in one transaction.",
+            registry=registry,
+            buckets=BATCH_BUCKETS,
+        )
+        Gauge(
+            "tollgate_wallet_queue_commands",
+            "Commands that wait to be carried out.",
+            registry=registry,
+        ).set_function(lambda: self._waiting_count)
 
     async def execute(self, organization_id: str, command: Command) -> Effect:
         """Carry out one command, or raise the DomainError that refuses it."""
@@ -118,7 +137,12 @@ class Engine:
         for position, (organization_id, command) in enumerate(commands):
             ticket = Ticket(submission, position, command)
             tickets.setdefault(organization_id, []).append(ticket)
-        self._require_room(tickets, len(commands))
+        try:
+            self._require_room(tickets, len(commands))
+        except OverloadedError as error:
+            for _, command in commands:
+                self._spending.count(command, error)
+            raise
         for organization_id, own in tickets.items():
             self._waiting.setdefault(organization_id, deque()).extend(own)
         self._waiting_count += len(commands)
@@ -224,7 +248,7 @@ class Engine:
             outcomes = await self._transact(attempt, work)
             self._answer(tickets, outcomes)
         except DatabaseUnavailableError as error:
-            _answer_all(tickets, error)
+            self._answer_all(tickets, error)
             # A lane has one wallet; a batch waits for no lock.
             if len(tickets) == 1:
                 await name_lock_holder(self._database, *tickets)
@@ -236,7 +260,7 @@ class Engine:
         if not parts:
             (name,) = tickets
             get_logger().error("command_failed", organization_id=name, exc_info=error)
-            _answer_all(tickets, error)
+            self._answer_all(tickets, error)
             return
         get_logger().warning("batch_is_split", wallets=len(tickets), exc_info=error)
         for part in parts:
@@ -254,8 +278,11 @@ class Engine:
         return await attempt(batch, work)
 
     def _answer(self, tickets: Tickets, outcomes: Outcomes) -> None:
+        if count := sum(map(len, outcomes.of_wallets.values())):
+            self._batch_sizes.observe(count)
         for name, answers in outcomes.of_wallets.items():
             for ticket, answer in zip(tickets[name], answers, strict=True):
+                self._spending.count(ticket.command, answer)
                 ticket.submission.answer(ticket.position, answer)
         for name in outcomes.held:
             self._put_back(name, tickets[name])
@@ -263,6 +290,12 @@ class Engine:
             self._announcer.wake(LevelKey(name))
         if len(self._changed) < CHANGED_MAX:
             self._changed.update(outcomes.changed)
+
+    def _answer_all(self, tickets: Tickets, error: Exception) -> None:
+        for each in tickets.values():
+            for ticket in each:
+                self._spending.count(ticket.command, error)
+                ticket.submission.answer(ticket.position, error)
 
 
 async def _wait_for_one(batch: Batch, work: Work) -> Outcomes:
@@ -272,12 +305,6 @@ async def _wait_for_one(batch: Batch, work: Work) -> Outcomes:
 
 def _count_callers(tickets: Tickets) -> int:
     return len({ticket.submission for each in tickets.values() for ticket in each})
-
-
-def _answer_all(tickets: Tickets, error: Exception) -> None:
-    for each in tickets.values():
-        for ticket in each:
-            ticket.submission.answer(ticket.position, error)
 
 
 def _halves(tickets: Tickets) -> list[Tickets]:

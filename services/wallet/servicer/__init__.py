@@ -4,6 +4,7 @@ from libs.service import RpcService
 from services.wallet.servicer.base import Parts
 from services.wallet.servicer.holds import HoldRpcs
 from services.wallet.servicer.money import MoneyRpcs
+from services.wallet.servicer.overview import OverviewRpcs
 from services.wallet.servicer.proofs import ProofRpcs
 from services.wallet.servicer.reports import ReportRpcs
 from services.wallet.servicer.wallets import WalletRpcs
@@ -12,7 +13,7 @@ from tollgate.wallet.v1 import wallet_service_pb2_grpc
 SERVICE_NAME = "tollgate.wallet.v1.WalletService"
 
 
-class WalletServicer(MoneyRpcs, HoldRpcs, WalletRpcs, ProofRpcs, ReportRpcs):
+class WalletServicer(MoneyRpcs, HoldRpcs, WalletRpcs, ProofRpcs, ReportRpcs, OverviewRpcs):
     """All rpcs of the wallet."""
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from services.wallet.operations.engine import Engine
+from services.wallet.operations.overview import OverviewOperations
 from services.wallet.operations.repairs import Repairs
 from services.wallet.operations.reports import Reports
 from services.wallet.operations.verification import Verification
@@ -19,6 +20,7 @@ class Parts(NamedTuple):
     verification: Verification
     repairs: Repairs
     reports: Reports
+    overview: OverviewOperations
     default_currency_code: str
     late_window: timedelta
 

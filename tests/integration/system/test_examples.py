@@ -136,6 +136,17 @@ ANSWERS: list[tuple[str, Any]] = [
         },
     ),
     ("GetLedgerStatistics", {"buckets": None}),
+    (
+        "GetOverview",
+        {
+            "overview": {
+                "frozenCount": None,
+                "owingCount": None,
+                "depletedCount": None,
+                "recentDebits": {"attemptCount": "4", "insufficientFundsCount": None},
+            }
+        },
+    ),
     ("ReportWallet", {"storedRevision": "7"}),
 ]
 

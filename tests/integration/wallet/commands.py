@@ -76,6 +76,7 @@ FINE: dict[str, Message] = {
         bucket=ledger_pb2.STATISTICS_BUCKET_HOUR,
         currency_code="USD",
     ),
+    "GetOverview": wallet_service_pb2.GetOverviewRequest(),
 }
 
 

@@ -4,19 +4,21 @@ import asyncio
 import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pytest
 from structlog.testing import capture_logs
 
 from libs.announcing.announcer import Announcer
-from libs.database import Database
+from libs.database import Database, DatabaseUnavailableError
 from libs.levels import WalletLevel
 from libs.metrics import ServiceMetrics
 from services.wallet.app import build, engine_limits
 from services.wallet.config import WalletSettings
 from services.wallet.domain.chain import ChainKeys
 from services.wallet.domain.commands import SetFreeze
+from services.wallet.domain.overview import LedgerCheck
 from services.wallet.domain.values import Entry, EntryType, FreezeReason
 from services.wallet.operations.alarm import Alarm
 from services.wallet.operations.checks import DOUBTED_FROM, RECENT_ENTRIES, LedgerChecks
@@ -24,6 +26,7 @@ from services.wallet.operations.engine import Engine
 from services.wallet.operations.heads import KnownHeads
 from services.wallet.operations.levels import WalletLevels
 from services.wallet.operations.reader import Reader
+from services.wallet.operations.spending import Spending
 from services.wallet.operations.verification import Verification
 from tests.integration.wallet.conftest import wallet_settings
 from tests.integration.wallet.ledgers import (
@@ -211,16 +214,31 @@ async def process(database: ServiceDatabase) -> AsyncIterator[Process]:
         timing=settings.announcer_timing,
     )
     keys = ChainKeys([key.get_secret_value().encode() for key in settings.chain_keys])
-    engine = Engine(write_database, announcer, keys, engine_limits(settings))
+    registry = metrics.registry
+    engine = Engine(
+        write_database,
+        announcer,
+        keys,
+        engine_limits(settings),
+        spending=Spending(registry),
+        registry=registry,
+    )
     reader = Reader(report_database, 2)
-    alarm = Alarm(engine, write_database, announcer, metrics.registry)
+    alarm = Alarm(engine, write_database, announcer, registry)
     heads = KnownHeads()
     verification = Verification(reader, engine, keys, heads)
     yield Process(
         engine,
         heads,
         LedgerChecks(
-            reader, verification, heads, engine, alarm, entries_per_round=ENTRIES_PER_ROUND
+            reader,
+            verification,
+            heads,
+            engine,
+            alarm,
+            entries_per_round=ENTRIES_PER_ROUND,
+            registry=registry,
+            clock=lambda: datetime.now(UTC),
         ),
     )
     await write_database.close()
@@ -353,10 +371,12 @@ async def test_strange_seals_in_many_wallets_at_once_give_alarm_and_freeze_none(
         events = Counter(line["event"] for line in logs if line["log_level"] == "critical")
         assert events == {"ledger_check_doubts_its_keys": 1, "ledger_check_failed": 6}
         assert await frozen() == ["org-2"]
+        assert checks.standing.doubts_its_keys
     # The others are looked at until they are in order, or so few that there is no doubt.
     await superuser.execute(MEND_SEALS)
     await checks.check()
     assert await frozen() == ["org-2", "org-4"]
+    assert not checks.standing.doubts_its_keys
 
 
 async def test_doubted_wallets_are_looked_at_in_each_round(
@@ -430,3 +450,25 @@ async def test_a_change_is_proved_from_where_was_proved_before(
     await superuser.execute(TAMPER, ORGANIZATION, changed)
     await process.engine.execute(ORGANIZATION, SetFreeze(FreezeReason.OPERATOR, "", "", "anna"))
     assert await alarms_of(process.checks) == [(ORGANIZATION, changed)]
+
+
+async def test_how_the_checks_stand_is_told(
+    wallet: WalletServiceStub, checks: LedgerChecks, superuser: Any
+) -> None:
+    assert checks.standing == LedgerCheck()
+    await write_story(wallet)
+    begin = datetime.now(UTC)
+    await checks.check()
+    first = checks.standing
+    assert not first.doubts_its_keys
+    for time in (first.last_round_time, first.last_walk_time):
+        assert time is not None
+        assert begin <= time <= datetime.now(UTC)
+
+    await superuser.execute("ALTER TABLE entries RENAME TO entries_away")
+    with pytest.raises(DatabaseUnavailableError):
+        await checks.check()
+    assert checks.standing == first
+    await superuser.execute("ALTER TABLE entries_away RENAME TO entries")
+    await checks.check()
+    assert checks.standing.last_round_time != first.last_round_time

@@ -15,6 +15,7 @@ from services.wallet.domain.values import HoldState
 from services.wallet.storage.entries import FIND_BY_REFERENCES, FIND_BY_REFERENCES_OF_ONE
 from services.wallet.storage.history import find_entry_at, list_entries
 from services.wallet.storage.holds import NEWEST, Place, list_holds
+from services.wallet.storage.overview import count_wallets
 from services.wallet.storage.proofs import next_organization, read_chunk
 from tests.support.databases import ServiceDatabase
 from tests.support.rows_read import rows_read
@@ -151,4 +152,35 @@ async def test_holds_are_read_no_further_than_a_page(
             read = partial(list_holds, organization_id=HOT, states=states, before=place, limit=51)
             for _ in range(EXECUTIONS):
                 assert await rows_read(superuser, role, "holds", read) <= HOLDS_READ_MAX
+    await role.close()
+
+
+STANDING = """
+INSERT INTO wallets (
+    organization_id, currency_code, create_time, update_time, depleted, freezes
+)
+SELECT 'org-' || number, 'USD', now(), now(), number % 1000 = 1,
+    CASE WHEN number % 1000 = 2 THEN $1::jsonb ELSE '[]' END
+FROM generate_series(1, $2::int) AS number
+"""
+A_FREEZE = '[{"reason": "OPERATOR", "create_time": "2026-01-01T00:00:00+00:00"}]'
+WALLETS_COUNTED = 2 * 20
+
+
+@pytest.mark.parametrize("is_counted", [False, True], ids=["never counted", "counted"])
+async def test_what_is_counted_for_operators_is_all_that_is_read(
+    superuser: Any, database: ServiceDatabase, *, is_counted: bool
+) -> None:
+    await superuser.execute(STANDING, A_FREEZE, 20_000)
+    if is_counted:
+        await superuser.execute("VACUUM ANALYZE wallets")
+    role = await asyncpg.connect(database.url)
+
+    async def count(role: Any) -> object:
+        async with role.transaction():
+            return await count_wallets(role)
+
+    for _ in range(EXECUTIONS):
+        # Frozen ones twice: once for their reasons.
+        assert await rows_read(superuser, role, "wallets", count) <= WALLETS_COUNTED + 20
     await role.close()

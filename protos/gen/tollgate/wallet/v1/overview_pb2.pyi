@@ -43,7 +43,7 @@ class WalletOverview(_message.Message):
     """depleted_count: so many wallets are depleted."""
     @_builtins.property
     def freezes(self) -> _containers.RepeatedCompositeFieldContainer[Global___FreezeCount]:
-        """freezes by reason; a wallet counts under each of its own."""
+        """freezes by reason, all of them; a wallet counts under each of its own."""
 
     @_builtins.property
     def announcements(self) -> _containers.RepeatedCompositeFieldContainer[_operations_pb2.AnnouncementBacklog]:
@@ -96,10 +96,10 @@ class FreezeCount(_message.Message):
     count: _builtins.int
     """count of wallets."""
     oldest_organization_id: _builtins.str
-    """oldest_organization_id: the wallet of that freeze."""
+    """oldest_organization_id: the wallet of that freeze; empty if there is none."""
     @_builtins.property
     def oldest_time(self) -> _timestamp_pb2.Timestamp:
-        """oldest_time at which the oldest of these freezes was set."""
+        """oldest_time at which the oldest of these freezes was set; unset if there is none."""
 
     def __init__(
         self,

@@ -449,6 +449,8 @@ class WalletServiceServicer:
 
     def GetOverview(self, request, context):
         """GetOverview counts how all wallets stand. It reads counts only, each by an index of its own.
+        Errors: DATABASE_UNAVAILABLE (it does not answer now; try again).
+        Example: {}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

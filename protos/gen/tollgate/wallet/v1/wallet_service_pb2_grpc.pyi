@@ -197,7 +197,10 @@ class WalletServiceStub:
     Errors: INVALID_ARGUMENT (an end_time that is not after start_time or more than 31 days after it).
     """
     GetOverview: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.GetOverviewRequest, _wallet_service_pb2.GetOverviewResponse]
-    """GetOverview counts how all wallets stand. It reads counts only, each by an index of its own."""
+    """GetOverview counts how all wallets stand. It reads counts only, each by an index of its own.
+    Errors: DATABASE_UNAVAILABLE (it does not answer now; try again).
+    Example: {}
+    """
     ListAnnouncements: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.ListAnnouncementsRequest, _wallet_service_pb2.ListAnnouncementsResponse]
     """ListAnnouncements lists how far each observer has taken each level of the organization."""
 
@@ -524,7 +527,10 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _wallet_service_pb2.GetOverviewRequest,
         context: _aio.ServicerContext[_wallet_service_pb2.GetOverviewRequest, _abc.Awaitable[_wallet_service_pb2.GetOverviewResponse]],
     ) -> _abc.Awaitable[_wallet_service_pb2.GetOverviewResponse]:
-        """GetOverview counts how all wallets stand. It reads counts only, each by an index of its own."""
+        """GetOverview counts how all wallets stand. It reads counts only, each by an index of its own.
+        Errors: DATABASE_UNAVAILABLE (it does not answer now; try again).
+        Example: {}
+        """
 
     @_abc_1.abstractmethod
     def ListAnnouncements(
