@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from libs.announcing.ports import LevelKey
 from libs.database import Connection, Database
 from libs.errors import DomainError, ErrorReason
+from libs.operating.storage import append_action
+from libs.operating.values import Act
 from services.billing_gateway.domain.values import Provider
 from services.billing_gateway.operations.levels import Levels
 from services.billing_gateway.operations.queries.payments import find_payment
@@ -67,6 +69,9 @@ class Assigning:
         flow.payment = replace(flow.payment, organization_id=owner, problem=READ_AGAIN)
         kept = await self._recording.keep(connection, flow, {owner: organization})
         await payments.note_assignment(connection, flow.payment, assignment.actor, assignment.note)
+        reference = f"{assignment.provider} {flow.payment.payment_id}"
+        act = Act("AssignPayment", assignment.actor, assignment.note, owner, reference)
+        await append_action(connection, act)
         # What a subscription's payment was for stands in the event that is parked.
         await inbox.unpark(connection, assignment.provider, kept.news_of)
         return kept.level

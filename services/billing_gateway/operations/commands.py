@@ -11,6 +11,8 @@ from datetime import timedelta
 from libs.database import Connection, Database
 from libs.errors import DomainError, ErrorReason, invalid_field
 from libs.levels import SubscriptionState
+from libs.operating.storage import append_action
+from libs.operating.values import Act
 from services.billing_gateway.domain.looking import CANCEL_AHEAD
 from services.billing_gateway.domain.values import (
     GOOD_STATES,
@@ -34,7 +36,7 @@ class Command:
     """What somebody asks for about an organization's subscription."""
 
     organization_id: str
-    # Empty: the only one.
+    # Empty: the only one; for a sync, all that are not CANCELED.
     subscription_id: str
     note: str
     actor: str
@@ -85,15 +87,18 @@ class Commands:
         await self._do(found, occasion, reactivating, GOOD_STATES)
         return found
 
-    async def sync(self, organization_id: str, subscription_id: str) -> list[Subscription]:
+    async def sync(self, command: Command) -> list[Subscription]:
         """Ask how subscriptions stand, and believe it; return which ones."""
+        organization_id, subscription_id = command.organization_id, command.subscription_id
         owned = await self._list(organization_id)
         named = [each for each in owned if each.subscription_id == subscription_id]
         found = named if subscription_id else [each for each in owned if each.state is not CANCELED]
         if not named and (subscription_id or not owned):
             raise subscription_not_found(organization_id)
+        act = Act("SyncSubscription", command.actor, command.note, organization_id, subscription_id)
+        await self.database.run(append_action, act)
         for each in found:
-            await self._look(each, Occasion(ChangeCause.SYNC))
+            await self._look(each, Occasion(ChangeCause.SYNC, command.actor, command.note))
         return found
 
     async def _list(self, organization_id: str) -> list[Subscription]:

@@ -35,6 +35,8 @@ class Link:
     customer_id: str
     plan_id: str
     currency_code: str
+    note: str
+    actor: str
 
 
 class Linking:
@@ -74,7 +76,7 @@ class Linking:
             await subscriptions.save(connection, linked, organization.now, is_heard=False)
         update = await self._levels.update_subscription_level(connection, organization)
         if linked != known:
-            await changes.append(connection, [_change(known, linked, update.level)])
+            await changes.append(connection, [_change(known, linked, link, update.level)])
         await inbox.unpark(connection, link.provider, object_ids)
 
     async def _merge(
@@ -100,7 +102,7 @@ class Linking:
 
 
 def _change(
-    known: Subscription | None, linked: Subscription, level: SubscriptionLevel
+    known: Subscription | None, linked: Subscription, link: Link, level: SubscriptionLevel
 ) -> SubscriptionChange:
     return SubscriptionChange(
         organization_id=linked.organization_id,
@@ -109,6 +111,8 @@ def _change(
         subscription_id=linked.subscription_id,
         from_state=known.state if known else None,
         to_state=linked.state,
+        actor=link.actor,
+        note=link.note,
         good_standing=level.good_standing,
         good_until=level.good_until,
     )

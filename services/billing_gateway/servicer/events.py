@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from services.billing_gateway.operations.replaying import Replayer
 from services.billing_gateway.servicer.base import Rpcs
 from services.billing_gateway.servicer.messages import event_filter, event_message, to_provider
 from tollgate.billing_gateway.v1 import (
@@ -38,7 +39,10 @@ class EventRpcs(Rpcs):
         self, request: billing_gateway_service_events_pb2.ReplayWebhookEventsRequest, context: Any
     ) -> billing_gateway_service_events_pb2.ReplayWebhookEventsResponse:
         """Settle events again."""
-        replayed_count = await self._parts.replaying.replay(event_filter(request), request.event_id)
+        by = Replayer(request.actor, request.note)
+        replayed_count = await self._parts.replaying.replay(
+            event_filter(request), request.event_id, by
+        )
         return billing_gateway_service_events_pb2.ReplayWebhookEventsResponse(
             replayed_count=replayed_count
         )

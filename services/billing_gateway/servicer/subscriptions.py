@@ -44,6 +44,8 @@ class SubscriptionRpcs(Rpcs):
             customer_id=request.provider_customer_id,
             plan_id=request.plan_id,
             currency_code=request.currency_code,
+            note=request.note,
+            actor=request.actor,
         )
         await self._parts.linking.link(link)
         seen = await self._parts.subscriptions.get_subscription(link.provider, link.subscription_id)
@@ -106,9 +108,7 @@ class SubscriptionRpcs(Rpcs):
         context: Any,
     ) -> billing_gateway_service_subscriptions_pb2.SyncSubscriptionResponse:
         """Ask the provider how subscriptions stand."""
-        found = await self._parts.commands.sync(
-            request.organization_id, request.provider_subscription_id
-        )
+        found = await self._parts.commands.sync(_command(request))
         return billing_gateway_service_subscriptions_pb2.SyncSubscriptionResponse(
             subscriptions=[await self._as_it_stands(each) for each in found]
         )
@@ -189,7 +189,8 @@ class SubscriptionRpcs(Rpcs):
 
 def _command(
     request: billing_gateway_service_subscriptions_pb2.CancelSubscriptionRequest
-    | billing_gateway_service_subscriptions_pb2.ReactivateSubscriptionRequest,
+    | billing_gateway_service_subscriptions_pb2.ReactivateSubscriptionRequest
+    | billing_gateway_service_subscriptions_pb2.SyncSubscriptionRequest,
 ) -> Command:
     return Command(
         organization_id=request.organization_id,

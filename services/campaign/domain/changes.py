@@ -12,6 +12,7 @@ from services.campaign.domain.commands import (
     OrganizationCommand,
     PauseCampaign,
     PauseOrganization,
+    ResumeCampaign,
     ResumeOrganization,
 )
 from services.campaign.domain.values import CampaignState, PauseReason
@@ -65,17 +66,15 @@ class ChangeFilter:
 
 def origin_of_campaign_command(command: CampaignCommand) -> Origin:
     """Return what a command on one campaign stands for in its history."""
-    note = command.note if isinstance(command, PauseCampaign) else ""
+    note = command.note if isinstance(command, PauseCampaign | ResumeCampaign) else ""
     return Origin(ChangeCause.COMMAND, command.actor, note)
 
 
 def origin_of_organization_command(command: OrganizationCommand) -> Origin:
     """Return what a command on an organization stands for in its campaigns' history."""
     match command:
-        case PauseOrganization():
+        case PauseOrganization() | ResumeOrganization():
             return Origin(ChangeCause.ORGANIZATION_PAUSE, command.actor, command.note)
-        case ResumeOrganization():
-            return Origin(ChangeCause.ORGANIZATION_PAUSE, command.actor)
         case ObserveSubscription():
             return Origin(ChangeCause.SUBSCRIPTION)
         case ObserveWallet():

@@ -37,6 +37,7 @@ class ResumeCampaign:
     """Lift the manual pause of one campaign."""
 
     actor: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class ResumeOrganization:
     """Lift the pause of an organization."""
 
     actor: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,20 @@
 """Organizations: what they are told, and whether their campaigns may run."""
 
 from dataclasses import dataclass
+from typing import assert_never
 
 from libs.database import Connection, Database
 from libs.levels import SubscriptionLevel, WalletLevel
 from libs.logs import get_logger
+from libs.operating.storage import append_action
+from libs.operating.values import Act
 from services.campaign.domain.changes import origin_of_organization_command
 from services.campaign.domain.commands import (
     ObserveSubscription,
     ObserveWallet,
     OrganizationCommand,
+    PauseOrganization,
+    ResumeOrganization,
 )
 from services.campaign.domain.decision import decide_organization
 from services.campaign.domain.settling import Step
@@ -70,8 +75,23 @@ async def _decide_and_settle(
     settled = after.settled_at(row.now)
     step = Step(settled, row.now, origin_of_organization_command(command))
     moved = await settle_command(connection, step)
+    if act := _act_of(organization_id, command):
+        await append_action(connection, act)
     _log(step, moved, command)
     return Settlement(settled.eligibility_at(row.now), moved)
+
+
+def _act_of(organization_id: str, command: OrganizationCommand) -> Act | None:
+    """Return what a person does: the campaigns' history tells of it only if one was moved."""
+    match command:
+        case PauseOrganization():
+            return Act("PauseCampaigns", command.actor, command.note, organization_id)
+        case ResumeOrganization():
+            return Act("ResumeCampaignsIfEligible", command.actor, command.note, organization_id)
+        case ObserveSubscription() | ObserveWallet():
+            return None
+        case _:
+            assert_never(command)
 
 
 def _log(step: Step, moved: Moved, command: OrganizationCommand) -> None:

@@ -92,7 +92,7 @@ class CampaignRpcs(Rpcs):
         self, request: campaign_service_pb2.ResumeCampaignRequest, context: Any
     ) -> campaign_service_pb2.ResumeCampaignResponse:
         """Lift a manual pause."""
-        command = ResumeCampaign(request.actor)
+        command = ResumeCampaign(request.actor, request.note)
         campaign = await self._parts.campaigns.execute(request.campaign_id, command)
         return campaign_service_pb2.ResumeCampaignResponse(campaign=campaign_message(campaign))
 

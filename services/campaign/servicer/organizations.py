@@ -27,7 +27,7 @@ class OrganizationRpcs(Rpcs):
     ) -> campaign_service_pb2.ResumeCampaignsIfEligibleResponse:
         """Lift the organization's pause."""
         settlement = await self._parts.organizations.execute(
-            request.organization_id, ResumeOrganization(request.actor)
+            request.organization_id, ResumeOrganization(request.actor, request.note)
         )
         return campaign_service_pb2.ResumeCampaignsIfEligibleResponse(
             resumed_count=settlement.moved.resumed_count,

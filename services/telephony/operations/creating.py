@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from libs.database import Connection, Database, DatabaseUnavailableError
 from libs.logs import get_logger
-from services.telephony.domain.changes import ChangeCause
+from services.telephony.domain.changes import ChangeCause, Reason
 from services.telephony.domain.commands import Reevaluate
 from services.telephony.domain.decision import blockers
 from services.telephony.domain.failures import Action, Failure, defect, no_usable_answer
@@ -204,7 +204,7 @@ class Creation:
             provision.brand_id,
             account_sid,
             policy=self._policy,
-            cause=ChangeCause.PROVISIONED,
+            reason=Reason(ChangeCause.PROVISIONED),
         )
         ended = register_account(provision, account_sid, self._timing, settlement.now)
         await provisions.save(connection, ended)

@@ -6,6 +6,8 @@ from dataclasses import replace
 from functools import partial
 
 from libs.database import Connection, Database
+from libs.operating.storage import append_action
+from libs.operating.values import Act
 from services.telephony.domain.commands import Reevaluate
 from services.telephony.domain.values import Standing, SuspensionPolicy
 from services.telephony.operations.polling import look_until
@@ -28,8 +30,12 @@ class ReconcileOperations:
         self._wake_reconciler = wake_reconciler
         self._wait_seconds = wait_seconds
 
-    async def reconcile(self, organization_id: str) -> list[Standing]:
+    async def reconcile(
+        self, organization_id: str, actor: str = "", note: str = ""
+    ) -> list[Standing]:
         """Have all of an organization's subaccounts looked at; return how they stand then."""
+        act = Act("ReconcileSubaccounts", actor, note, organization_id)
+        await self._database.run(append_action, act)
         asked = await self._database.run(due.list_asked, organization_id)
         try:
             async with asyncio.timeout(self._wait_seconds):

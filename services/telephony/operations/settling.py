@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from libs.database import Connection
+from libs.operating.storage import append_action
+from libs.operating.values import Act
 from services.telephony.domain.changes import (
     ChangeCause,
     Reason,
@@ -61,6 +63,7 @@ async def settle(
     settlements, steps = await settle_locked(connection, [row], command, policy)
     settlement = settlements[organization_id]
     if settlement.word:
+        await append_action(connection, _act_of(settlement.organization, settlement.word))
         await _pass_on(connection, settlement, settlement.word, steps)
     return settlement, len(steps)
 
@@ -110,6 +113,13 @@ async def _want_what_follows(
         steps.append(Step(subaccount, after, settlement.reason, settlement.change_time))
     await write(connection, steps)
     return steps
+
+
+def _act_of(organization: Organization, word: Reason) -> Act:
+    """Return what a person does; an organization without subaccounts has no other history."""
+    is_set = organization.operator_block is not None
+    action = "SuspendSubaccounts" if is_set else "ReactivateSubaccounts"
+    return Act(action, word.actor, word.note, organization.organization_id)
 
 
 async def _pass_on(

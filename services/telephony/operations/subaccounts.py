@@ -51,23 +51,30 @@ class SubaccountOperations:
         self._parent_account_sid = normal_account_sid(parent_account_sid)
         self._wake_reconciler = wake_reconciler
 
-    async def register(self, organization_id: str, brand_id: str, account_sid: str) -> Standing:
+    async def register(
+        self, organization_id: str, brand_id: str, account_sid: str, actor: str = ""
+    ) -> Standing:
         """Put a subaccount under the organization's rule."""
         account_sid = normal_account_sid(account_sid)
         if account_sid == self._parent_account_sid:
             raise invalid_field("account_sid", "is the platform's own account")
         standing = await self._database.transact(
-            self._register, organization_id, brand_id, account_sid
+            self._register, organization_id, brand_id, account_sid, actor
         )
         self._wake_reconciler()
         return standing
 
     async def _register(
-        self, connection: Connection, organization_id: str, brand_id: str, account_sid: str
+        self,
+        connection: Connection,
+        organization_id: str,
+        brand_id: str,
+        account_sid: str,
+        actor: str,
     ) -> Standing:
-        cause = ChangeCause.REGISTERED
+        reason = Reason(ChangeCause.REGISTERED, actor)
         return await register_in(
-            connection, organization_id, brand_id, account_sid, policy=self._policy, cause=cause
+            connection, organization_id, brand_id, account_sid, policy=self._policy, reason=reason
         )
 
     async def get(self, account_sid: str) -> Standing:
@@ -109,7 +116,7 @@ async def register_in(
     account_sid: str,
     *,
     policy: SuspensionPolicy,
-    cause: ChangeCause,
+    reason: Reason,
 ) -> Standing:
     """Put a subaccount under the organization's rule, as a part of a transaction."""
     settlement, _ = await settle(connection, organization_id, Reevaluate(), policy)
@@ -117,7 +124,7 @@ async def register_in(
     new = register(organization, brand_id, account_sid, policy, now)
     twilio_state = await trouble.read_state(connection)
     if await subaccounts.insert(connection, new):
-        await changes.append(connection, [registration(new, Reason(cause))])
+        await changes.append(connection, [registration(new, reason)])
         return standing_with(twilio_state, standing_at(new, organization, now))
     found = (await subaccounts.find(connection, [account_sid]))[account_sid]
     require_same_registration(found, organization_id, brand_id)

@@ -58,7 +58,7 @@ class TelephonyServicer(telephony_service_pb2_grpc.TelephonyServiceServicer):
     ) -> telephony_service_pb2.RegisterSubaccountResponse:
         """Put a subaccount under the organization's rule."""
         standing = await self._subaccounts.register(
-            request.organization_id, request.brand_id, request.account_sid
+            request.organization_id, request.brand_id, request.account_sid, request.actor
         )
         return telephony_service_pb2.RegisterSubaccountResponse(
             subaccount=subaccount_message(standing)
@@ -163,7 +163,9 @@ class TelephonyServicer(telephony_service_pb2_grpc.TelephonyServiceServicer):
         self, request: telephony_service_pb2.ReconcileSubaccountsRequest, context: Any
     ) -> telephony_service_pb2.ReconcileSubaccountsResponse:
         """Have subaccounts looked at now."""
-        standings = await self._reconciling.reconcile(request.organization_id)
+        standings = await self._reconciling.reconcile(
+            request.organization_id, request.actor, request.note
+        )
         return telephony_service_pb2.ReconcileSubaccountsResponse(
             subaccounts=[subaccount_message(standing) for standing in standings]
         )

@@ -18,6 +18,8 @@ class SetThresholds(NamedTuple):
 
     depleted_below_micros: int | None
     resume_above_micros: int | None
+    note: str = ""
+    actor: str = ""
 
 
 class Debit(NamedTuple):

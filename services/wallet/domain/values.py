@@ -134,6 +134,11 @@ class Wallet(NamedTuple):
         return self[:FUNDS_FIELD], self.funds.kept_micros
 
     @property
+    def thresholds(self) -> tuple[int, int]:
+        """Below which balance the wallet is depleted, and from which on it is not any more."""
+        return self.depleted_below_micros, self.resume_above_micros
+
+    @property
     def freeze_reasons(self) -> tuple[str, ...]:
         """Each reason once, in a fixed order."""
         present = {freeze.reason for freeze in self.freezes}

@@ -1,6 +1,6 @@
 """One transaction for the commands of many callers: lock, load, decide, append, save."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -9,10 +9,13 @@ from libs.announcing.ports import CurrentLevel, LevelKey
 from libs.database import Connection
 from libs.errors import DomainError
 from libs.levels import WalletLevel
+from libs.operating.storage import append_action
+from libs.operating.values import Act
 from services.wallet.domain.chain import ChainKeys
-from services.wallet.domain.commands import FIRST_COMMANDS, Command, Debit
+from services.wallet.domain.commands import FIRST_COMMANDS, Command, Debit, SetThresholds
 from services.wallet.domain.draft import Effect
 from services.wallet.domain.refusals import wallet_not_found
+from services.wallet.domain.values import Wallet
 from services.wallet.operations.appending import Appending
 from services.wallet.operations.books import Books, NeededKeys, reference_of
 from services.wallet.storage import entries, holds, payments, wallets
@@ -104,6 +107,10 @@ class Batch:
         if not self._looks_first:
             await self._look_up_refused(books, mine, outcomes)
         await self._write(books)
+        for wallet in books.changed_thresholds:
+            name = wallet.organization_id
+            for act in _updates_of(wallet, zip(mine[name], outcomes[name], strict=True)):
+                await append_action(self._connection, act)
         return Outcomes(
             {name: _as_they_stand(books, name, made) for name, made in outcomes.items()},
             held=[name for name in work if name not in mine],
@@ -189,6 +196,20 @@ def _decide(books: Books, organization_id: str, command: Command) -> Outcome:
         return books.decide(organization_id, command)
     except DomainError as error:
         return error
+
+
+def _updates_of(wallet: Wallet, made: Iterable[tuple[Command, Outcome]]) -> Iterator[Act]:
+    """Return who has set when the wallet counts as depleted; no entry tells of it."""
+    below, above = wallet.thresholds
+    for command, outcome in made:
+        if isinstance(command, SetThresholds) and not isinstance(outcome, DomainError):
+            yield Act(
+                "UpdateWallet",
+                command.actor,
+                command.note,
+                wallet.organization_id,
+                f"depleted_below_micros={below} resume_above_micros={above}",
+            )
 
 
 def _as_they_stand(books: Books, organization_id: str, made: Iterable[Outcome]) -> list[Outcome]:

@@ -149,6 +149,15 @@ class Books:
         ]
 
     @property
+    def changed_thresholds(self) -> list[Wallet]:
+        """Wallets that count as depleted by another measure."""
+        return [
+            wallet
+            for wallet in self.changed_wallets
+            if wallet.thresholds != self._before[wallet.organization_id].thresholds
+        ]
+
+    @property
     def changed_levels(self) -> list[Wallet]:
         """Wallets whose level has changed."""
         return [

@@ -43,6 +43,8 @@ class WalletRpcs(Rpcs):
             SetThresholds(
                 request.depleted_below_micros if has("depleted_below_micros") else None,
                 request.resume_above_micros if has("resume_above_micros") else None,
+                request.note,
+                request.actor,
             ),
         )
         return wallet_service_pb2.UpdateWalletResponse(wallet=wallet_message(effect.wallet))

@@ -52,6 +52,8 @@ async def test_money_of_nobody_is_parked_and_credited_to_whom_it_is_assigned(mon
     assert (payment.state, payment.problem) == (PaymentState.PARTIALLY_REVERSED, "")
     [row] = await money.fetch("SELECT assign_actor, assign_note FROM payments")
     assert tuple(row) == ("ann", "ticket-7")
+    [row] = await money.fetch("SELECT action, actor, note, organization_id FROM operator_actions")
+    assert tuple(row) == ("AssignPayment", "ann", "ticket-7", "org-1")
 
 
 async def test_assigning_again_changes_nothing_and_to_another_is_refused(money: Money) -> None:
@@ -59,6 +61,7 @@ async def test_assigning_again_changes_nothing_and_to_another_is_refused(money: 
     await asyncio.gather(*(money.assign("stripe:pi_1") for _ in range(20)))
     before = await money.fetch("SELECT xmin, * FROM payments")
     assert before[0]["revision"] == 1
+    assert len(await money.fetch("SELECT FROM operator_actions")) == 1
     await money.assign("stripe:pi_1")
     error = await refusal_of(money.assign("stripe:pi_1", "org-2"))
     assert error.reason is ErrorReason.ALREADY_LINKED

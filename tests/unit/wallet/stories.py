@@ -77,7 +77,7 @@ def steps(amounts: Sequence[int] = AMOUNTS) -> st.SearchStrategy[Step]:
         [release(name) for name in HOLDS],
         [_subscription(days) for days in (0, 1, *[90] * 8)],
         [command(name) for command in (freeze, lift, lift) for name in ("", PAYMENTS[0])],
-        [SetThresholds(*values) for values in product((None, *amounts), repeat=2)],
+        [SetThresholds(*pair) for pair in product((None, *amounts), (None, *amounts))],
         [OpenWallet("USD"), OpenWallet("EUR")],
     ]
     return st.one_of([st.sampled_from(kind) for kind in kinds])

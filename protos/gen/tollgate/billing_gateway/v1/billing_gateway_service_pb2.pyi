@@ -39,6 +39,8 @@ class LinkSubscriptionRequest(_message.Message):
     PROVIDER_CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     PLAN_ID_FIELD_NUMBER: _builtins.int
     CURRENCY_CODE_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """organization_id that it belongs to."""
     provider: _provider_pb2.Provider.ValueType
@@ -51,6 +53,10 @@ class LinkSubscriptionRequest(_message.Message):
     """plan_id at the provider; what the provider tells comes before it."""
     currency_code: _builtins.str
     """currency_code of the organization's wallet."""
+    note: _builtins.str
+    """note for people; kept in the history."""
+    actor: _builtins.str
+    """actor who links it."""
     def __init__(
         self,
         *,
@@ -60,10 +66,12 @@ class LinkSubscriptionRequest(_message.Message):
         provider_customer_id: _builtins.str = ...,
         plan_id: _builtins.str = ...,
         currency_code: _builtins.str = ...,
+        note: _builtins.str = ...,
+        actor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code", "organization_id", b"organization_id", "plan_id", b"plan_id", "provider", b"provider", "provider_customer_id", b"provider_customer_id", "provider_subscription_id", b"provider_subscription_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "currency_code", b"currency_code", "note", b"note", "organization_id", b"organization_id", "plan_id", b"plan_id", "provider", b"provider", "provider_customer_id", b"provider_customer_id", "provider_subscription_id", b"provider_subscription_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

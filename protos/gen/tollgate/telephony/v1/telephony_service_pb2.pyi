@@ -33,22 +33,26 @@ class RegisterSubaccountRequest(_message.Message):
     ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     BRAND_ID_FIELD_NUMBER: _builtins.int
     ACCOUNT_SID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """organization_id that it belongs to."""
     brand_id: _builtins.str
     """brand_id of the organization; may be empty."""
     account_sid: _builtins.str
     """account_sid of the Twilio subaccount."""
+    actor: _builtins.str
+    """actor who registers it."""
     def __init__(
         self,
         *,
         organization_id: _builtins.str = ...,
         brand_id: _builtins.str = ...,
         account_sid: _builtins.str = ...,
+        actor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_sid", b"account_sid", "brand_id", b"brand_id", "organization_id", b"organization_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_sid", b"account_sid", "actor", b"actor", "brand_id", b"brand_id", "organization_id", b"organization_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -159,6 +159,8 @@ class UpdateWalletRequest(_message.Message):
     ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     DEPLETED_BELOW_MICROS_FIELD_NUMBER: _builtins.int
     RESUME_ABOVE_MICROS_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
     organization_id: _builtins.str
     """organization_id of the wallet."""
     depleted_below_micros: _builtins.int
@@ -169,16 +171,22 @@ class UpdateWalletRequest(_message.Message):
     """resume_above_micros: depleted turns off when the balance reaches it. Below depleted_below_micros:
     INVALID_ARGUMENT. Until it is set it is the same as depleted_below_micros.
     """
+    note: _builtins.str
+    """note for people; kept in the history."""
+    actor: _builtins.str
+    """actor who sets it; ListOperatorActions tells."""
     def __init__(
         self,
         *,
         organization_id: _builtins.str = ...,
         depleted_below_micros: _builtins.int | None = ...,
         resume_above_micros: _builtins.int | None = ...,
+        note: _builtins.str = ...,
+        actor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_depleted_below_micros", b"_depleted_below_micros", "_resume_above_micros", b"_resume_above_micros", "depleted_below_micros", b"depleted_below_micros", "resume_above_micros", b"resume_above_micros"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_depleted_below_micros", b"_depleted_below_micros", "_resume_above_micros", b"_resume_above_micros", "depleted_below_micros", b"depleted_below_micros", "organization_id", b"organization_id", "resume_above_micros", b"resume_above_micros"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_depleted_below_micros", b"_depleted_below_micros", "_resume_above_micros", b"_resume_above_micros", "actor", b"actor", "depleted_below_micros", b"depleted_below_micros", "note", b"note", "organization_id", b"organization_id", "resume_above_micros", b"resume_above_micros"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__depleted_below_micros: _TypeAlias = _typing.Literal["depleted_below_micros"]  # noqa: Y015
     _WhichOneofArgType__depleted_below_micros: _TypeAlias = _typing.Literal["_depleted_below_micros", b"_depleted_below_micros"]  # noqa: Y015
