@@ -47,6 +47,20 @@ class Backlog:
 
 
 @dataclass(frozen=True, slots=True)
+class Announcement:
+    """How far one observer has taken one level."""
+
+    level: str
+    key: LevelKey
+    observer: str
+    revision: int
+    acknowledged_revision: int
+    pending_since: datetime | None
+    attempt_count: int
+    last_error: str
+
+
+@dataclass(frozen=True, slots=True)
 class AnnouncerTiming:
     """How often to look for what is due, to retry at the slowest, and to announce everything."""
 

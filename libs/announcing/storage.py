@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from libs.announcing.ports import Backlog, CurrentLevel, Delivery, LevelKey
+from libs.announcing.ports import Announcement, Backlog, CurrentLevel, Delivery, LevelKey
 from libs.database import Connection
 from libs.text import storable_text
 
@@ -212,6 +212,34 @@ async def read_backlogs(
             observer=row["observer"],
             pending_count=row["pending_count"],
             oldest_time=row["pending_since"],
+            last_error=row["last_error"],
+        )
+        for row in rows
+    ]
+
+
+# All that an organization has: as many lines as it has made payments, at most.
+LIST_OF_ORGANIZATION = """
+SELECT * FROM announcements
+WHERE organization_id = $1
+ORDER BY revision > acknowledged_revision DESC, pending_since, level, key, observer
+LIMIT $2
+"""
+ANNOUNCEMENTS_MAX = 100
+
+
+async def list_of_organization(connection: Connection, organization_id: str) -> list[Announcement]:
+    """Return how far its levels were taken, what has been pending for longest first."""
+    rows = await connection.fetch(LIST_OF_ORGANIZATION, organization_id, ANNOUNCEMENTS_MAX)
+    return [
+        Announcement(
+            level=row["level"],
+            key=LevelKey(organization_id, row["key"]),
+            observer=row["observer"],
+            revision=row["revision"],
+            acknowledged_revision=row["acknowledged_revision"],
+            pending_since=row["pending_since"],
+            attempt_count=row["attempt_count"],
             last_error=row["last_error"],
         )
         for row in rows

@@ -27,6 +27,7 @@ from services.billing_gateway.operations.assigning import Assigning
 from services.billing_gateway.operations.certificates import RememberedCertificates
 from services.billing_gateway.operations.checkouts import Checkouts
 from services.billing_gateway.operations.commands import Commands
+from services.billing_gateway.operations.comparing import Comparing
 from services.billing_gateway.operations.errands import Errands
 from services.billing_gateway.operations.gauging import GAUGES
 from services.billing_gateway.operations.granting import Granting
@@ -121,6 +122,7 @@ async def assemble(
             database, rules.asking, recorder, wallet, rules.claim_keys, rules.checkout_look_interval
         ),
         commands=Commands(database, rules.asking, looks),
+        comparing=Comparing(database, rules.asking, rules.timing),
         assigning=Assigning(database, levels, payments, wakes),
         replaying=Replaying(database, loops.settling.wake),
         subscriptions=SubscriptionQueries(database, levels),

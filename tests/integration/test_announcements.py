@@ -128,3 +128,22 @@ async def test_to_count_what_is_pending_reads_nothing_that_is_acknowledged(
     assert [each.pending_count for each in await read(role)] == [2, 0]
     await role.close()
     await superuser.close()
+
+
+async def test_what_has_been_pending_for_longest_is_listed_first(database: Database) -> None:
+    levels = {"org-1": ("pi_1", "pi_3", "pi_2"), "org-2": ("pi_4",)}
+    for organization_id, keys in levels.items():
+        for key in keys:
+            current = [CurrentLevel(LevelKey(organization_id, key), 1)]
+            await database.run(storage.mark, "payment", current, ["wallet"], 0.0)
+    line = Line("payment", "wallet")
+    await database.run(storage.acknowledge, line, LevelKey("org-1", "pi_1"), 1)
+    await database.run(storage.postpone, line, LevelKey("org-1", "pi_3"), NO_PAUSE, "away")
+    found = await database.run(storage.list_of_organization, "org-1")
+    assert [(each.key.key, each.attempt_count, each.last_error) for each in found] == [
+        ("pi_3", 1, "away"),
+        ("pi_2", 0, ""),
+        ("pi_1", 0, ""),
+    ]
+    assert [each.pending_since is None for each in found] == [False, False, True]
+    assert [each.acknowledged_revision for each in found] == [0, 0, 1]

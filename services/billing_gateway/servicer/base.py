@@ -5,6 +5,7 @@ from typing import NamedTuple
 from services.billing_gateway.operations.assigning import Assigning
 from services.billing_gateway.operations.checkouts import Checkouts
 from services.billing_gateway.operations.commands import Commands
+from services.billing_gateway.operations.comparing import Comparing
 from services.billing_gateway.operations.granting import Granting
 from services.billing_gateway.operations.linking import Linking
 from services.billing_gateway.operations.overview import OverviewOperations
@@ -22,6 +23,7 @@ class Parts(NamedTuple):
     granting: Granting
     checkouts: Checkouts
     commands: Commands
+    comparing: Comparing
     assigning: Assigning
     replaying: Replaying
     subscriptions: SubscriptionQueries

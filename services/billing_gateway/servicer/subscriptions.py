@@ -3,6 +3,7 @@
 from datetime import UTC
 from typing import Any
 
+from libs.announcing.messages import announcement_message
 from libs.rpc.times import optional_time
 from services.billing_gateway.domain.values import (
     ChangeFilter,
@@ -12,6 +13,7 @@ from services.billing_gateway.domain.values import (
     SubscriptionFilter,
 )
 from services.billing_gateway.operations.commands import Command
+from services.billing_gateway.operations.comparing import Comparison
 from services.billing_gateway.operations.granting import Grace
 from services.billing_gateway.operations.linking import Link
 from services.billing_gateway.servicer.base import Rpcs
@@ -21,6 +23,7 @@ from services.billing_gateway.servicer.messages import (
     optional_provider,
     optional_subscription_state,
     subscription_message,
+    subscription_state_value,
     to_provider,
 )
 from tollgate.billing_gateway.v1 import (
@@ -180,6 +183,24 @@ class SubscriptionRpcs(Rpcs):
             next_page_token=page.next_page_token,
         )
 
+    async def ListAnnouncements(
+        self, request: billing_gateway_service_pb2.ListAnnouncementsRequest, context: Any
+    ) -> billing_gateway_service_pb2.ListAnnouncementsResponse:
+        """List how far observers have taken an organization's levels."""
+        found = await self._parts.subscriptions.list_announcements(request.organization_id)
+        return billing_gateway_service_pb2.ListAnnouncementsResponse(
+            announcements=[announcement_message(each) for each in found]
+        )
+
+    async def CompareSubscriptions(
+        self, request: billing_gateway_service_pb2.CompareSubscriptionsRequest, context: Any
+    ) -> billing_gateway_service_pb2.CompareSubscriptionsResponse:
+        """Tell where the providers see subscriptions otherwise."""
+        found = await self._parts.comparing.compare(request.organization_id)
+        return billing_gateway_service_pb2.CompareSubscriptionsResponse(
+            comparisons=[_comparison_message(each) for each in found]
+        )
+
     async def _as_it_stands(self, found: Subscription) -> subscription_pb2.Subscription:
         seen = await self._parts.subscriptions.get_subscription(
             found.provider, found.subscription_id
@@ -197,4 +218,14 @@ def _command(
         subscription_id=request.provider_subscription_id,
         note=request.note,
         actor=request.actor,
+    )
+
+
+def _comparison_message(found: Comparison) -> billing_gateway_service_pb2.SubscriptionComparison:
+    theirs = found.theirs
+    return billing_gateway_service_pb2.SubscriptionComparison(
+        subscription=subscription_message(found.ours),
+        provider_state=subscription_state_value(theirs.state if theirs else None),
+        provider_error=found.error,
+        differs=found.differs,
     )

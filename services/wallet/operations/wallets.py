@@ -1,5 +1,7 @@
 """Wallets as callers see them, and what time alone does to them."""
 
+from libs.announcing.ports import Announcement
+from libs.announcing.storage import list_of_organization
 from libs.database import Database
 from libs.levels import SubscriptionLevel
 from libs.paging import (
@@ -83,6 +85,10 @@ class WalletOperations:
             return Page([], ""), None
         wallet = await self.get_wallet(organization_id)
         return page_of(found, limit, _token_after), wallet.currency_code
+
+    async def list_announcements(self, organization_id: str) -> list[Announcement]:
+        """Return how far each observer has taken the wallet's level."""
+        return await self._database.run(list_of_organization, organization_id)
 
     async def reevaluate_due(self) -> bool:
         """Let time do what it does where it is due; answer whether there may be more.

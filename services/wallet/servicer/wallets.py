@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from libs.announcing.messages import announcement_message
 from libs.rpc.times import optional_time
 from services.wallet.domain.commands import LiftFreeze, OpenWallet, SetFreeze, SetThresholds
 from services.wallet.domain.filters import WalletFilter
@@ -89,3 +90,12 @@ class WalletRpcs(Rpcs):
         )
         effect = await self._parts.verification.lift_freeze(request.organization_id, command)
         return wallet_service_pb2.UnfreezeWalletResponse(wallet=wallet_message(effect.wallet))
+
+    async def ListAnnouncements(
+        self, request: wallet_service_pb2.ListAnnouncementsRequest, context: Any
+    ) -> wallet_service_pb2.ListAnnouncementsResponse:
+        """List how far observers have taken the wallet's level."""
+        found = await self._wallets.list_announcements(request.organization_id)
+        return wallet_service_pb2.ListAnnouncementsResponse(
+            announcements=[announcement_message(each) for each in found]
+        )

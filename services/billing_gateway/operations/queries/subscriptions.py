@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from libs.announcing.ports import Announcement
+from libs.announcing.storage import list_of_organization
 from libs.database import Connection, Database
 from libs.levels import SubscriptionLevel
 from libs.paging import (
@@ -115,6 +117,10 @@ class SubscriptionQueries:
         )
         page = page_of(found, limit, lambda last: encode_place(_place_of(last)))
         return Page([see(each, slack, now) for each in page.items], page.next_page_token)
+
+    async def list_announcements(self, organization_id: str) -> list[Announcement]:
+        """Return how far each observer has taken each level of an organization."""
+        return await self._database.run(list_of_organization, organization_id)
 
     async def list_changes(
         self, wanted: ChangeFilter, page_size: int, page_token: str

@@ -139,6 +139,14 @@ ANSWERS: list[tuple[str, Any]] = [
             }
         },
     ),
+    (
+        "ListAnnouncements",
+        {"announcements": [{"organizationId": "org-1"}] * 3},
+    ),
+    (
+        "CompareSubscriptions",
+        {"comparisons": [{"providerState": "SUBSCRIPTION_STATE_ACTIVE", "differs": None}]},
+    ),
     ("ReportSubscription", {"storedRevision": "7"}),
 ]
 

@@ -467,7 +467,7 @@ class CompareSubscriptionsResponse(_message.Message):
     COMPARISONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def comparisons(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubscriptionComparison]:
-        """comparisons, one for each subscription of the organization, at most 20; CANCELED ones are not asked for."""
+        """comparisons, one for each subscription of the organization that is not CANCELED, at most 20."""
 
     def __init__(
         self,
@@ -493,11 +493,11 @@ class SubscriptionComparison(_message.Message):
     PROVIDER_ERROR_FIELD_NUMBER: _builtins.int
     DIFFERS_FIELD_NUMBER: _builtins.int
     provider_state: _subscription_pb2.SubscriptionState.ValueType
-    """provider_state as the provider answered; unspecified if it did not answer."""
+    """provider_state as SyncSubscription would take it over from the provider's answer; unspecified if there is none."""
     provider_error: _builtins.str
-    """provider_error: why it did not answer; empty if it did."""
+    """provider_error: why there is no answer that tells; empty if there is one."""
     differs: _builtins.bool
-    """differs: the provider sees another state, or another end of the paid period."""
+    """differs: SyncSubscription would change the state, or the end of the paid period."""
     @_builtins.property
     def subscription(self) -> _subscription_pb2.Subscription:
         """subscription as the gateway has it."""

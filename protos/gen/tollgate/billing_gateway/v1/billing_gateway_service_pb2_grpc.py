@@ -337,14 +337,18 @@ class BillingGatewayServiceServicer:
 
     def ListAnnouncements(self, request, context):
         """ListAnnouncements lists how far each observer has taken each level of the organization.
+        Errors: INVALID_ARGUMENT.
+        Example: {"organizationId": "org-1"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CompareSubscriptions(self, request, context):
-        """CompareSubscriptions asks the providers now how they see each subscription of the organization, for at most two
-        seconds each, and changes nothing. SyncSubscription takes over what they say.
+        """CompareSubscriptions asks the providers now how they see each subscription of the organization, all at once and
+        for at most two seconds, and changes nothing. SyncSubscription takes over what they say.
+        Errors: INVALID_ARGUMENT.
+        Example: {"organizationId": "org-1"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -142,10 +142,15 @@ class BillingGatewayServiceStub:
     Example: {}
     """
     ListAnnouncements: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_pb2.ListAnnouncementsRequest, _billing_gateway_service_pb2.ListAnnouncementsResponse]
-    """ListAnnouncements lists how far each observer has taken each level of the organization."""
+    """ListAnnouncements lists how far each observer has taken each level of the organization.
+    Errors: INVALID_ARGUMENT.
+    Example: {"organizationId": "org-1"}
+    """
     CompareSubscriptions: _aio.UnaryUnaryMultiCallable[_billing_gateway_service_pb2.CompareSubscriptionsRequest, _billing_gateway_service_pb2.CompareSubscriptionsResponse]
-    """CompareSubscriptions asks the providers now how they see each subscription of the organization, for at most two
-    seconds each, and changes nothing. SyncSubscription takes over what they say.
+    """CompareSubscriptions asks the providers now how they see each subscription of the organization, all at once and
+    for at most two seconds, and changes nothing. SyncSubscription takes over what they say.
+    Errors: INVALID_ARGUMENT.
+    Example: {"organizationId": "org-1"}
     """
 
 class BillingGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -379,7 +384,10 @@ class BillingGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_gateway_service_pb2.ListAnnouncementsRequest,
         context: _aio.ServicerContext[_billing_gateway_service_pb2.ListAnnouncementsRequest, _abc.Awaitable[_billing_gateway_service_pb2.ListAnnouncementsResponse]],
     ) -> _abc.Awaitable[_billing_gateway_service_pb2.ListAnnouncementsResponse]:
-        """ListAnnouncements lists how far each observer has taken each level of the organization."""
+        """ListAnnouncements lists how far each observer has taken each level of the organization.
+        Errors: INVALID_ARGUMENT.
+        Example: {"organizationId": "org-1"}
+        """
 
     @_abc_1.abstractmethod
     def CompareSubscriptions(
@@ -387,8 +395,10 @@ class BillingGatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_gateway_service_pb2.CompareSubscriptionsRequest,
         context: _aio.ServicerContext[_billing_gateway_service_pb2.CompareSubscriptionsRequest, _abc.Awaitable[_billing_gateway_service_pb2.CompareSubscriptionsResponse]],
     ) -> _abc.Awaitable[_billing_gateway_service_pb2.CompareSubscriptionsResponse]:
-        """CompareSubscriptions asks the providers now how they see each subscription of the organization, for at most two
-        seconds each, and changes nothing. SyncSubscription takes over what they say.
+        """CompareSubscriptions asks the providers now how they see each subscription of the organization, all at once and
+        for at most two seconds, and changes nothing. SyncSubscription takes over what they say.
+        Errors: INVALID_ARGUMENT.
+        Example: {"organizationId": "org-1"}
         """
 
 def add_BillingGatewayServiceServicer_to_server(servicer: BillingGatewayServiceServicer, server: _aio.Server) -> None: ...

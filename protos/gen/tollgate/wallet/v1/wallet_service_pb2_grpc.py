@@ -458,6 +458,8 @@ class WalletServiceServicer:
 
     def ListAnnouncements(self, request, context):
         """ListAnnouncements lists how far each observer has taken each level of the organization.
+        Errors: INVALID_ARGUMENT.
+        Example: {"organizationId": "org-1"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -202,7 +202,10 @@ class WalletServiceStub:
     Example: {}
     """
     ListAnnouncements: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.ListAnnouncementsRequest, _wallet_service_pb2.ListAnnouncementsResponse]
-    """ListAnnouncements lists how far each observer has taken each level of the organization."""
+    """ListAnnouncements lists how far each observer has taken each level of the organization.
+    Errors: INVALID_ARGUMENT.
+    Example: {"organizationId": "org-1"}
+    """
 
 class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
     """WalletService holds the prepaid money of organizations.
@@ -538,6 +541,9 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _wallet_service_pb2.ListAnnouncementsRequest,
         context: _aio.ServicerContext[_wallet_service_pb2.ListAnnouncementsRequest, _abc.Awaitable[_wallet_service_pb2.ListAnnouncementsResponse]],
     ) -> _abc.Awaitable[_wallet_service_pb2.ListAnnouncementsResponse]:
-        """ListAnnouncements lists how far each observer has taken each level of the organization."""
+        """ListAnnouncements lists how far each observer has taken each level of the organization.
+        Errors: INVALID_ARGUMENT.
+        Example: {"organizationId": "org-1"}
+        """
 
 def add_WalletServiceServicer_to_server(servicer: WalletServiceServicer, server: _aio.Server) -> None: ...
