@@ -12,9 +12,10 @@ RUN python -m pip --python .venv/bin/python install --no-cache-dir \
     --no-deps --require-hashes --only-binary :all: --requirement requirements.lock
 COPY libs libs
 COPY services services
+COPY preflight preflight
 COPY protos/gen protos/gen
 # The services run on a read-only root, where Python cannot keep what it compiles.
-RUN python -m compileall -q libs services protos/gen
+RUN python -m compileall -q libs services preflight protos/gen
 
 
 FROM python

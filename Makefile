@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run demo verify-ledger bench test unit check lint protos stubs format lock audit sbom clean setup
+.PHONY: help run demo verify-ledger preflight bench test unit check lint protos stubs format lock audit sbom clean setup
 
 BIN := .venv/bin
 # What one process has compiled need not be compiled by the next.
@@ -20,6 +20,9 @@ demo: setup ## Play the whole story against what `make run` started
 
 verify-ledger: setup ## Prove every wallet of what `make run` started (OPTIONS=--help: of another)
 	@$(BIN)/python -m dev.verify_ledger $(OPTIONS)
+
+preflight: setup ## Tell what an environment lacks before it goes live (OPTIONS=FILE: one in a file)
+	@$(BIN)/python -m preflight $(OPTIONS)
 
 bench: setup ## Measure the services beside what bounds them (OPTIONS=--quick: in two minutes)
 	@$(BIN)/python -m dev.bench $(OPTIONS)

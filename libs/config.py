@@ -232,6 +232,11 @@ def _message_of(problem: ErrorDetails, form: str | None) -> str:
             return problem["msg"]
 
 
+def setting_names(settings_type: type[BaseSettings]) -> dict[str, str]:
+    """Return the environment's name for each field."""
+    return {field: _setting_name(settings_type, field) for field in settings_type.model_fields}
+
+
 def secret_settings(settings_type: type[BaseSettings]) -> dict[str, str]:
     """Return the names of the settings that are secrets, by their type, and of their fields."""
     return {
@@ -257,10 +262,8 @@ def _read_secret_files(
 
 def _form_of(settings_type: type[BaseSettings], setting: str) -> str | None:
     """Return in words what a pattern asks for."""
-    for field, info in settings_type.model_fields.items():
-        if _setting_name(settings_type, field) == setting:
-            return info.description
-    return None
+    fields = {name: field for field, name in setting_names(settings_type).items()}
+    return settings_type.model_fields[fields[setting]].description
 
 
 def _setting_name(settings_type: type[BaseSettings], name: str) -> str:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from dev.postgres import HOST
 from dev.stack.errors import StackError
-from dev.stack.services import SETTINGS_TYPES, setting_names, setting_of
+from dev.stack.services import SETTINGS_TYPES, setting_of
 from dev.stack.settings import PORT_MAX, StackSettings, services_without_database
 from dev.stack.simulators import SIMULATORS, simulated
+from libs.config import setting_names
 
 # What a simulator has, for services and for whoever makes things happen.
 SIMULATED = "API, /_simulator"

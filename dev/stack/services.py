@@ -4,11 +4,9 @@ import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pydantic_settings import BaseSettings
-
 from dev.stack.certificates import directory_of
 from dev.stack.simulators import SIMULATORS
-from libs.config import ServiceSettings
+from libs.config import ServiceSettings, setting_names
 from libs.rpc.credentials import AUTHORITIES_FILE, CERTIFICATE_FILE, KEY_FILE
 from services.billing_gateway.config import BillingGatewaySettings
 from services.campaign.config import CampaignSettings
@@ -33,15 +31,6 @@ MACHINE_SETTINGS = (
     *("PATH", "PYTHONPATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR"),
 )
-
-
-def setting_names(settings_type: type[BaseSettings]) -> dict[str, str]:
-    """The environment's name for each field of a service's settings."""
-    prefix = settings_type.model_config.get("env_prefix", "")
-    return {
-        field: str(info.validation_alias or f"{prefix}{field}".upper())
-        for field, info in settings_type.model_fields.items()
-    }
 
 
 def setting_of(service: str, field: str, environment: Mapping[str, str]) -> str:

@@ -12,8 +12,9 @@ import aiohttp
 import pytest
 
 from dev.demo.organization import BRAND_ID, CURRENCY_CODE
-from dev.stack.services import SETTINGS_TYPES, setting_names
+from dev.stack.services import SETTINGS_TYPES
 from dev.stripe_simulator import Customer, signature_header, to_body, top_up_event
+from libs.config import setting_names
 from libs.secret_files import file_setting
 from tests.end_to_end.every_rpc import Values
 from tests.end_to_end.stage import Stage

@@ -7,9 +7,10 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from dev.service_databases import SERVICES
-from dev.stack.services import SETTINGS_TYPES, setting_names
+from dev.stack.services import SETTINGS_TYPES
 from dev.stack.settings import CHECKOUT, StackSettings, owner_database_setting
-from libs.config import secret_settings
+from libs.config import secret_settings, setting_names
+from preflight.config import PreflightSettings
 
 LINE = re.compile(r"^#?(?P<name>[A-Z][A-Z_]*)=(?P<value>.*)$", re.MULTILINE)
 ASKED_BY_COMPOSE = re.compile(r"\$\{(?P<name>[A-Z_]+)")
@@ -47,9 +48,10 @@ def written(default: Any) -> str:
 
 
 def test_lists_every_setting_once_and_nothing_else() -> None:
-    read_by_none_but_migrations = {owner_database_setting(service) for service in SERVICES}
+    read_by_no_service = {owner_database_setting(service) for service in SERVICES}
+    read_by_no_service |= set(setting_names(PreflightSettings).values())
     compose = (CHECKOUT / "docker-compose.yml").read_text()
-    known = {*fields(), *read_by_none_but_migrations, *ASKED_BY_COMPOSE.findall(compose)}
+    known = {*fields(), *read_by_no_service, *ASKED_BY_COMPOSE.findall(compose)}
     assert sorted(name for name, _ in listed()) == sorted(known)
 
 

@@ -74,7 +74,7 @@ def lines_matching(pattern: re.Pattern[str], path: Path, text: str) -> list[str]
 def test_no_function_is_long() -> None:
     long_functions = [
         f"{place(path, node)} {node.name}"
-        for path, module in python_files("services", "libs", "dev", "tests")
+        for path, module in python_files("services", "libs", "preflight", "dev", "tests")
         for node in ast.walk(module)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         if (node.end_lineno or node.lineno) - node.lineno >= FUNCTION_LINES_MAX
@@ -85,7 +85,7 @@ def test_no_function_is_long() -> None:
 def test_imports_are_absolute() -> None:
     relative_imports = [
         place(path, node)
-        for path, module in python_files("services", "libs", "dev", "tests")
+        for path, module in python_files("services", "libs", "preflight", "dev", "tests")
         for node in ast.walk(module)
         if isinstance(node, ast.ImportFrom) and node.level > 0
     ]

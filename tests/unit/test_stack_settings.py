@@ -15,7 +15,6 @@ from dev.stack.services import (
     SETTINGS_TYPES,
     development_settings,
     service_environment,
-    setting_names,
 )
 from dev.stack.settings import (
     CHECKOUT,
@@ -24,7 +23,7 @@ from dev.stack.settings import (
     read_environment,
     read_settings,
 )
-from libs.config import load_settings
+from libs.config import load_settings, setting_names
 from services.billing_gateway.config import BillingGatewaySettings
 
 GIVEN_DATABASES = {

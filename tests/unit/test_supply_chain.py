@@ -95,7 +95,7 @@ def test_the_image_is_given_what_it_copies_and_no_other_file() -> None:
     copied = {line.split()[1] for line in instructions("build") if line.startswith("COPY")}
     assert rules[0] == "*"
     assert {rule.removeprefix("!") for rule in rules if rule.startswith("!")} == copied
-    assert copied == {"requirements.lock", "libs", "services", "protos/gen"}
+    assert copied == {"requirements.lock", "libs", "services", "preflight", "protos/gen"}
 
 
 @pytest.mark.parametrize("name", COMPOSE)
@@ -125,6 +125,7 @@ def test_services_start_with_nothing_but_what_ships() -> None:
         if not SHIPPED.keys() & {canonicalize_name(owner) for owner in owners}
     ]
     assert "pytest" in missing
-    imports = ", ".join(f"services.{name}.app" for name in SETTINGS_TYPES)
+    services = [f"services.{name}.app" for name in SETTINGS_TYPES]
+    imports = ", ".join([*services, "preflight.__main__"])
     start = f"import sys; sys.modules.update(dict.fromkeys({missing})); import {imports}"
     subprocess.run([sys.executable, "-c", start], cwd=ROOT, check=True)  # noqa: S603

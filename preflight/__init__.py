@@ -1,0 +1,1 @@
+"""Tells what a given environment lacks before customers' money goes through it."""
