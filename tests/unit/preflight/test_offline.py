@@ -279,4 +279,6 @@ def test_the_program_reads_a_file_and_nothing_else(good: dict[str, str], tmp_pat
     code, lines = run_preflight(file)
     assert code == 1
     assert [line.partition(": ")[0] for line in lines] == [str(file), "STRIPE_LIVEMODE"]
+    assert "`make run` made up" in lines[0]
+    assert "by everybody" in lines[0]
     assert run_preflight(tmp_path / "nowhere")[0] == 1
