@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 CODE = re.compile(r"(`[^`]*`)")
-# A word, or a character that Markdown has a use for.
-TOKEN = re.compile(r"\w+|[\\*<>\[\]|#&~!`]")
+# A name of ours, with its path; a word; or a character that Markdown has a use for.
+TOKEN = re.compile(r"(?:\w+[./])*\w*_\w+(?:[./]\w+)*|\w+|[\\*<>\[\]|#&~!`]")
 # What begins a list where it begins a line.
 MARKER = re.compile(r"(\d*)([-+.)=])")
 LABEL = re.compile(r"(Errors|Example): ")

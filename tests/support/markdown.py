@@ -22,7 +22,18 @@ class Block(NamedTuple):
         return PROMISE.findall(self.text)
 
 
-def blocks_of(page: str) -> Iterator[Block]:
-    """Return a page's blocks from top to bottom."""
-    for found in BLOCK.finditer((ROOT / page).read_text()):
-        yield Block(found["language"], found["text"])
+def blocks_of(page: str, section: str = "") -> Iterator[Block]:
+    """Return a page's blocks, or those of one section, from top to bottom."""
+    for heading, text in sections_of(page):
+        if section in ("", heading):
+            for found in BLOCK.finditer(text):
+                yield Block(found["language"], found["text"])
+
+
+def sections_of(page: str) -> Iterator[tuple[str, str]]:
+    """Return each heading of the second order, with what stands below it; first what has none."""
+    first, *others = f"\n{(ROOT / page).read_text()}".split("\n## ")
+    yield "", first
+    for section in others:
+        heading, _, text = section.partition("\n")
+        yield heading, text

@@ -10,7 +10,7 @@ NAMED = re.compile(r"`(test_\w+)`")
 DEFINED = re.compile(r"^\s*(?:async )?def (test_\w+)\(", re.MULTILINE)
 
 
-@pytest.mark.parametrize("page", ["guarantees.md", "state_machines.md"])
+@pytest.mark.parametrize("page", ["guarantees.md", "operations.md", "state_machines.md"])
 def test_every_test_that_a_promise_rests_on_exists(page: str) -> None:
     named = set(NAMED.findall((ROOT / "docs" / page).read_text()))
     defined = {
