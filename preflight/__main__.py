@@ -1,4 +1,4 @@
-"""`python -m preflight [--offline] [FILE]`: what the environment lacks, one line each.
+"""`python -m preflight [--offline] [--near HOST] [FILE]`: what an environment lacks, line by line.
 
 FILE has the settings of all services, as .env.example lists them, and those of preflight; without
 it, they are taken from the environment of the process. Exits with 1 if anything is to be mended.
@@ -15,7 +15,7 @@ from dotenv import dotenv_values
 from preflight.given import read_given
 from preflight.offline import check_settings
 from preflight.online import check_online
-from preflight.problems import Problem, to_lines
+from preflight.problems import to_lines
 
 
 def main() -> None:
@@ -23,22 +23,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m preflight", description=__doc__)
     parser.add_argument("file", nargs="?", type=Path, help="the settings; default: the environment")
     parser.add_argument("--offline", action="store_true", help="ask nobody")
+    parser.add_argument(
+        "--near",
+        metavar="HOST",
+        action="append",
+        default=[],
+        help="a database's host that is reached without leaving this machine; may be repeated",
+    )
     arguments = parser.parse_args()
     if arguments.file is not None:
         _take_environment_from(arguments.file)
-    lines = to_lines(find_problems(arguments.file, is_offline=arguments.offline))
+    given = read_given(os.environ, arguments.file, frozenset(arguments.near))
+    problems = check_settings(given)
+    if not arguments.offline:
+        problems += asyncio.run(check_online(given))
+    lines = to_lines(problems)
     for line in lines:
         print(line)
     if lines:
         print(f"{len(lines)} to be mended.", file=sys.stderr)
         raise SystemExit(1)
-
-
-def find_problems(file: Path | None, *, is_offline: bool) -> list[Problem]:
-    """Return what is missing or unsafe in the environment of this process."""
-    given = read_given(os.environ, file)
-    problems = check_settings(given)
-    return problems if is_offline else problems + asyncio.run(check_online(given))
 
 
 def _take_environment_from(file: Path) -> None:

@@ -42,6 +42,8 @@ class Given:
     environment: Mapping[str, str]
     # Which it was read from; None if that was the process's own.
     file: Path | None
+    # Hosts that are reached without leaving this machine, though their names do not tell.
+    near_hosts: frozenset[str]
     wallet: WalletSettings | None
     campaign: CampaignSettings | None
     telephony: TelephonySettings | None
@@ -59,7 +61,11 @@ class Given:
             return ""
 
 
-def read_given(environment: Mapping[str, str], file: Path | None) -> Given:
+def read_given(
+    environment: Mapping[str, str],
+    file: Path | None = None,
+    near_hosts: frozenset[str] = frozenset(),
+) -> Given:
     """Return what is given; the environment is the process's by now."""
     refused = list[Problem]()
 
@@ -71,6 +77,7 @@ def read_given(environment: Mapping[str, str], file: Path | None) -> Given:
     return Given(
         environment,
         file,
+        near_hosts,
         wallet=read(WalletSettings),
         campaign=read(CampaignSettings),
         telephony=read(TelephonySettings),

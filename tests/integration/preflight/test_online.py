@@ -123,7 +123,7 @@ def ask(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Ask:
             monkeypatch.delenv(name)
         for name, value in (environment | changes).items():
             monkeypatch.setenv(name, value)
-        given = read_given({**environment, **changes}, None)
+        given = read_given({**environment, **changes})
         assert given.refused == ()
         lines = to_lines(await check_online(given))
         assert not [line for line in lines if PAYPAL_SECRET in line or STRIPE_KEY in line]

@@ -122,7 +122,7 @@ def look(good: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Look:
             monkeypatch.delenv(name)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        lines = to_lines(check_settings(read_given(environment, None)))
+        lines = to_lines(check_settings(read_given(environment)))
         assert "hunter2" not in "\n".join(lines)
         return lines
 
@@ -163,6 +163,14 @@ def test_an_unsafe_database_is_told_in_one_line(
 def test_a_database_of_this_machine_needs_no_proof(look: Look) -> None:
     near = "postgresql://wallet:hunter2-and-hunter2@[::1]:5432/wallet"
     assert look({"WALLET_DATABASE_URL": near}) == []
+
+
+def test_a_database_that_is_said_to_be_near_needs_no_proof(
+    look: Look, good: dict[str, str]
+) -> None:
+    assert len(look({"WALLET_DATABASE_URL": f"postgresql://wallet:{KEY}@postgres/wallet"})) == 1
+    environment = good | {"WALLET_DATABASE_URL": os.environ["WALLET_DATABASE_URL"]}
+    assert check_settings(read_given(environment, near_hosts=frozenset({"postgres"}))) == []
 
 
 def test_two_services_have_two_databases(look: Look, good: dict[str, str]) -> None:
