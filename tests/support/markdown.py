@@ -1,10 +1,17 @@
 """What stands in the documents."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from dev.reference.markdown import anchor
+
+MARKDOWN = MarkdownIt("commonmark").enable("table")
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^( *)```(?P<language>\w+)\n(?P<text>.*?)^ *```$", re.DOTALL | re.MULTILINE)
 PROMISE = re.compile(r"^ *print\(.*\)  # (.*)$", re.MULTILINE)
@@ -37,3 +44,12 @@ def sections_of(page: str) -> Iterator[tuple[str, str]]:
     for section in others:
         heading, _, text = section.partition("\n")
         yield heading, text
+
+
+def anchors_in(tokens: Sequence[Token]) -> list[str]:
+    """Return what the headings of a page that was parsed are linked to by."""
+    return [
+        anchor("".join(child.content for child in text.children or ()))
+        for opening, text in pairwise(tokens)
+        if opening.type == "heading_open"
+    ]

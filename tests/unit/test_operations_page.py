@@ -33,7 +33,7 @@ NEEDED = re.compile(r"\$\{(\w+):\?")
 KNOWN_TO_PEOPLE = {"TLS_DIRECTORY", "TWILIO_ACCOUNT_SID"}
 CAMEL_CASE = re.compile(r"\b(?:[A-Z][a-z]+){2,}\b")
 SETTING = re.compile(
-    r"`((?:WALLET|CAMPAIGN|TELEPHONY|BILLING_GATEWAY|STRIPE|PAYPAL|TWILIO)_[A-Z_]+)\b"
+    r"`((?:PREFLIGHT|WALLET|CAMPAIGN|TELEPHONY|BILLING_GATEWAY|STRIPE|PAYPAL|TWILIO)_[A-Z_]+)\b"
 )
 ROW = re.compile(r"^\| (.*?) \| at (least|most) ([\d.]+)(?: bytes)? \| .* \|$", re.MULTILINE)
 
@@ -88,6 +88,12 @@ def full_names(module: Any) -> Iterator[str]:
 @pytest.mark.parametrize("arguments", commands(".venv/bin/python -m"), ids=" ".join)
 def test_programs_are_there(arguments: Sequence[str]) -> None:
     assert importlib.util.find_spec(arguments[0])
+
+
+@pytest.mark.parametrize("arguments", commands("make"), ids=" ".join)
+def test_targets_are_there(arguments: Sequence[str]) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    assert re.search(rf"^{arguments[0]}:", makefile, re.MULTILINE)
 
 
 def test_all_passwords_and_keys_are_made_up(tmp_path: Path) -> None:
