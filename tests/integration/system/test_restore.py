@@ -42,7 +42,6 @@ async def host(stack: Stack, postgres: EmbeddedPostgres, tmp_path: Path) -> Host
     host.wallet_log.write_text(await log_of_heads(stack))
     [backup] = blocks_of(PAGE, "Backup")
     await host.run(backup)
-    assert (tmp_path / "backup" / "ended_well").exists()
     return host
 
 
