@@ -52,7 +52,11 @@ class Feed(Generic[LevelT]):
         self._source = source
         self._database = database
         self._lift_revision = lift_revision
-        self._count = metrics.announcements
+        # From the start, so that the first of them is seen to be one more.
+        self._counts = {
+            outcome: metrics.announcements.labels(level, observer.name, outcome)
+            for outcome in ("acknowledged", "behind", "failed")
+        }
         self._timing = timing
         self._queue: asyncio.Queue[LevelKey] = asyncio.Queue()
         self._queued: set[LevelKey] = set()
@@ -143,7 +147,7 @@ class Feed(Generic[LevelT]):
             await self._jump(key, held - 1, held + 1)
             return
         self._jumps.pop(key, None)
-        self._count.labels(self._line.level, self._line.observer, "acknowledged").inc()
+        self._counts["acknowledged"].inc()
         await self._database.run(storage.acknowledge, self._line, key, held)
 
     async def _jump(self, key: LevelKey, from_at_most: int, to: int) -> None:
@@ -153,7 +157,7 @@ class Feed(Generic[LevelT]):
         """
         if not await self._lift_revision(key, from_at_most, to):
             return
-        self._count.labels(self._line.level, self._line.observer, "behind").inc()
+        self._counts["behind"].inc()
         get_logger().error(
             "level_behind_its_observer",
             level=self._line.level,
@@ -168,7 +172,7 @@ class Feed(Generic[LevelT]):
             self.wake(key)
 
     async def _postpone(self, key: LevelKey, error: str) -> None:
-        self._count.labels(self._line.level, self._line.observer, "failed").inc()
+        self._counts["failed"].inc()
         get_logger().warning(
             "announcement_failed",
             level=self._line.level,

@@ -50,6 +50,10 @@ class Webhooks:
             ["provider", "status"],
             registry=metrics.registry,
         )
+        # The first of them is seen as one more only if there were none before.
+        for provider in Provider:
+            for status in (HTTPStatus.OK, HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE):
+                self._answers.labels(provider, int(status))
 
     def application(self) -> web.Application:
         """Return the application to serve."""

@@ -22,7 +22,7 @@ from services.telephony.domain.reconciling import (
     record,
     record_aftermath,
 )
-from services.telephony.domain.values import Subaccount, SuspensionPolicy, Work
+from services.telephony.domain.values import ObservedState, Subaccount, SuspensionPolicy, Work
 from services.telephony.operations.claiming import BY_TWILIO, Claim
 from services.telephony.operations.settling import Step, settle_locked, write
 from services.telephony.storage import organizations, subaccounts
@@ -63,6 +63,9 @@ class Recording:
             ["observed"],
             registry=registry,
         )
+        # The first of them is seen as one more only if there were none before.
+        for observed in ObservedState:
+            self._drifts.labels(observed)
 
     async def record(self, outcome: Outcome) -> bool:
         """Write the outcome down, and tell whether the subaccount is due again at once.

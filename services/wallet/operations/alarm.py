@@ -9,6 +9,7 @@ from libs.errors import DomainError, OverloadedError
 from libs.levels import WalletLevel
 from libs.logs import get_logger
 from services.wallet.domain.commands import LiftFreeze, SetFreeze
+from services.wallet.domain.findings import FindingKind
 from services.wallet.domain.freezes import freeze_without_entry
 from services.wallet.domain.values import FreezeReason
 from services.wallet.domain.verification import Verdict
@@ -37,6 +38,9 @@ class Alarm:
             ["kind"],
             registry=registry,
         )
+        # The first of a kind is seen as one more only if there were none before.
+        for kind in FindingKind:
+            self._findings.labels(kind)
 
     def tell(self, verdict: Verdict) -> None:
         """Tell of a wallet that is broken."""
