@@ -6,7 +6,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import MappingProxyType
-from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -71,6 +71,16 @@ CONNECTION_ERRORS: tuple[type[Exception], ...] = (
     asyncpg.InternalClientError,
 )
 
+# Why work is given up, in the order in which it is asked; whatever else it is, it is not available.
+CAUSES: Mapping[str, tuple[type[Exception], ...]] = MappingProxyType(
+    {
+        "lock_timeout": (asyncpg.LockNotAvailableError,),
+        "timeout": TIMED_OUT_ERRORS,
+        "conflict": (asyncpg.SerializationError, asyncpg.DeadlockDetectedError),
+        "unavailable": (Exception,),
+    }
+)
+
 
 class DatabaseUnavailableError(DomainError):
     """The database did not answer, more than once. Nothing is known to be done; try again."""
@@ -81,10 +91,22 @@ class DatabaseUnavailableError(DomainError):
         )
 
 
+class PoolSizes(NamedTuple):
+    """So many connections of a pool are at work, and not, and so many it may have."""
+
+    used: int
+    idle: int
+    max: int
+
+
 class Database:
     """A service's own database."""
 
-    def __init__(self, pool: Pool, health_pool: Pool) -> None:
+    def __init__(self, name: str, pool: Pool, health_pool: Pool) -> None:
+        self.name = name
+        # As it was when it was asked last; nothing is known to its disadvantage before.
+        self.was_there = True
+        self.error_counts = dict.fromkeys(CAUSES, 0)
         self._pool = pool
         # Of its own, so that a full pool does not look like a dead database.
         self._health_pool = health_pool
@@ -101,6 +123,7 @@ class Database:
         """Return a database whose connections open on first use, so that a service outlives it."""
         opening = _Opening(application_name)
         return cls(
+            application_name,
             await _create_pool(url, pool_size, application_name, opening, server_settings),
             await _create_pool(url, 1, f"{application_name}_health", opening, NO_SETTINGS),
         )
@@ -117,6 +140,7 @@ class Database:
         settings = {"statement_timeout": f"{REPORT_TIMEOUT_SECONDS:g}s", **server_settings}
         opening = _Opening(application_name)
         return cls(
+            application_name,
             await _create_pool(
                 url,
                 pool_size,
@@ -177,6 +201,12 @@ class Database:
 
         return await self._with_retries(attempt)
 
+    @property
+    def pool_sizes(self) -> PoolSizes:
+        """Return how many connections there are now."""
+        idle = self._pool.get_idle_size()
+        return PoolSizes(self._pool.get_size() - idle, idle, self._pool.get_max_size())
+
     async def is_there(self) -> bool:
         """Tell whether the database answers now.
 
@@ -188,6 +218,10 @@ class Database:
         return await asyncio.shield(self._look)
 
     async def _look_whether_it_is_there(self) -> bool:
+        self.was_there = await self._answers()
+        return self.was_there
+
+    async def _answers(self) -> bool:
         try:
             async with _connection_of(self._health_pool) as connection:
                 await connection.execute("SELECT 1", timeout=ACQUIRE_TIMEOUT_SECONDS)
@@ -205,14 +239,20 @@ class Database:
             except asyncpg.LockNotAvailableError as error:
                 failure: Exception = error
             except TIMED_OUT_ERRORS as error:
-                raise DatabaseUnavailableError from error
+                failure = error
+                break
             except TRANSIENT_ERRORS as error:
                 failure = error
             back_off_seconds = min(BACK_OFF_MAX_SECONDS, BACK_OFF_BASE_SECONDS * 2**number)
             await asyncio.sleep(random.uniform(0, back_off_seconds))
-        if isinstance(failure, asyncpg.LockNotAvailableError):
-            get_logger().warning("lock_timeout", attempts=ATTEMPTS_MAX)
+        self._note(failure)
         raise DatabaseUnavailableError from failure
+
+    def _note(self, failure: Exception) -> None:
+        cause = next(name for name, errors in CAUSES.items() if isinstance(failure, errors))
+        self.error_counts[cause] += 1
+        if cause == "lock_timeout":
+            get_logger().warning("lock_timeout", attempts=ATTEMPTS_MAX)
 
     async def _attempt_once(self, attempt: Callable[[Connection], Awaitable[ResultT]]) -> ResultT:
         async with _connection_of(self._pool) as connection:

@@ -1,5 +1,7 @@
 """What every service counts, in a registry of its own."""
 
+from platform import python_version
+
 from aiohttp import web
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -10,7 +12,10 @@ from prometheus_client import (
     generate_latest,
 )
 
+from libs.database import Database
+from libs.database_metrics import DatabaseMetrics
 from libs.rpc.credentials import WatchedCertificates
+from libs.version import VERSION
 
 
 class ServiceMetrics:
@@ -37,6 +42,23 @@ class ServiceMetrics:
             ["level", "observer", "outcome"],
             registry=self.registry,
         )
+
+        self.event_loop_lag = Histogram(
+            "tollgate_event_loop_lag_seconds",
+            "How late the process comes to what is due.",
+            registry=self.registry,
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+        )
+        Gauge(
+            "tollgate_build_info",
+            "Always 1; which Tollgate and which Python this is.",
+            ["version", "python"],
+            registry=self.registry,
+        ).labels(VERSION, python_version()).set(1)
+
+    def tell_database(self, database: Database, *others: Database) -> None:
+        """Tell from now on of the way to the service's database; it may lead through more pools."""
+        self.registry.register(DatabaseMetrics([database, *others]))
 
     def tell_certificate(self, certificates: WatchedCertificates) -> None:
         """Tell from now on until when the service can prove itself."""

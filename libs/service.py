@@ -12,6 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from libs.config import ServiceSettings
 from libs.database import Database
 from libs.http import HttpEndpoint
+from libs.lag import EventLoopLag
 from libs.logs import get_logger
 from libs.metrics import ServiceMetrics, metrics_application
 from libs.rpc.access import Access, OpenAccess, ProvenAccess, roles_of_methods
@@ -103,11 +104,14 @@ class Service:
         workers: Sequence[Worker] = (),
         endpoints: Sequence[HttpEndpoint] = (),
         closables: Sequence[Closable] = (),
+        pools: Sequence[Database] = (),
         guards: Sequence[Callable[[], Awaitable[None]]] = (),
         endless: Sequence[Endless] = (),
         health_details: Mapping[str, Callable[[], bool]] = NO_DETAILS,
     ) -> None:
         """A service without a database owns nothing, and serves whenever it runs.
+
+        `pools` are of connections to the same database, for work of another kind.
 
         `health_details` have names of their own in the health service. What the service needs and
         does not have is told there; it serves all the same.
@@ -118,6 +122,8 @@ class Service:
         self._certificates = certificates
         if certificates is not None:
             metrics.tell_certificate(certificates)
+        if database is not None:
+            metrics.tell_database(database, *pools)
         self._names = [each.name for each in rpc_services]
         self._endpoints = [
             HttpEndpoint(
@@ -127,14 +133,14 @@ class Service:
             ),
             *endpoints,
         ]
-        self._closables = closables
+        self._closables = [*closables, *pools]
         self._guards = guards
         self._endless = endless
         self._health_details = health_details
         self._health = health.aio.HealthServicer()
         self._server = self._build_server(rpc_services)
         monitor = PollingWorker("health", self._report_health, HEALTH_INTERVAL_SECONDS)
-        self._workers = [*workers, monitor]
+        self._workers = [*workers, monitor, EventLoopLag(metrics.event_loop_lag.observe)]
         self._worker_tasks: list[asyncio.Task[None]] = []
         self._serving: asyncio.Task[Any] | None = None
         self._is_stopping = False

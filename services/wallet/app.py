@@ -127,7 +127,8 @@ async def build(settings: WalletSettings) -> Service:
             Gauging(overview.read, GAUGES, metrics.registry),
             settings,
         ),
-        closables=[*channels.values(), write_database, report_database],
+        closables=list(channels.values()),
+        pools=[write_database, report_database],
         guards=[verification.require_own_keys],
     )
 

@@ -71,6 +71,9 @@ def url_through(door: DatabaseDoor, database: ServiceDatabase, password: str = "
     return SecretStr(parts._replace(netloc=netloc).geturl())
 
 
+NO_ERRORS = {"lock_timeout": 0, "timeout": 0, "conflict": 0, "unavailable": 0}
+
+
 class Locking:
     """Locks the row, and counts how often it was tried."""
 
@@ -95,6 +98,8 @@ async def test_who_waits_too_long_for_a_lock_tries_again(
         waiting = asyncio.ensure_future(database.transact(locking.lock))
         await eventually(locking.count, lambda count: count > 1)
     await waiting
+    # It was no error in the end.
+    assert database.error_counts == NO_ERRORS
 
 
 async def test_a_lock_that_nobody_lets_go_of_is_not_waited_for_for_ever(
@@ -105,6 +110,7 @@ async def test_a_lock_that_nobody_lets_go_of_is_not_waited_for_for_ever(
         with pytest.raises(DatabaseUnavailableError):
             await database.transact(locking.lock)
     assert locking.tries == ATTEMPTS_MAX
+    assert database.error_counts == {**NO_ERRORS, "lock_timeout": 1}
 
 
 async def test_who_idles_in_a_transaction_loses_its_locks_and_does_its_work_again(
