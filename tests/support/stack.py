@@ -34,7 +34,7 @@ from services.wallet.app import build as build_wallet
 from services.wallet.config import WalletSettings
 from tests.support.databases import ServiceDatabase
 from tests.support.fake_provider import SIGNED, fake_event
-from tests.support.services import ANY_PORT, WALLET_DEFAULTS, free_address
+from tests.support.services import WALLET_DEFAULTS, free_address
 from tollgate.billing_gateway.v1.billing_gateway_service_pb2_grpc import BillingGatewayServiceStub
 from tollgate.campaign.v1.campaign_service_pb2_grpc import CampaignServiceStub
 from tollgate.operator_console.v1.operator_service_pb2_grpc import OperatorServiceStub
@@ -53,7 +53,6 @@ CONSOLE = "operator_console"
 FAST = {
     "listen_address": "",
     "plaintext": True,
-    "metrics_address": ANY_PORT,
     "stop_grace_seconds": 1.0,
 }
 
@@ -76,6 +75,9 @@ class Stack:
     certificates: Path | None = None
     addresses: dict[str, str] = field(
         default_factory=lambda: {name: free_address() for name in (*SERVICES, CONSOLE, "http")}
+    )
+    metrics_addresses: dict[str, str] = field(
+        default_factory=lambda: {name: free_address() for name in (*SERVICES, CONSOLE)}
     )
     seconds: Iterator[int] = field(default_factory=count)
     running: dict[str, Service] = field(default_factory=dict)
@@ -182,7 +184,10 @@ class Stack:
         return {**own, **self._door(name)}
 
     def _door(self, name: str) -> dict[str, Any]:
-        own = {"listen_address": self.addresses[name]}
+        own = {
+            "listen_address": self.addresses[name],
+            "metrics_address": self.metrics_addresses[name],
+        }
         if self.certificates is None:
             return {**FAST, **own}
         directory = directory_of(name, self.certificates)
