@@ -103,8 +103,7 @@ async def test_a_wallet_that_is_restored_alone_is_told_its_payments_and_tells_ho
     later_micros = PAID_MICROS + PAID_LATER_MICROS - 1
     await reach(stack, replace(CUT_OFF, balance_micros=later_micros, pause_reason="WALLET_FROZEN"))
 
-    [restore] = blocks_of(PAGE, "Restore one database alone")
-    await host.run(restore)
+    await host.run(restore_of("wallet"))
 
     # What an operator did since is not known any more; what is paid is.
     await reach(stack, replace(SENDING, balance_micros=later_micros))
@@ -115,11 +114,27 @@ async def test_who_is_restored_alone_is_told_again_how_all_stands(host: Host, st
     assert await stack.deliver(past_due) == 200
     cut_off = replace(CUT_OFF, balance_micros=PAID_MICROS - 1)
     await reach(stack, cut_off)
-    [of_the_wallet] = blocks_of(PAGE, "Restore one database alone")
     for service in ("campaign", "telephony"):
-        restore = of_the_wallet.text.replace("wallet", service)
-        announcers = f"restart billing_gateway {service}"
-        assert announcers in restore
-        restored = restore.replace(announcers, "restart billing_gateway wallet")
-        await host.run(Block("sh", restored))
+        await host.run(restore_of(service))
         await reach(stack, cut_off)
+
+
+async def test_a_gateway_that_is_restored_alone_stands_by_what_it_knew_until_it_is_told(
+    host: Host, stack: Stack
+) -> None:
+    _, past_due = later_events(stack)
+    assert await stack.deliver(past_due) == 200
+    await reach(stack, replace(CUT_OFF, balance_micros=PAID_MICROS - 1))
+    await host.run(restore_of("billing_gateway"))
+    await reach(stack, replace(SENDING, balance_micros=PAID_MICROS - 1))
+    assert await stack.deliver(past_due) == 200
+    await reach(stack, replace(CUT_OFF, balance_micros=PAID_MICROS - 1))
+
+
+def restore_of(service: str) -> Block:
+    """Return the page's commands for the wallet alone, for another service."""
+    [of_the_wallet] = blocks_of(PAGE, "Restore one database alone")
+    commands = of_the_wallet.text.replace("wallet", service)
+    announcers = f"restart billing_gateway {service}"
+    assert announcers in commands
+    return Block("sh", commands.replace(announcers, "restart billing_gateway wallet"))
