@@ -78,11 +78,14 @@ def _of_spending(entries: list[wallet_pb2.Entry]) -> TimelineEntry:
 
 
 def _of_entry(entry: wallet_pb2.Entry) -> TimelineEntry:
+    if entry.freeze_reason:
+        about = _name(wallet_pb2.FreezeReason, entry.freeze_reason)
+    else:
+        about = money(entry.amount_micros, entry.currency_code)
     return TimelineEntry(
         time=entry.create_time,
         service="wallet",
-        what=f"{_name(wallet_pb2.EntryType, entry.type)} "
-        f"{money(entry.amount_micros, entry.currency_code)}; balance "
+        what=f"{_name(wallet_pb2.EntryType, entry.type)} {about}; balance "
         f"{money(entry.balance_after_micros, entry.currency_code)}",
         actor=entry.actor,
         note=entry.description,
@@ -121,12 +124,17 @@ def _of_subaccount(change: subaccount_pb2.SubaccountChange) -> TimelineEntry:
 
 
 def _of_subscription(change: subscription_pb2.SubscriptionChange) -> TimelineEntry:
-    state = _name(subscription_pb2.SubscriptionState, change.to_state)
+    # Of the organization's own, such as a grace, there is no subscription.
+    state = (
+        f"{_name(subscription_pb2.SubscriptionState, change.to_state)}, "
+        if change.provider_subscription_id
+        else ""
+    )
     standing = "in good standing" if change.good_standing else "not in good standing"
     return TimelineEntry(
         time=change.change_time,
         service="billing_gateway",
-        what=f"subscription {state}, {standing}, by "
+        what=f"subscription {state}{standing}, by "
         f"{_name(subscription_pb2.SubscriptionChangeCause, change.cause)}",
         actor=change.actor,
         note=change.note,

@@ -75,6 +75,17 @@ def test_tells_of_every_service_newest_first() -> None:
     assert paused.what == "campaign PAUSED (WALLET_FROZEN), by WALLET"
 
 
+def test_a_freeze_is_told_by_its_reason_and_a_grace_without_a_subscription() -> None:
+    freeze = entry(wallet_pb2.ENTRY_TYPE_FREEZE, 1)
+    freeze.freeze_reason = wallet_pb2.FREEZE_REASON_DISPUTE
+    grace = subscription_pb2.SubscriptionChange(
+        cause=subscription_pb2.SUBSCRIPTION_CHANGE_CAUSE_GRACE, good_standing=True
+    )
+    frozen, graced = to_timeline(Histories(entries=[freeze], subscription_changes=[grace]))
+    assert frozen.what == "FREEZE DISPUTE; balance 2.00 USD"
+    assert graced.what == "subscription in good standing, by GRACE"
+
+
 def test_a_run_of_spending_is_one_line() -> None:
     spending = [entry(wallet_pb2.ENTRY_TYPE_DEBIT, minutes) for minutes in (1, 2, 4)]
     spending.append(entry(wallet_pb2.ENTRY_TYPE_HOLD, 5))
