@@ -45,6 +45,13 @@ API_BASE = re.compile(
     r"|http://(?:127\.0\.0\.1|localhost|\[::1\])(?::(?P<clear>[0-9]{1,5}))?)/?"
 )
 
+# Who collects traces stands beside the services, and is told no secrets.
+COLLECTOR = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}/?")
+SENTRY_DSN = re.compile(
+    r"(?:https://[0-9A-Za-z]+@[A-Za-z0-9.-]+|http://[0-9A-Za-z]+@(?:127\.0\.0\.1|localhost))"
+    r"(?::[0-9]{1,5})?(?:/[A-Za-z0-9._-]+)*/[0-9]+"
+)
+
 
 def _split_list(value: object) -> object:
     if not isinstance(value, str):
@@ -94,6 +101,18 @@ def _require_api_base(value: str) -> str:
     return value
 
 
+def _require_collector(value: str) -> str:
+    if not COLLECTOR.fullmatch(value):
+        raise ValueError("expected http://host:port or https://host:port")
+    return value
+
+
+def _require_sentry_dsn(value: SecretStr) -> SecretStr:
+    if not SENTRY_DSN.fullmatch(value.get_secret_value()):
+        raise ValueError("expected https://key@host/project, or http on this machine")
+    return value
+
+
 def is_loopback(address: str) -> bool:
     """Tell whether only this machine reaches host:port."""
     host = address.rpartition(":")[0].strip("[]")
@@ -110,6 +129,8 @@ CommaSeparated = BeforeValidator(_split_list)
 CommaSeparatedSecrets = Annotated[tuple[SecretStr, ...], NoDecode, CommaSeparated]
 CommaSeparatedKeys = Annotated[CommaSeparatedSecrets, AfterValidator(_require_long)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(require_database_url)]
+Collector = Annotated[str, AfterValidator(_require_collector)]
+SentryDsn = Annotated[SecretStr, AfterValidator(_require_sentry_dsn)]
 EmptyIsNone = BeforeValidator(_none_if_empty)
 FromJson = BeforeValidator(_parse_json)
 Seconds = Annotated[float, Field(gt=0, le=SECONDS_MAX, allow_inf_nan=False)]
@@ -132,6 +153,15 @@ class ServiceSettings(BaseSettings):
     open_reflection: bool = Field(default=False, validation_alias="OPEN_REFLECTION")
     metrics_address: Address
     log_level: LogLevel = Field(default="INFO", validation_alias="LOG_LEVEL")
+    otlp_endpoint: Annotated[Collector | None, EmptyIsNone] = Field(
+        default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT"
+    )
+    traced_share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = Field(
+        default=1.0, validation_alias="OTEL_TRACES_SAMPLER_ARG"
+    )
+    sentry_dsn: Annotated[SentryDsn | None, EmptyIsNone] = Field(
+        default=None, validation_alias="SENTRY_DSN"
+    )
     stop_grace_seconds: Seconds = 10.0
 
     @classmethod

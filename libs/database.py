@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from libs.errors import DomainError, ErrorReason
 from libs.logs import get_logger
+from libs.tracing import statement_listener
 
 Record: TypeAlias = asyncpg.Record
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
@@ -278,6 +279,8 @@ class _Opening:
             self._reason = reason
             raise
         self._reason = None
+        if listener := statement_listener():
+            connection.add_query_logger(listener)
         return connection
 
 

@@ -23,8 +23,8 @@ LOGGED_FIELDS: Final = (
 _call: ContextVar[tuple[str, Any, object] | None] = ContextVar("call", default=None)
 
 
-def configure_logs(service: str, level: str) -> None:
-    """Send this process's logs to standard output as JSON."""
+def configure_logs(service: str, level: str, *more: structlog.typing.Processor) -> None:
+    """Send this process's logs to standard output as JSON, after more was done with each line."""
     number = logging.getLevelNamesMapping()[level.upper()]
 
     def add_service(
@@ -36,8 +36,8 @@ def configure_logs(service: str, level: str) -> None:
 
     shared: list[Any] = [
         add_service,
-        structlog.contextvars.merge_contextvars,
-        _add_call,
+        _add_ids,
+        *more,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         # Without local variables: a request, a setting or a secret may be among them.
@@ -79,19 +79,27 @@ def enter_call(method: str, request: object, caller: object = None) -> None:
     _call.set((method, request, caller))
 
 
-def _add_call(
-    _logger: Any, _level: str, line: structlog.typing.EventDict
-) -> structlog.typing.EventDict:
-    # Only here is the request looked at: most calls log nothing.
+def known_ids() -> dict[str, str]:
+    """Return what is known of the call that this task answers, or of what it works on."""
+    ids: dict[str, str] = {}
     call = _call.get()
     if call is not None:
         method, request, caller = call
-        line.setdefault("method", method)
+        ids["method"] = method
         if caller is not None:
-            line.setdefault("caller", str(caller))
+            ids["caller"] = str(caller)
         for name in LOGGED_FIELDS:
             if hasattr(request, name):
-                line.setdefault(name, getattr(request, name)[:LOGGED_LENGTH_MAX])
+                ids[name] = getattr(request, name)[:LOGGED_LENGTH_MAX]
+    return ids | structlog.contextvars.get_contextvars()
+
+
+def _add_ids(
+    _logger: Any, _level: str, line: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    # Only here is the request looked at: most calls log nothing.
+    for name, value in known_ids().items():
+        line.setdefault(name, value)
     return line
 
 

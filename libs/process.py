@@ -21,6 +21,7 @@ from libs.logs import configure_logs
 from libs.migrations import MIGRATION_ERRORS, migrate
 from libs.secret_files import read_secret
 from libs.service import CannotListenError, Service
+from libs.telemetry import start_telemetry
 
 GARBAGE_THRESHOLD = 200_000
 # Connections are files; the usual 1024 are used up by whoever opens as many and says nothing.
@@ -45,13 +46,15 @@ def run_process(
         _migrate(name, migrations)
         return
     settings = load_settings(settings_type)
-    configure_logs(name, settings.log_level)
+    stop_telemetry = start_telemetry(name, settings)
     open_more_files()
     try:
         is_well = uvloop.run(_serve(settings, build))
     except CannotListenError as error:
         print(error, file=sys.stderr)
         raise SystemExit(1) from None
+    finally:
+        stop_telemetry()
     if not is_well:
         raise SystemExit(1)
 

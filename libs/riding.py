@@ -11,6 +11,7 @@ from libs.database import DatabaseUnavailableError
 from libs.errors import OverloadedError
 from libs.gathering import Gathering
 from libs.logs import get_logger
+from libs.tracing import cause, working
 
 RETRY_AFTER_SECONDS = 1.0
 
@@ -32,6 +33,7 @@ class Rider(NamedTuple, Generic[RequestT, AnswerT]):
 
     request: RequestT
     answer: asyncio.Future[AnswerT]
+    cause: str | None
 
 
 class Riding(Generic[RequestT, AnswerT]):
@@ -63,7 +65,7 @@ class Riding(Generic[RequestT, AnswerT]):
         if len(self._waiting) >= self._limits.waiting_max:
             raise OverloadedError("too many wait already", RETRY_AFTER_SECONDS)
         answer: asyncio.Future[AnswerT] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Rider(request, answer))
+        self._waiting.append(Rider(request, answer, cause()))
         self._gathering.note_arrival()
         return await answer
 
@@ -89,7 +91,8 @@ class Riding(Generic[RequestT, AnswerT]):
 
     async def _travel(self, riders: Sequence[Rider[RequestT, AnswerT]]) -> None:
         try:
-            answers = await self._carry([rider.request for rider in riders])
+            with working("trip", (rider.cause for rider in riders)):
+                answers = await self._carry([rider.request for rider in riders])
             pairs = list(zip(riders, answers, strict=True))
         except DatabaseUnavailableError as error:
             _tell_all(riders, error)

@@ -21,6 +21,7 @@ from libs.rpc.credentials import WatchedCertificates, server_credentials
 from libs.rpc.limits import CallerLimits
 from libs.rpc.reflection import add_reflection
 from libs.rpc.server import METADATA_BYTES_MAX, make_server
+from libs.tracing import server_interceptors
 from libs.workers import PollingWorker, Worker
 
 HEALTH_INTERVAL_SECONDS = 1.0
@@ -150,7 +151,7 @@ class Service:
 
     def _build_server(self, rpc_services: Sequence[RpcService]) -> grpc.aio.Server:
         boundary = Boundary(self._metrics, self._access())
-        server = make_server([boundary], SERVER_OPTIONS)
+        server = make_server([*server_interceptors(), boundary], SERVER_OPTIONS)
         for each in rpc_services:
             each.add_to_server(each.servicer, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)

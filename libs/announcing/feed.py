@@ -13,6 +13,7 @@ from libs.database import Database, DatabaseUnavailableError
 from libs.errors import DomainError, ErrorReason
 from libs.logs import get_logger, working_on
 from libs.metrics import ServiceMetrics
+from libs.tracing import cause, working
 from libs.workers import PollingWorker
 
 DELIVERIES_MAX = 16
@@ -60,6 +61,8 @@ class Feed(Generic[LevelT]):
         self._timing = timing
         self._queue: asyncio.Queue[LevelKey] = asyncio.Queue()
         self._queued: set[LevelKey] = set()
+        # Which call or event has woken it last, if anybody traces them.
+        self._causes: dict[LevelKey, str] = {}
         self._in_hand: set[LevelKey] = set()
         self._again: set[LevelKey] = set()
         self._jumps: Counter[LevelKey] = Counter()
@@ -75,6 +78,8 @@ class Feed(Generic[LevelT]):
         elif key not in self._queued and self._queue.qsize() < QUEUE_MAX:
             self._queued.add(key)
             self._queue.put_nowait(key)
+        if (asked := cause()) and (key in self._in_hand or key in self._queued):
+            self._causes[key] = asked
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until stop is set."""
@@ -104,7 +109,8 @@ class Feed(Generic[LevelT]):
             key = await self._queue.get()
             self._queued.discard(key)
             self._in_hand.add(key)
-            with working_on(organization_id=key.organization_id):
+            asked = self._causes.pop(key, None)
+            with working_on(organization_id=key.organization_id), working("announce", [asked]):
                 await self._deliver_or_wait(key)
             self._in_hand.discard(key)
             if key in self._again:

@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 import grpc
 
 from libs.rpc.credentials import Certificates, WatchedCertificates
+from libs.tracing import client_interceptors
 
 OPTIONS: Final = (
     # gRPC would wait up to two minutes before it looks again for a service that was restarted.
@@ -27,9 +28,12 @@ def open_channel(address: str, certificates: Certificates | None = None) -> grpc
 
     Without certificates it is plaintext, which only a service of this machine may speak.
     """
+    interceptors = client_interceptors()
     if certificates is None:
-        return grpc.aio.insecure_channel(address, options=OPTIONS)
-    return grpc.aio.secure_channel(address, certificates.for_client(), options=OPTIONS)
+        return grpc.aio.insecure_channel(address, options=OPTIONS, interceptors=interceptors)
+    return grpc.aio.secure_channel(
+        address, certificates.for_client(), options=OPTIONS, interceptors=interceptors
+    )
 
 
 def open_renewed_channel(

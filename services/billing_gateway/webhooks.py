@@ -13,6 +13,7 @@ from libs.http import RETRY_AFTER_SECONDS, connection_of
 from libs.limited_log import LimitedLog
 from libs.logs import get_logger
 from libs.metrics import ServiceMetrics
+from libs.tracing import http_middlewares
 from services.billing_gateway.bodies import (
     BODY_BYTES_MAX,
     BODY_SECONDS_MAX,
@@ -57,7 +58,7 @@ class Webhooks:
 
     def application(self) -> web.Application:
         """Return the application to serve."""
-        application = web.Application()
+        application = web.Application(middlewares=http_middlewares())
         for provider in Provider:
             path = f"/webhooks/{provider.lower()}"
             application.router.add_post(

@@ -3,6 +3,7 @@
 import base64
 import secrets
 from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
 
 from dev.service_databases import SERVICES
 from dev.stack.services import SETTINGS_TYPES, development_settings
@@ -16,7 +17,13 @@ PAYPAL_CLIENT_ID = "client-of-a-test"
 # Several at once, comma-separated: a new one and an old one.
 KEYS = ("WALLET_CHAIN_KEYS", "BILLING_GATEWAY_CLAIM_KEYS", "STRIPE_WEBHOOK_SECRETS")
 # What else is refused at once.
-BEGINNINGS = {"STRIPE_WEBHOOK_SECRETS": "whsec_", "STRIPE_API_KEY": "sk_test_"}
+BEGINNINGS = {
+    "STRIPE_WEBHOOK_SECRETS": "whsec_",
+    "STRIPE_API_KEY": "sk_test_",
+    "SENTRY_DSN": "http://",
+}
+# Nobody takes reports there.
+ENDINGS = {"SENTRY_DSN": "@127.0.0.1:9/1"}
 SENDERS = {"TWILIO_AUTH_TOKEN": ACCOUNT_SID, "PAYPAL_CLIENT_SECRET": PAYPAL_CLIENT_ID}
 
 
@@ -35,7 +42,8 @@ def plant() -> dict[str, str]:
 
 def _new_secrets(name: str) -> list[str]:
     count = 2 if name in KEYS else 1
-    return [BEGINNINGS.get(name, "") + secrets.token_hex(BYTES) for _ in range(count)]
+    begin, end = BEGINNINGS.get(name, ""), ENDINGS.get(name, "")
+    return [begin + secrets.token_hex(BYTES) + end for _ in range(count)]
 
 
 def settings_with(planted: Mapping[str, str], service: str) -> dict[str, str]:
@@ -61,7 +69,8 @@ def told_of(planted: Mapping[str, str], text: str) -> set[str]:
 def _forms_of(planted: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield what each would be known by: a half of it, also as PostgreSQL shows bytes; a header."""
     for name, value in planted.items():
-        for secret in value.split(","):
+        for each in value.split(","):
+            secret = urlsplit(each).username or each
             for half in (secret[: len(secret) // 2], secret[len(secret) // 2 :]):
                 yield name, half
                 yield name, half.encode().hex()

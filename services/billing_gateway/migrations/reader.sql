@@ -67,5 +67,5 @@ GRANT SELECT (
 
 GRANT SELECT (
     provider, event_id, event_type, state, organization_id, object_ids, observations, attempt_count,
-    next_attempt_time, last_error, receive_time, settle_time
+    next_attempt_time, last_error, receive_time, settle_time, traceparent
 ) ON webhook_events TO billing_gateway_reader;

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from libs.database import Database
 from libs.recent import RecentGrowth
+from libs.tracing import cause
 from services.billing_gateway.domain.values import EventState, Provider
 from services.billing_gateway.operations.inserting import Inserting
 from services.billing_gateway.ports import (
@@ -56,7 +57,9 @@ class Intake:
             raise CannotVerifyError("no settings tell how this provider signs")
         transmission = await sender.verify(headers, body, self._clock())
         delivery = self._identify(sender, body)
-        await self._inserting.insert(replace(delivery, transmission=transmission))
+        await self._inserting.insert(
+            replace(delivery, transmission=transmission, traceparent=cause())
+        )
 
     def _identify(self, provider: PaymentProvider, body: bytes) -> Delivery:
         identity = provider.identify(body)

@@ -9,6 +9,7 @@ from typing import assert_never
 from libs.database import TIMED_OUT_ERRORS, TRANSIENT_ERRORS, Connection, Database
 from libs.errors import DomainError
 from libs.logs import get_logger, working_on
+from libs.tracing import cause, working
 from libs.workers import back_off_seconds
 from services.billing_gateway.domain.observations import (
     Ignored,
@@ -54,6 +55,8 @@ class Settled:
     event: WebhookEvent
     outcome: Outcome
     recorded: Recorded = NOTHING_RECORDED
+    # Its settling, if anybody traces it.
+    cause: str | None = None
 
 
 class Settling:
@@ -77,20 +80,22 @@ class Settling:
         settled = await self._database.transact(self._settle_next)
         if settled is None:
             return False
-        _log(settled)
+        with working("tell", [settled.cause]):
+            _log(settled)
+            self._recording.wake(settled.recorded)
         if settled.outcome.state is EventState.RECEIVED:
             self._wake_in(settled.outcome.retry_in_seconds)
-        self._recording.wake(settled.recorded)
         return True
 
     async def _settle_next(self, connection: Connection) -> Settled | None:
         claimed = await inbox.claim_next(connection, self._unheard)
         if claimed is None:
             return None
-        with working_on(event_id=claimed.event.event_id):
+        asked = [claimed.traceparent]
+        with working_on(event_id=claimed.event.event_id), working("settle", asked):
             settled = await self._settle_or_explain(connection, claimed)
             await inbox.save_outcome(connection, claimed.event, settled.outcome)
-        return settled
+            return replace(settled, cause=cause())
 
     async def _settle_or_explain(self, connection: Connection, claimed: ClaimedEvent) -> Settled:
         """What goes wrong with one event is undone and written down; it holds up no other."""

@@ -24,6 +24,7 @@ class Delivery:
     state: EventState
     last_error: str
     transmission: Transmission | None = None
+    traceparent: str | None = None
 
 
 # One statement, so that nothing of a batch is kept without the rest. Each in one order, so that two
@@ -33,10 +34,10 @@ INSERT = """
 WITH told AS (
     SELECT * FROM unnest(
         $1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[],
-        $7::text[], $8::bytea[], $9::timestamptz[]
+        $7::text[], $8::bytea[], $9::timestamptz[], $10::text[]
     ) WITH ORDINALITY AS told (
         provider, event_id, event_type, body, state, last_error,
-        transmission_id, body_sha256, counts_until, number
+        transmission_id, body_sha256, counts_until, traceparent, number
     )
 ), bound AS (
     INSERT INTO transmissions AS known (provider, transmission_id, body_sha256, counts_until)
@@ -50,8 +51,11 @@ WITH told AS (
     SELECT told.*, told.transmission_id IS NULL OR told.body_sha256 = bound.body_sha256 AS is_kept
     FROM told LEFT JOIN bound USING (provider, transmission_id)
 ), inserted AS (
-    INSERT INTO webhook_events (provider, event_id, event_type, body, state, last_error)
-    SELECT provider, event_id, event_type, body, state, last_error FROM decided WHERE is_kept
+    INSERT INTO webhook_events (
+        provider, event_id, event_type, body, state, last_error, traceparent
+    )
+    SELECT provider, event_id, event_type, body, state, last_error, traceparent
+    FROM decided WHERE is_kept
     ORDER BY provider, event_id
     ON CONFLICT (provider, event_id) DO NOTHING
     RETURNING true
@@ -97,6 +101,7 @@ async def insert(connection: Connection, deliveries: Sequence[Delivery]) -> Inse
         [each and each.transmission_id for each in transmissions],
         [each and each.body_sha256 for each in transmissions],
         [each and each.counts_until for each in transmissions],
+        [each.traceparent for each in deliveries],
     )
     kept = list(compress(deliveries, row["are_kept"]))
     if row["inserted_count"] == len(kept):
@@ -125,6 +130,7 @@ class ClaimedEvent:
 
     event: WebhookEvent
     body: bytes
+    traceparent: str | None
 
 
 async def claim_next(connection: Connection, unheard: Collection[Provider]) -> ClaimedEvent | None:
@@ -133,7 +139,7 @@ async def claim_next(connection: Connection, unheard: Collection[Provider]) -> C
     Those of providers that are not heard any more wait until they are.
     """
     row = await connection.fetchrow(CLAIM_NEXT, list(unheard))
-    return ClaimedEvent(to_event(row), row["body"]) if row else None
+    return ClaimedEvent(to_event(row), row["body"], row["traceparent"]) if row else None
 
 
 @dataclass(frozen=True, slots=True)

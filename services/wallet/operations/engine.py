@@ -7,7 +7,7 @@ somebody else has locked is waited for in a lane of its own, so that it holds up
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context
 from typing import NamedTuple, TypeAlias
@@ -21,6 +21,7 @@ from libs.errors import OverloadedError
 from libs.gathering import Gathering
 from libs.levels import WalletLevel
 from libs.logs import enter_work_on, get_logger
+from libs.tracing import cause, working
 from services.wallet.domain.chain import ChainKeys
 from services.wallet.domain.commands import Command
 from services.wallet.domain.draft import Effect
@@ -52,11 +53,12 @@ class EngineLimits(NamedTuple):
 class Submission:
     """What one caller asks for: one command, or many that are independent of each other."""
 
-    __slots__ = ("_open_count", "answered", "answers")
+    __slots__ = ("_open_count", "answered", "answers", "cause")
 
     def __init__(self, count: int) -> None:
         self.answers: list[Answer] = [RuntimeError("not answered yet")] * count
         self.answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.cause = cause()
         self._open_count = count
 
     def answer(self, position: int, answer: Answer) -> None:
@@ -224,7 +226,8 @@ class Engine:
 
     async def _run_batch(self, tickets: Tickets) -> None:
         try:
-            await self._carry_out(tickets, Batch.carry_out_free)
+            with working("batch", _causes(tickets)):
+                await self._carry_out(tickets, Batch.carry_out_free)
         finally:
             self._batch_count -= 1
             self._end(tickets)
@@ -232,7 +235,8 @@ class Engine:
     async def _run_lane(self, tickets: Tickets) -> None:
         enter_work_on(*tickets)
         try:
-            await self._carry_out(tickets, _wait_for_one)
+            with working("lane", _causes(tickets)):
+                await self._carry_out(tickets, _wait_for_one)
         finally:
             self._lane_count -= 1
             self._end(tickets)
@@ -301,6 +305,10 @@ class Engine:
 async def _wait_for_one(batch: Batch, work: Work) -> Outcomes:
     ((organization_id, commands),) = work.items()
     return await batch.carry_out_waiting(organization_id, commands)
+
+
+def _causes(tickets: Tickets) -> Iterator[str | None]:
+    return (ticket.submission.cause for each in tickets.values() for ticket in each)
 
 
 def _count_callers(tickets: Tickets) -> int:

@@ -114,7 +114,7 @@ def test_what_is_no_file_is_said_in_one_line(
 
 
 def test_only_secrets_are_read_from_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert set(secret_settings(WalletSettings)) == {"WALLET_DATABASE_URL", NAME}
+    assert set(secret_settings(WalletSettings)) == {"WALLET_DATABASE_URL", "SENTRY_DSN", NAME}
     monkeypatch.setenv(NAME, KEY)
     settings = load(monkeypatch, tmp_path / "currency", b"EUR", "WALLET_DEFAULT_CURRENCY")
     assert settings.default_currency == "USD"
