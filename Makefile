@@ -27,13 +27,13 @@ preflight: setup ## Tell what an environment lacks before it goes live (OPTIONS=
 bench: setup ## Measure the services beside what bounds them (OPTIONS=--quick: in two minutes)
 	@$(BIN)/python -m dev.bench $(OPTIONS)
 
-test: setup ## Run all tests (SEARCH_TIMES=20: with so many times the examples; SINGLE_WALLET_BATCHES=true: as on Citus)
-	SEARCH_TIMES=$${SEARCH_TIMES:-0.3} $(PYTEST)
+test: setup ## Run all tests but the long ones (SEARCH_TIMES=20: with so many times the examples; SINGLE_WALLET_BATCHES=true: as on Citus)
+	SEARCH_TIMES=$${SEARCH_TIMES:-0.3} $(PYTEST) -m "not long"
 
 unit: setup ## Run the tests that need no database
 	SEARCH_TIMES=$${SEARCH_TIMES:-0.1} $(PYTEST) tests/unit
 
-check: lint ## Everything a change must pass: `make test` with three times the examples, and all else
+check: lint ## Everything a change must pass: all tests, the long ones too, with three times the examples, and all else
 	SEARCH_TIMES=$${SEARCH_TIMES:-1} $(PYTEST)
 
 lint: setup ## Everything a change must pass but the tests

@@ -106,6 +106,7 @@ async def balance_micros(running: RunningStack, organization_id: str) -> int:
         return (await wallet.GetWallet(request)).wallet.balance_micros
 
 
+@pytest.mark.long
 async def test_the_demo_passes_and_its_money_is_there_the_next_time(
     environment: dict[str, str], folder: Path
 ) -> None:

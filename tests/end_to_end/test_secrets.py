@@ -189,6 +189,7 @@ async def knock_everywhere(stage: Stage, organization_id: str, stripe_secrets: l
     await stage.read_tables()
 
 
+@pytest.mark.long
 async def test_no_secret_is_logged_counted_or_told(tmp_path: Path) -> None:
     planted = plant()
     environment = {**environment_in(tmp_path), **SETTINGS, **planted}

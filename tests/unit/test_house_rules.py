@@ -115,6 +115,16 @@ def test_the_domain_is_told_the_time() -> None:
     assert not clocks, clocks
 
 
+def test_a_change_must_pass_the_long_tests_too() -> None:
+    recipes = dict(
+        re.findall(
+            r"^(test|check): .*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE
+        )
+    )
+    assert '-m "not long"' in recipes["test"]
+    assert "$(PYTEST)\n" in recipes["check"]
+
+
 def test_no_test_sleeps() -> None:
     """A sleep of zero is none: it lets other tasks run."""
     sleeps = [

@@ -70,6 +70,7 @@ def story_of(organization_id: str, subscription_id: str) -> list[list[Observatio
     ]
 
 
+@pytest.mark.long
 async def test_the_events_of_a_subscription_end_the_same_in_any_order(paypal_stack: Stack) -> None:
     chance = random.Random(4)
     ends = []

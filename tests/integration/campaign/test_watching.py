@@ -178,6 +178,7 @@ async def test_a_lapse_reaches_watchers_of_every_process(
     await all_see(watchers, spring="RUNNING")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 async def test_ten_thousand_campaigns_are_told_and_paused_and_told(
     steps: CampaignSteps, channels: list[grpc.aio.Channel], connection: "Connection[Record]"

@@ -1,6 +1,7 @@
 """Killed with no time to say goodbye, while levels are not acknowledged: all converges after."""
 
 import asyncpg
+import pytest
 
 from dev.stripe_simulator import Customer
 from tests.support.databases import ServiceDatabases
@@ -26,6 +27,7 @@ async def unacknowledged_by(stack: Stack, observer: str) -> int:
     return int(count)
 
 
+@pytest.mark.long
 async def test_kills_in_turn_while_levels_are_unacknowledged_converge_without_a_hand(
     stopped_stack: Stack, databases: ServiceDatabases
 ) -> None:

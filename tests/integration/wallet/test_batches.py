@@ -217,6 +217,7 @@ async def all_debits(wallet: WalletServiceStub) -> Sequence[wallet_pb2.Entry]:
     return await entries_of(wallet, type=wallet_pb2.ENTRY_TYPE_DEBIT, page_size=500)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 async def test_a_database_in_trouble_is_never_told_as_a_refusal(
     database: ServiceDatabase, databases: ServiceDatabases

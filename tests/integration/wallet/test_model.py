@@ -88,6 +88,7 @@ def commands_per_run() -> int:
     return int(os.environ.get("MODEL_COMMANDS") or COMMANDS)
 
 
+@pytest.mark.long
 async def test_a_wallet_that_is_killed_again_and_again_does_what_the_model_does(
     database: ServiceDatabase,
 ) -> None:
@@ -108,6 +109,7 @@ async def test_a_wallet_that_is_killed_again_and_again_does_what_the_model_does(
         assert history.lost_count >= LOST_MIN
 
 
+@pytest.mark.long
 async def test_two_wallets_on_one_database_do_what_the_model_does(
     database: ServiceDatabase,
 ) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from services.billing_gateway.domain.values import Provider
 from tests.integration.billing_gateway.acceptance.ends import end_of, in_order, quiet
 from tests.integration.billing_gateway.acceptance.organization import Organization
@@ -31,6 +33,7 @@ async def seen(stack: Stack) -> Any:
     return await end_of(stack, "org-1"), wallet.entry_count, len(await history_of(stack))
 
 
+@pytest.mark.long
 async def test_a_replay_and_a_redelivery_of_everything_change_nothing(
     believing_stack: Stack, providers: TwoProviders
 ) -> None:

@@ -198,6 +198,7 @@ def _is_of_a_defect(line: Mapping[str, Any]) -> bool:
     return line["log_level"] in ("error", "critical") and line["event"] not in ALARMS
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120 + DELIVERIES * SECONDS_PER_DELIVERY * 2)
 async def test_whatever_is_signed_is_answered_and_settled_and_credits_nothing_wrongly(
     stopped_stack: Stack, providers: TwoProviders, caplog: pytest.LogCaptureFixture

@@ -148,6 +148,7 @@ async def end_as_told(it: Organization, told: Sequence[Told], rest: Sequence[Tol
     )
 
 
+@pytest.mark.long
 @pytest.mark.timeout(2 * STORY_SECONDS)
 async def test_the_whole_story_told_anyhow_ends_as_told_in_order(
     believing_stack: Stack, providers: TwoProviders
@@ -156,6 +157,7 @@ async def test_the_whole_story_told_anyhow_ends_as_told_in_order(
 
 
 # A story that fails is told as it is: to make it shorter would play it a hundred times.
+@pytest.mark.long
 @pytest.mark.timeout(STORIES * STORY_SECONDS)
 @settings(
     max_examples=STORIES,

@@ -187,6 +187,7 @@ async def connection(database: ServiceDatabase) -> AsyncIterator[asyncpg.Connect
 
 
 # A story that fails is told as it is: to make it shorter would play it a hundred times.
+@pytest.mark.long
 @pytest.mark.timeout(STORIES * STORY_SECONDS)
 @settings(
     max_examples=STORIES,

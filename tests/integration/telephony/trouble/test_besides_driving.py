@@ -88,6 +88,7 @@ async def reach_all_clear(steps: TroubleSteps, twilio: TwilioSimulator) -> None:
     assert ended == {CallStatus.COMPLETED}
 
 
+@pytest.mark.long
 async def test_twilio_down_while_only_calls_are_ended_is_one_state_and_blames_nobody(
     steps: TroubleSteps, database: ServiceDatabase, twilio: TwilioSimulator
 ) -> None:
@@ -111,6 +112,7 @@ async def test_twilio_down_while_only_calls_are_ended_is_one_state_and_blames_no
     assert changes == ["UNAVAILABLE>OK"]
 
 
+@pytest.mark.long
 async def test_calls_that_twilio_cannot_tell_of_are_no_trouble_with_accounts(
     steps: TroubleSteps, database: ServiceDatabase, twilio: TwilioSimulator
 ) -> None:
@@ -133,6 +135,7 @@ async def test_calls_that_twilio_cannot_tell_of_are_no_trouble_with_accounts(
     await reach_all_clear(steps, twilio)
 
 
+@pytest.mark.long
 async def test_twilio_down_while_only_accounts_are_made_is_one_state_and_blames_nobody(
     steps: TroubleSteps, database: ServiceDatabase, twilio: TwilioSimulator
 ) -> None:

@@ -54,6 +54,7 @@ async def reach_all_otherwise(steps: TroubleSteps) -> None:
     await steps.reach_at_twilio(AccountStatus.ACTIVE, TO_ACTIVATE)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", [Unavailable(), Hang()], ids=repr)
 async def test_a_twilio_that_is_down_costs_few_calls_and_one_line_and_all_goes_on_by_itself(
     a_hundred: TroubleSteps, twilio: TwilioSimulator, fault: Fault
@@ -123,6 +124,7 @@ async def test_what_only_looks_suspended_below_its_parent_is_suspended_when_that
     await steps.reach_at_twilio(AccountStatus.SUSPENDED, [ONE])
 
 
+@pytest.mark.long
 async def test_what_is_to_be_suspended_in_trouble_is_called_for_first_when_it_is_over(
     a_hundred: TroubleSteps, twilio: TwilioSimulator
 ) -> None:
