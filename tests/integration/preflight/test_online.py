@@ -178,6 +178,12 @@ async def test_a_role_that_may_too_much_is_told(ask: Ask, stack: Stack) -> None:
         assert problem in line
 
 
+async def test_databases_that_forget_are_told(ask: Ask) -> None:
+    lines = await ask(is_raw=True)
+    for name in SERVICES:
+        assert f"{name.upper()}_DATABASE_URL: {FORGETFUL}" in lines
+
+
 async def test_a_strange_isolation_is_told(ask: Ask, stack: Stack) -> None:
     options = "options=-c%20default_transaction_isolation%3Dserializable"
     [line] = await ask(CAMPAIGN_DATABASE_URL=f"{stack.databases['campaign'].url}?{options}")
