@@ -46,6 +46,7 @@ UNSAFE = [
     *((f"{service}_TLS_DIRECTORY", "/nowhere") for service in SERVICES),
     *((f"{service}_LISTEN_ADDRESS", "0.0.0.0:99999") for service in SERVICES),
     ("OPEN_REFLECTION", "true"),
+    ("SENTRY_DSN", "hunter2"),
     ("LOG_LEVEL", "WARNING"),
     ("LOG_LEVEL", "LOUD"),
     ("WALLET_CHAIN_KEYS", SECRET),
