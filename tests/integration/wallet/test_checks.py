@@ -40,6 +40,7 @@ from tests.integration.wallet.ledgers import (
 )
 from tests.integration.wallet.requests import (
     ORGANIZATION,
+    create,
     credit,
     debit,
     entries_of,
@@ -471,4 +472,13 @@ async def test_how_the_checks_stand_is_told(
     assert checks.standing == first
     await superuser.execute("ALTER TABLE entries_away RENAME TO entries")
     await checks.check()
-    assert checks.standing.last_round_time != first.last_round_time
+    second = checks.standing
+    assert second.last_round_time != first.last_round_time
+
+    # Nothing that the wallet writes, so that to look at it is a defect: the round was none.
+    await superuser.execute("UPDATE wallets SET freezes = '[{}]'")
+    await wallet.CreateWallet(create("org-2"))
+    with capture_logs() as logs:
+        await checks.check()
+    assert "ledger_check_defect" in {line["event"] for line in logs}
+    assert checks.standing.last_round_time == second.last_round_time

@@ -1,5 +1,6 @@
 """How all wallets stand, counted, against a state that the wallet's own rpcs have made."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import grpc
@@ -12,13 +13,16 @@ from tests.integration.wallet.requests import (
     ORGANIZATION,
     credit,
     debit,
+    fill_queue,
     freeze,
+    many_debits,
     open_wallet,
     standing,
     unfreeze,
 )
 from tests.support.databases import ServiceDatabase
 from tests.support.errors import refusal
+from tests.support.locks import lock_waits, rows_locked
 from tests.support.metrics import Shown, scrape
 from tests.support.services import free_address, running
 from tests.support.waiting import eventually
@@ -155,6 +159,26 @@ async def test_debits_and_holds_are_counted_by_what_came_of_them(
     assert recent.database_unavailable_count == 0
     assert shown.value("tollgate_wallet_batch_commands_sum") == 8
     assert shown.value("tollgate_wallet_queue_commands") == 0
+
+
+async def test_what_is_refused_at_the_door_is_no_attempt(database: ServiceDatabase) -> None:
+    address = free_address()
+    narrow = {"queue_commands_max": 1_000, "queue_commands_per_wallet_max": 1_000}
+    settings = wallet_settings(database, metrics_address=address, **narrow)
+    async with running(await build(settings)) as channel:
+        wallet = WalletServiceStub(channel)
+        await open_wallet(wallet)
+        async with rows_locked(database, [ORGANIZATION]):
+            riding = asyncio.ensure_future(wallet.BatchDebit(many_debits("riding", 1)))
+            await eventually(lambda: lock_waits(database), lambda count: count == 1)
+            waiting = await fill_queue(wallet, ORGANIZATION, 600)
+            shown = await scrape(address)
+            recent = (await overview(wallet)).recent_debits
+        await asyncio.gather(riding, waiting)
+    outcome = {"kind": "debit", "outcome": "OVERLOADED"}
+    assert shown.value("tollgate_debits_total", **outcome) == 600
+    assert recent.attempt_count == 0
+    assert shown.value("tollgate_wallet_queue_commands") == 600
 
 
 async def test_what_waits_for_an_observer_is_counted_and_shown(
