@@ -1,7 +1,7 @@
 """Repairs a wallet in the open: one entry names what was broken, and the chain starts anew."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple, NoReturn
 
 from libs.announcing.announcer import Announcer
 from libs.announcing.ports import CurrentLevel, LevelKey
@@ -21,6 +21,7 @@ from services.wallet.domain.repairing import (
     repair,
 )
 from services.wallet.domain.values import Entry, FreezeReason, Hold, Payment, Wallet
+from services.wallet.operations.books import Books
 from services.wallet.operations.engine import Engine
 from services.wallet.operations.locks import name_lock_holder
 from services.wallet.operations.verification import CHUNK, Verification, read_rest
@@ -33,6 +34,14 @@ class Repaired(NamedTuple):
     wallet: Wallet
     entries: tuple[Entry, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+
+class RehearsedError(Exception):
+    """A repair that was carried out to see what it would write, and is to be rolled back."""
+
+    def __init__(self, repaired: Repaired) -> None:
+        super().__init__()
+        self.repaired = repaired
 
 
 class Repairs:
@@ -54,15 +63,8 @@ class Repairs:
 
     async def repair_wallet(self, organization_id: str, order: RepairOrder) -> Repaired:
         """Bring a wallet to what its entries come to, and lift INTEGRITY."""
-        # Most of it is read before the lock, so that the wallet is not held up by its past.
-        proof = RepairProof(self._keys, organization_id)
-        await self._verification.read_parts(proof)
-        await self._verification.sum_up(organization_id)
-        try:
-            repaired = await self._database.transact(self._repair_locked, proof, order)
-        except DatabaseUnavailableError:
-            await name_lock_holder(self._database, organization_id)
-            raise
+        proof = await self._read_before(organization_id)
+        repaired = await self._transact(self._repair_locked, proof, order)
         if not repaired.entries:
             return await self._lift_integrity(repaired.wallet, order)
         self._announcer.wake(LevelKey(organization_id))
@@ -74,6 +76,42 @@ class Repairs:
             actor=order.actor,
         )
         return repaired
+
+    async def rehearse(self, organization_id: str, order: RepairOrder) -> Repaired:
+        """Return what a repair would write: it is done, and rolled back."""
+        proof = await self._read_before(organization_id)
+        try:
+            return await self._transact(self._rehearse_locked, proof, order)
+        except RehearsedError as rehearsed:
+            return rehearsed.repaired
+
+    async def _read_before(self, organization_id: str) -> RepairProof:
+        """Read most of it before the lock, so that the wallet is not held up by its past."""
+        proof = RepairProof(self._keys, organization_id)
+        await self._verification.read_parts(proof)
+        await self._verification.sum_up(organization_id)
+        return proof
+
+    async def _transact(
+        self,
+        work: Callable[[Connection, RepairProof, RepairOrder], Awaitable[Repaired]],
+        proof: RepairProof,
+        order: RepairOrder,
+    ) -> Repaired:
+        try:
+            return await self._database.transact(work, proof, order)
+        except DatabaseUnavailableError:
+            await name_lock_holder(self._database, proof.organization_id)
+            raise
+
+    async def _rehearse_locked(
+        self, connection: Connection, proof: RepairProof, order: RepairOrder
+    ) -> NoReturn:
+        repaired = await self._repair_locked(connection, proof, order)
+        if not repaired.entries:
+            repaired = await self._would_lift_integrity(connection, repaired.wallet, order)
+        open_yet = tuple(finding._replace(repaired=False) for finding in repaired.findings)
+        raise RehearsedError(repaired._replace(findings=open_yet))
 
     async def _repair_locked(
         self, connection: Connection, proof: RepairProof, order: RepairOrder
@@ -117,18 +155,31 @@ class Repairs:
     async def _lift_integrity(self, wallet: Wallet, order: RepairOrder) -> Repaired:
         """Lift what was set although, or as long as, something was broken."""
         written: tuple[Entry, ...] = ()
-        for freeze in wallet.freezes:
-            if freeze.reason is FreezeReason.INTEGRITY:
-                command = LiftFreeze(
-                    freeze.reason,
-                    freeze.reference_id,
-                    order.justification,
-                    order.actor,
-                    verified=True,
-                )
-                effect = await self._engine.execute(wallet.organization_id, command)
-                wallet, written = effect.wallet, (*written, *effect.entries)
+        for command in _lifts(wallet, order):
+            effect = await self._engine.execute(wallet.organization_id, command)
+            wallet, written = effect.wallet, (*written, *effect.entries)
         return Repaired(wallet, written)
+
+    async def _would_lift_integrity(
+        self, connection: Connection, wallet: Wallet, order: RepairOrder
+    ) -> Repaired:
+        name = wallet.organization_id
+        row = await wallets.read_wallet(connection, name)
+        assert row is not None
+        books = Books({name: row}, self._keys)
+        effects = [books.decide(name, command) for command in _lifts(wallet, order)]
+        written = tuple(entry for effect in effects for entry in effect.entries)
+        return Repaired(books.wallet_now(name), written)
+
+
+def _lifts(wallet: Wallet, order: RepairOrder) -> list[LiftFreeze]:
+    return [
+        LiftFreeze(
+            freeze.reason, freeze.reference_id, order.justification, order.actor, verified=True
+        )
+        for freeze in wallet.freezes
+        if freeze.reason is FreezeReason.INTEGRITY
+    ]
 
 
 async def _mend_holds(connection: Connection, mended: Mapping[str, Hold]) -> None:

@@ -13,6 +13,7 @@ from libs.paging import (
     page_of,
     time_to_key,
 )
+from services.wallet.domain.anomalies import REPEATED_WITHIN, Anomaly, find_anomalies, first_day
 from services.wallet.domain.filters import EntryFilter
 from services.wallet.domain.refusals import wallet_not_found
 from services.wallet.domain.reports import (
@@ -25,8 +26,11 @@ from services.wallet.domain.reports import (
 )
 from services.wallet.domain.values import Entry
 from services.wallet.operations.reader import Reader
-from services.wallet.storage import history, reports, wallets
+from services.wallet.storage import anomalies, history, reports, wallets
 from services.wallet.storage.history import Place, Span
+
+# Of a whole month, and still a second's work.
+CREDITS_MAX = 100_000
 
 
 class Reports:
@@ -74,6 +78,28 @@ class Reports:
         return await self._long_reader.ask(
             reports.count_buckets, bucket_size, start_time, end_time, currency_code
         )
+
+    async def find_anomalies(
+        self, organization_id: str, start_time: datetime, end_time: datetime
+    ) -> list[Anomaly]:
+        """Return what is allowed and looks strange, newest first."""
+        require_span(start_time, end_time, LIST_SPAN_MAX)
+        span = Span(start_time, end_time)
+        return await self._long_reader.read(_find_anomalies, organization_id, span)
+
+
+async def _find_anomalies(
+    connection: Connection, organization_id: str, span: Span
+) -> list[Anomaly]:
+    since = span._replace(start_time=span.start_time - REPEATED_WITHIN)
+    credited = await anomalies.list_credits(connection, organization_id, since, CREDITS_MAX + 1)
+    if len(credited) > CREDITS_MAX:
+        raise invalid_field(
+            "end_time", f"has more than {CREDITS_MAX} credits before it: ask for less"
+        )
+    usual = span._replace(start_time=first_day(span.start_time))
+    spent = await anomalies.list_spikes(connection, organization_id, usual, span.start_time)
+    return find_anomalies(credited, spent, span.start_time)
 
 
 async def _find_entry_at(

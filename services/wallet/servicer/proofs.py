@@ -29,9 +29,10 @@ class ProofRpcs(Rpcs):
         self, request: wallet_service_ledger_pb2.RepairWalletRequest, context: Any
     ) -> wallet_service_ledger_pb2.RepairWalletResponse:
         """Bring a wallet to what its entries come to."""
-        repaired = await self._parts.repairs.repair_wallet(
-            request.organization_id, RepairOrder(request.justification, request.actor)
-        )
+        repairs = self._parts.repairs
+        carry_out = repairs.rehearse if request.dry_run else repairs.repair_wallet
+        order = RepairOrder(request.justification, request.actor)
+        repaired = await carry_out(request.organization_id, order)
         return wallet_service_ledger_pb2.RepairWalletResponse(
             entries=[entry_message(entry) for entry in repaired.entries],
             wallet=wallet_message(repaired.wallet),

@@ -4,8 +4,9 @@ from datetime import UTC
 from typing import Any
 
 from libs.rpc.times import optional_time, to_timestamp
+from services.wallet.domain.anomalies import Anomaly
 from services.wallet.domain.filters import EntryFilter
-from services.wallet.domain.reports import Bucket, BucketSize
+from services.wallet.domain.reports import Bucket, BucketSize, require_int64
 from services.wallet.servicer.base import Rpcs
 from services.wallet.servicer.messages import (
     COUNTERPARTY_VALUES,
@@ -98,6 +99,32 @@ class ReportRpcs(Rpcs):
         return wallet_service_ledger_pb2.GetLedgerStatisticsResponse(
             buckets=[_bucket_message(bucket) for bucket in buckets]
         )
+
+    async def ListAnomalies(
+        self, request: wallet_service_ledger_pb2.ListAnomaliesRequest, context: Any
+    ) -> wallet_service_ledger_pb2.ListAnomaliesResponse:
+        """List what is allowed and looks strange."""
+        found = await self._parts.reports.find_anomalies(
+            request.organization_id,
+            request.start_time.ToDatetime(UTC),
+            request.end_time.ToDatetime(UTC),
+        )
+        return wallet_service_ledger_pb2.ListAnomaliesResponse(
+            anomalies=[_anomaly_message(each) for each in found]
+        )
+
+
+def _anomaly_message(anomaly: Anomaly) -> wallet_service_ledger_pb2.Anomaly:
+    kind = wallet_service_ledger_pb2.AnomalyKind.Value(f"ANOMALY_KIND_{anomaly.kind}")
+    return wallet_service_ledger_pb2.Anomaly(
+        kind=kind,
+        organization_id=anomaly.organization_id,
+        time=to_timestamp(anomaly.time),
+        currency_code=anomaly.currency_code,
+        amount_micros=require_int64(anomaly.amount_micros),
+        usual_micros=require_int64(anomaly.usual_micros),
+        reference_ids=anomaly.reference_ids,
+    )
 
 
 def _bucket_message(bucket: Bucket) -> ledger_pb2.LedgerBucket:

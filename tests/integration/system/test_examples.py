@@ -136,6 +136,7 @@ ANSWERS: list[tuple[str, Any]] = [
         },
     ),
     ("GetLedgerStatistics", {"buckets": None}),
+    ("ListAnomalies", {"anomalies": None}),
     (
         "GetOverview",
         {
@@ -146,6 +147,10 @@ ANSWERS: list[tuple[str, Any]] = [
                 "recentDebits": {"attemptCount": "4", "insufficientFundsCount": None},
             }
         },
+    ),
+    (
+        "ListAnnouncements",
+        {"announcements": [{"level": "wallet", "organizationId": "org-1"}] * 2},
     ),
     ("ReportWallet", {"storedRevision": "7"}),
 ]

@@ -148,14 +148,35 @@ async def verify(
 
 
 async def repair(
-    wallet: WalletServiceStub, organization_id: str = ORGANIZATION
+    wallet: WalletServiceStub, organization_id: str = ORGANIZATION, *, dry_run: bool = False
 ) -> wallet_service_ledger_pb2.RepairWalletResponse:
-    """Repair a wallet."""
+    """Repair a wallet, or see what that would write."""
     return await wallet.RepairWallet(
         wallet_service_ledger_pb2.RepairWalletRequest(
-            organization_id=organization_id, justification="ticket-7", actor="anna@example.com"
+            organization_id=organization_id,
+            justification="ticket-7",
+            actor="anna@example.com",
+            dry_run=dry_run,
         )
     )
+
+
+def told_of(
+    repaired: wallet_service_ledger_pb2.RepairWalletResponse,
+) -> wallet_service_ledger_pb2.RepairWalletResponse:
+    """Return what a repair tells, but for when it was and whether it was done."""
+    told = wallet_service_ledger_pb2.RepairWalletResponse()
+    told.CopyFrom(repaired)
+    for entry in told.entries:
+        entry.ClearField("create_time")
+        entry.ClearField("chain")
+    for finding in told.findings:
+        finding.ClearField("repaired")
+    for name in ("create_time", "update_time"):
+        told.wallet.ClearField(name)
+    for each in told.wallet.freezes:
+        each.ClearField("create_time")
+    return told
 
 
 def lift_integrity() -> wallet_service_pb2.UnfreezeWalletRequest:

@@ -17,11 +17,13 @@ from tests.integration.wallet.ledgers import (
     ADD_ENTRY,
     FOLLOW_LAST_ENTRY,
     capture,
+    contents,
     kind_of,
     lift_integrity,
     payment,
     place,
     repair,
+    told_of,
     trial_balance,
     verify,
     write_story,
@@ -180,7 +182,12 @@ async def test_tampering_is_found_and_repaired(
     assert kinds <= found.kinds
     assert {finding.organization_id for finding in found.findings} == {ORGANIZATION}
     assert found.summary.finding_count == len(found.findings)
+    broken = await contents(superuser)
+    rehearsed = await repair(wallet, dry_run=True)
+    assert not any(finding.repaired for finding in rehearsed.findings)
+    assert await contents(superuser) == broken
     repaired = await repair(wallet)
+    assert told_of(rehearsed) == told_of(repaired)
     assert {kind_of(finding) for finding in repaired.findings} == found.kinds
     assert all(finding.repaired for finding in repaired.findings)
     assert repaired.entries[0].type == wallet_pb2.ENTRY_TYPE_REPAIR
@@ -340,6 +347,21 @@ async def test_heads_that_cannot_be_are_refused(
     await open_wallet(wallet)
     found = await refusal(verify(wallet, heads=[head]))
     assert (found.code, found.fields) == (grpc.StatusCode.INVALID_ARGUMENT, fields)
+
+
+async def test_a_dry_run_on_a_clean_wallet_tells_of_the_freeze_that_would_be_lifted(
+    wallet: WalletServiceStub, superuser: Any
+) -> None:
+    await write_story(wallet)
+    assert not (await repair(wallet, dry_run=True)).entries
+    integrity = freeze()
+    integrity.reason = wallet_pb2.FREEZE_REASON_INTEGRITY
+    await wallet.FreezeWallet(integrity)
+    frozen = await contents(superuser)
+    rehearsed = await repair(wallet, dry_run=True)
+    assert [entry.type for entry in rehearsed.entries] == [wallet_pb2.ENTRY_TYPE_UNFREEZE]
+    assert await contents(superuser) == frozen
+    assert told_of(rehearsed) == told_of(await repair(wallet))
 
 
 async def test_integrity_lifts_only_from_a_wallet_that_proves_itself(

@@ -33,16 +33,18 @@ class _AnomalyKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AnomalyKi
     ANOMALY_KIND_UNSPECIFIED: _AnomalyKind.ValueType  # 0
     """ANOMALY_KIND_UNSPECIFIED is never used."""
     ANOMALY_KIND_REPEATED_CREDIT: _AnomalyKind.ValueType  # 1
-    """ANOMALY_KIND_REPEATED_CREDIT: credits of one amount to one wallet within an hour, under references of their own:
-    rather one payment that was credited twice. AdjustBalance takes back what is too much.
+    """ANOMALY_KIND_REPEATED_CREDIT: top-ups, promotions or payments of one amount to one wallet, each within an hour of
+    the one before, under references of their own: rather one payment that was credited twice. AdjustBalance takes
+    back what is too much.
     """
     ANOMALY_KIND_DEBIT_SPIKE: _AnomalyKind.ValueType  # 2
-    """ANOMALY_KIND_DEBIT_SPIKE: debits and captures of one day are more than five times the daily mean of the seven
-    days before, and more than ten units of the currency.
+    """ANOMALY_KIND_DEBIT_SPIKE: debits and captures of one day, in UTC and as far as it lies before end_time, are more
+    than five times the daily mean of the seven days before, and more than ten units of the currency. A wallet's first
+    day of spending is one, too.
     """
     ANOMALY_KIND_CREDIT_WITHOUT_PAYMENT: _AnomalyKind.ValueType  # 3
-    """ANOMALY_KIND_CREDIT_WITHOUT_PAYMENT: a top-up that no provider's payment stands behind: a backend gave it by
-    Credit.
+    """ANOMALY_KIND_CREDIT_WITHOUT_PAYMENT: top-ups of one day that no provider's payment stands behind: a backend gave
+    them by Credit.
     """
 
 class AnomalyKind(_AnomalyKind, metaclass=_AnomalyKindEnumTypeWrapper):
@@ -51,16 +53,18 @@ class AnomalyKind(_AnomalyKind, metaclass=_AnomalyKindEnumTypeWrapper):
 ANOMALY_KIND_UNSPECIFIED: AnomalyKind.ValueType  # 0
 """ANOMALY_KIND_UNSPECIFIED is never used."""
 ANOMALY_KIND_REPEATED_CREDIT: AnomalyKind.ValueType  # 1
-"""ANOMALY_KIND_REPEATED_CREDIT: credits of one amount to one wallet within an hour, under references of their own:
-rather one payment that was credited twice. AdjustBalance takes back what is too much.
+"""ANOMALY_KIND_REPEATED_CREDIT: top-ups, promotions or payments of one amount to one wallet, each within an hour of
+the one before, under references of their own: rather one payment that was credited twice. AdjustBalance takes
+back what is too much.
 """
 ANOMALY_KIND_DEBIT_SPIKE: AnomalyKind.ValueType  # 2
-"""ANOMALY_KIND_DEBIT_SPIKE: debits and captures of one day are more than five times the daily mean of the seven
-days before, and more than ten units of the currency.
+"""ANOMALY_KIND_DEBIT_SPIKE: debits and captures of one day, in UTC and as far as it lies before end_time, are more
+than five times the daily mean of the seven days before, and more than ten units of the currency. A wallet's first
+day of spending is one, too.
 """
 ANOMALY_KIND_CREDIT_WITHOUT_PAYMENT: AnomalyKind.ValueType  # 3
-"""ANOMALY_KIND_CREDIT_WITHOUT_PAYMENT: a top-up that no provider's payment stands behind: a backend gave it by
-Credit.
+"""ANOMALY_KIND_CREDIT_WITHOUT_PAYMENT: top-ups of one day that no provider's payment stands behind: a backend gave
+them by Credit.
 """
 Global___AnomalyKind: _TypeAlias = AnomalyKind  # noqa: Y015
 
@@ -215,7 +219,7 @@ class RepairWalletRequest(_message.Message):
     actor: _builtins.str
     """actor who repairs."""
     dry_run: _builtins.bool
-    """dry_run: answer what would be written, and write nothing."""
+    """dry_run: answer what would be written, and write nothing. The wallet is locked for as long as a repair takes."""
     def __init__(
         self,
         *,
@@ -243,15 +247,17 @@ class RepairWalletResponse(_message.Message):
     FINDINGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_wallet_pb2.Entry]:
-        """entries that were written; if nothing was broken, none but the UNFREEZE of an INTEGRITY that was set."""
+        """entries that were written, or would be; if nothing was broken, none but the UNFREEZE of an INTEGRITY that was
+        set.
+        """
 
     @_builtins.property
     def wallet(self) -> _wallet_pb2.Wallet:
-        """wallet as it stands now."""
+        """wallet as it stands now, or would."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.LedgerFinding]:
-        """findings that were repaired now."""
+        """findings that were repaired now, or would be (repaired is false then)."""
 
     def __init__(
         self,
@@ -458,7 +464,7 @@ class Anomaly(_message.Message):
     currency_code: _builtins.str
     """currency_code of the amount."""
     amount_micros: _builtins.int
-    """amount_micros that is doubted."""
+    """amount_micros that is doubted: of REPEATED_CREDIT, all but one of the credits."""
     usual_micros: _builtins.int
     """usual_micros that it is compared with; 0 where nothing is."""
     @_builtins.property
@@ -467,7 +473,9 @@ class Anomaly(_message.Message):
 
     @_builtins.property
     def reference_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """reference_ids of the entries concerned, newest first, at most 20; a payment's entries have its payment_id here."""
+        """reference_ids of the entries concerned, newest first, at most 20; a payment's entries have its payment_id here.
+        None of DEBIT_SPIKE: ListEntries of the organization and the day has them.
+        """
 
     def __init__(
         self,

@@ -441,7 +441,9 @@ class WalletServiceServicer:
     def ListAnomalies(self, request, context):
         """ListAnomalies lists what is allowed and looks strange: credits given twice, spikes of debits, top-ups without a
         payment. It reads the entries of the time and of the week before it: ask at a quiet hour.
-        Errors: INVALID_ARGUMENT (an end_time that is not after start_time or more than 31 days after it).
+        Errors: INVALID_ARGUMENT (an end_time that is not after start_time or more than 31 days after it; more than
+        100 000 credits between them); BALANCE_LIMIT_EXCEEDED (a sum would pass int64; metadata totalMicros).
+        Example: {"startTime": "2026-01-05T00:00:00Z", "endTime": "2026-01-12T00:00:00Z"}
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

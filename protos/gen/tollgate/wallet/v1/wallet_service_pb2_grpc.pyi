@@ -194,7 +194,9 @@ class WalletServiceStub:
     ListAnomalies: _aio.UnaryUnaryMultiCallable[_wallet_service_ledger_pb2.ListAnomaliesRequest, _wallet_service_ledger_pb2.ListAnomaliesResponse]
     """ListAnomalies lists what is allowed and looks strange: credits given twice, spikes of debits, top-ups without a
     payment. It reads the entries of the time and of the week before it: ask at a quiet hour.
-    Errors: INVALID_ARGUMENT (an end_time that is not after start_time or more than 31 days after it).
+    Errors: INVALID_ARGUMENT (an end_time that is not after start_time or more than 31 days after it; more than
+    100 000 credits between them); BALANCE_LIMIT_EXCEEDED (a sum would pass int64; metadata totalMicros).
+    Example: {"startTime": "2026-01-05T00:00:00Z", "endTime": "2026-01-12T00:00:00Z"}
     """
     GetOverview: _aio.UnaryUnaryMultiCallable[_wallet_service_pb2.GetOverviewRequest, _wallet_service_pb2.GetOverviewResponse]
     """GetOverview counts how all wallets stand. It reads counts only, each by an index of its own.
@@ -521,7 +523,9 @@ class WalletServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_wallet_service_ledger_pb2.ListAnomaliesResponse]:
         """ListAnomalies lists what is allowed and looks strange: credits given twice, spikes of debits, top-ups without a
         payment. It reads the entries of the time and of the week before it: ask at a quiet hour.
-        Errors: INVALID_ARGUMENT (an end_time that is not after start_time or more than 31 days after it).
+        Errors: INVALID_ARGUMENT (an end_time that is not after start_time or more than 31 days after it; more than
+        100 000 credits between them); BALANCE_LIMIT_EXCEEDED (a sum would pass int64; metadata totalMicros).
+        Example: {"startTime": "2026-01-05T00:00:00Z", "endTime": "2026-01-12T00:00:00Z"}
         """
 
     @_abc_1.abstractmethod
