@@ -38,7 +38,7 @@ async def list_credits(
 
 
 # What is sent is few: of all days those that the rule itself finds strange.
-SPIKES = """
+SPIKES = f"""
 , days AS (
     SELECT organization_id, currency_code, (create_time AT TIME ZONE 'UTC')::date AS day,
         max(create_time) AS last_time, -sum(amount_micros) AS spent_micros
@@ -50,14 +50,14 @@ compared AS (
     FROM days
     WINDOW before AS (
         PARTITION BY organization_id, currency_code ORDER BY day
-        RANGE BETWEEN make_interval(days => $3::integer) PRECEDING AND interval '1 day' PRECEDING
+        RANGE BETWEEN interval '{USUAL_DAYS} days' PRECEDING AND interval '1 day' PRECEDING
     )
 )
 SELECT * FROM compared
-WHERE last_time >= $4 AND spent_micros > $5 AND spent_micros * $3 > $6 * spent_before_micros
+WHERE last_time >= $4 AND spent_micros > $5 AND spent_micros * $3::integer > $6 * spent_before_micros
 ORDER BY last_time DESC
 LIMIT $7
-"""
+"""  # noqa: S608 - our own words
 
 LIST_SPIKES = f"""
 WITH spending AS (
