@@ -54,7 +54,7 @@ compared AS (
     )
 )
 SELECT * FROM compared
-WHERE last_time >= $4 AND spent_micros > $5 AND spent_micros * $3::integer > $6 * spent_before_micros
+WHERE last_time >= $4 AND spent_micros > $5 AND spent_micros * $3 > $6 * spent_before_micros
 ORDER BY last_time DESC
 LIMIT $7
 """  # noqa: S608 - our own words
