@@ -34,6 +34,7 @@ def _overview_message(overview: Overview) -> overview_pb2.GatewayOverview:
         subscriptions=[
             overview_pb2.SubscriptionCount(state=subscription_state_value(state), count=count)
             for state, count in overview.counts.subscriptions.items()
+            if count
         ],
         announcements=[backlog_message(each) for each in overview.announcements],
         long_transactions=long_transaction_messages(overview.long_transactions),
@@ -44,7 +45,9 @@ def _provider_message(overview: Overview, provider: Provider) -> overview_pb2.Pr
     events = overview.counts.events[provider]
     return overview_pb2.ProviderOverview(
         provider=provider_value(provider),
-        events=[_event_message(state, count) for state, count in events.unsettled.items()],
+        events=[
+            _event_message(state, count) for state, count in events.unsettled.items() if count.count
+        ],
         last_receive_time=to_timestamp(events.last_receive_time),
         recent_bad_signature_count=overview.recently_refused[provider],
     )

@@ -27,7 +27,9 @@ def _overview_message(overview: Overview) -> overview_pb2.CampaignOverview:
     counts = overview.counts
     return overview_pb2.CampaignOverview(
         running_count=counts.running_count,
-        pauses=[_pause_message(reason, count) for reason, count in counts.pauses.items()],
+        pauses=[
+            _pause_message(reason, count) for reason, count in counts.pauses.items() if count.count
+        ],
         paused_organization_count=counts.paused_organization_count,
         emergency_stop=emergency_stop_message(counts.emergency_stop),
         long_transactions=long_transaction_messages(overview.long_transactions),

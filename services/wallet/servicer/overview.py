@@ -27,7 +27,11 @@ def _overview_message(overview: Overview) -> overview_pb2.WalletOverview:
     counts = overview.counts
     return overview_pb2.WalletOverview(
         frozen_count=counts.frozen_count,
-        freezes=[_freeze_message(reason, count) for reason, count in counts.freezes.items()],
+        freezes=[
+            _freeze_message(reason, count)
+            for reason, count in counts.freezes.items()
+            if count.count
+        ],
         owing_count=counts.owing_count,
         depleted_count=counts.depleted_count,
         announcements=[backlog_message(each) for each in overview.announcements],

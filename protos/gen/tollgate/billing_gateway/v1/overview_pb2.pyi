@@ -39,7 +39,7 @@ class GatewayOverview(_message.Message):
 
     @_builtins.property
     def subscriptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubscriptionCount]:
-        """subscriptions by state."""
+        """subscriptions by state, those that there are; unspecified: nothing was heard of it yet."""
 
     @_builtins.property
     def announcements(self) -> _containers.RepeatedCompositeFieldContainer[_operations_pb2.AnnouncementBacklog]:
@@ -83,7 +83,7 @@ class ProviderOverview(_message.Message):
     """
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___EventCount]:
-        """events that are not settled, by state: RECEIVED, PARKED and DEAD."""
+        """events that are not settled, by state, RECEIVED, PARKED and DEAD, those that there are."""
 
     @_builtins.property
     def last_receive_time(self) -> _timestamp_pb2.Timestamp:

@@ -38,7 +38,7 @@ class CampaignOverview(_message.Message):
     """paused_organization_count: so many organizations are paused by PauseCampaigns."""
     @_builtins.property
     def pauses(self) -> _containers.RepeatedCompositeFieldContainer[Global___PauseCount]:
-        """pauses by reason, all of them."""
+        """pauses by reason, those that there are."""
 
     @_builtins.property
     def emergency_stop(self) -> _campaign_pb2.EmergencyStop:

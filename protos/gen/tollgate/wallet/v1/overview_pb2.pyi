@@ -43,7 +43,7 @@ class WalletOverview(_message.Message):
     """depleted_count: so many wallets are depleted."""
     @_builtins.property
     def freezes(self) -> _containers.RepeatedCompositeFieldContainer[Global___FreezeCount]:
-        """freezes by reason, all of them; a wallet counts under each of its own."""
+        """freezes by reason, those that are set; a wallet counts under each of its own."""
 
     @_builtins.property
     def announcements(self) -> _containers.RepeatedCompositeFieldContainer[_operations_pb2.AnnouncementBacklog]:
