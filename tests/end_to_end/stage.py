@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import asyncpg
 
+from dev.service_databases import SERVICES
 from dev.stack.running_stack import RunningStack
 from tests.end_to_end.every_rpc import Asked, Values, ask
 from tests.support.doors import Door, methods_at
@@ -94,7 +95,7 @@ class Stage:
 
     async def read_tables(self) -> None:
         """Read every row that every service keeps."""
-        for service in self._running.grpc_addresses:
+        for service in SERVICES:
             async with self._database(service) as connection:
                 for query in await connection.fetch(EVERYTHING_KEPT):
                     self.asked.told += [row[0] for row in await connection.fetch(query[0])]
