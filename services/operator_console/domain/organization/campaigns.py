@@ -9,6 +9,7 @@ from services.operator_console.domain.findings import (
     Finding,
     age_seconds,
     span,
+    why_note,
 )
 from services.operator_console.domain.organization.case import OrganizationCase
 from services.operator_console.domain.stopping import stopped_by
@@ -37,6 +38,7 @@ def organization_paused(case: OrganizationCase) -> Iterator[Finding]:
                 "campaign",
                 "ResumeCampaignsIfEligible",
                 organization_id=case.organization_id,
+                note=why_note(code),
             ),
             since_time=pause.create_time,
         )
@@ -46,14 +48,18 @@ def manually_paused(case: OrganizationCase) -> Iterator[Finding]:
     """Tell of campaigns that a person paused, one by one."""
     for campaign in case.seen.paused_campaigns:
         if campaign.pause_reason == campaign_pb2.PAUSE_REASON_MANUAL_PAUSE:
+            code = "CAMPAIGN_PAUSED_BY_HAND"
             yield Finding(
                 severity=WARNING,
-                code="CAMPAIGN_PAUSED_BY_HAND",
+                code=code,
                 what=f"campaign {campaign.campaign_id} was paused by hand: "
                 f"{campaign.note or 'no note'}",
                 why="What a person has paused no payment resumes.",
                 next_step=case.commands.call(
-                    "campaign", "ResumeCampaign", campaign_id=campaign.campaign_id
+                    "campaign",
+                    "ResumeCampaign",
+                    campaign_id=campaign.campaign_id,
+                    note=why_note(code),
                 ),
                 since_time=campaign.pause_time,
             )
