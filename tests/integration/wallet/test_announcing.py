@@ -227,6 +227,7 @@ async def test_what_an_observer_of_the_past_was_owed_does_not_keep_others_from_h
     await connection.close()
 
 
+@pytest.mark.long
 async def test_sweeps_and_changing_levels_never_wait_for_each_other_in_a_circle(
     database: ServiceDatabase,
 ) -> None:

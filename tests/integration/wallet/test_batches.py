@@ -50,6 +50,7 @@ FLOOD_COUNT = max(BATCHES_AT_ONCE, SINGLE_WALLET_BATCHES_AT_ONCE)
 OTHER = "org-2"
 
 
+@pytest.mark.long
 async def test_a_reference_has_one_effect_and_one_answer_wherever_it_is_repeated(
     database: ServiceDatabase,
 ) -> None:

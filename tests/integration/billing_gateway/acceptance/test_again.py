@@ -58,6 +58,7 @@ def without_wishes(end: Any) -> Any:
     return in_order(end)
 
 
+@pytest.mark.long
 async def test_a_restored_database_is_told_the_rest_again_and_stands_as_before(
     believing_stack: Stack, providers: TwoProviders, databases: ServiceDatabases
 ) -> None:

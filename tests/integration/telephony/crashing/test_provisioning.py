@@ -28,6 +28,7 @@ LOOK_NOW = "UPDATE provisions SET due_time = now() WHERE due_time > now()"
 NOT_LOOKED_AT = "SELECT FROM provisions WHERE due_time <= now() OR lease_end_time IS NOT NULL"
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300 * max(1, SEARCH_TIMES))
 async def test_one_account_is_made_whenever_the_service_is_killed(
     service: TelephonyProcess, twilio: TwilioSimulator
