@@ -13,6 +13,7 @@ from tollgate.billing_gateway.v1 import (
     billing_gateway_service_pb2,
     billing_gateway_service_pb2_grpc,
     billing_gateway_service_subscriptions_pb2,
+    webhook_event_pb2,
 )
 from tollgate.campaign.v1 import campaign_pb2, campaign_service_pb2, campaign_service_pb2_grpc
 from tollgate.operations.v1 import operations_service_pb2, operations_service_pb2_grpc
@@ -22,6 +23,12 @@ from tollgate.wallet.v1 import wallet_service_pb2, wallet_service_pb2_grpc
 
 PAGE_SIZE = 50
 ENTRIES_PAGE_SIZE = 200
+UNSETTLED_PAGE_SIZE = 200
+UNSETTLED = (
+    webhook_event_pb2.WEBHOOK_EVENT_STATE_RECEIVED,
+    webhook_event_pb2.WEBHOOK_EVENT_STATE_PARKED,
+    webhook_event_pb2.WEBHOOK_EVENT_STATE_DEAD,
+)
 
 
 @dataclass
@@ -30,6 +37,8 @@ class Look:
 
     seen: diagnosis_pb2.Seen = field(default_factory=diagnosis_pb2.Seen)
     histories: Histories = field(default_factory=Histories)
+    # Of everybody, newest first: whose an event is may not be known before it is settled.
+    unsettled: list[webhook_event_pb2.WebhookEvent] = field(default_factory=list)
     unanswered: Mapping[str, Unanswered] = field(default_factory=dict)
 
 
@@ -163,6 +172,12 @@ class OrganizationsClient:
             messages.ListWebhookEventsRequest(organization_id=organization_id, page_size=PAGE_SIZE),
             lambda answer: _take_events(look, answer),
         )
+        for state in UNSETTLED:
+            yield Question(
+                stub.ListWebhookEvents,
+                messages.ListWebhookEventsRequest(state=state, page_size=UNSETTLED_PAGE_SIZE),
+                lambda answer: look.unsettled.extend(answer.events),
+            )
         yield Question(
             stub.ListSubscriptionChanges,
             subscriptions.ListSubscriptionChangesRequest(

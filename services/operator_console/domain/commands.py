@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 SERVICES: Final = ("wallet", "campaign", "telephony", "billing_gateway")
@@ -35,6 +35,11 @@ class Commands:
     def check_health(self, service: str) -> str:
         """Return the question whether a service is there, and its database."""
         return self._grpcurl(service, f"{HEALTH}/Check", {})
+
+    def wait_for(self, service: str) -> str:
+        """Return what ends when a service is there, and says of its database how it stands."""
+        check = replace(self, options=f"{self.options} -connect-timeout 2").check_health(service)
+        return f"until {check}; do sleep 2; done"
 
     def _grpcurl(self, service: str, method: str, request: Mapping[str, object]) -> str:
         content = shlex.quote(json.dumps(request, ensure_ascii=False))

@@ -1,8 +1,9 @@
 """What is to be said of services that do not answer, and of transactions that hold others up."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
+from services.operator_console.domain.commands import Commands
 from services.operator_console.domain.findings import (
     CRITICAL,
     WARNING,
@@ -38,16 +39,36 @@ BY_ITSELF: Final = {
 
 
 def silent_services(circumstances: Circumstances) -> Iterator[Finding]:
-    """Tell of each service that did not answer, and why as far as can be told from outside."""
+    """Tell of each service that cannot be asked, and why as far as can be told from outside."""
+    yield from _silent(circumstances, lambda silence: silence is not Silence.SERVICE_FAILING)
+
+
+def failing_services(circumstances: Circumstances) -> Iterator[Finding]:
+    """Tell of each service that is there, and has not answered everything."""
+    yield from _silent(circumstances, lambda silence: silence is Silence.SERVICE_FAILING)
+
+
+def _silent(circumstances: Circumstances, is_meant: Callable[[Silence], bool]) -> Iterator[Finding]:
     for service, unanswered in circumstances.unanswered.items():
+        if not is_meant(unanswered.silence):
+            continue
         yield Finding(
             severity=WARNING if unanswered.silence is Silence.SET_UP_OUTDATED else CRITICAL,
             code=unanswered.silence,
             what=f"{service}: {unanswered.error}",
             why=WHAT_IT_MEANS[unanswered.silence],
             by_itself=BY_ITSELF[unanswered.silence],
-            next_step=circumstances.commands.check_health(service),
+            next_step=_next_step(circumstances.commands, service, unanswered.silence),
         )
+
+
+def _next_step(commands: Commands, service: str, silence: Silence) -> str:
+    if silence is Silence.SERVICE_DOWN:
+        # To be asked in vain tells nothing more: it ends once somebody has started the service.
+        return commands.wait_for(service)
+    if silence is Silence.SERVICE_FAILING:
+        return commands.operate(service, "ListLongTransactions")
+    return commands.check_health(service)
 
 
 def long_transaction(

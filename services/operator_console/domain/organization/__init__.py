@@ -18,6 +18,7 @@ from services.operator_console.domain.organization.events import (
 )
 from services.operator_console.domain.organization.levels import pending_announcements
 from services.operator_console.domain.organization.services import (
+    failing,
     long_transactions,
     unanswered,
     unknown_organization,
@@ -53,6 +54,7 @@ from services.operator_console.domain.organization.wallet import (
 RULES: Final[Sequence[Rule[OrganizationCase]]] = (
     unanswered,
     long_transactions,
+    failing,
     unknown_organization,
     broken_ledger,
     emergency_stop,

@@ -13,9 +13,31 @@ from services.operator_console.domain.findings import (
 )
 from services.operator_console.domain.organization.case import OrganizationCase
 from tollgate.billing_gateway.v1 import provider_pb2, webhook_event_pb2
+from tollgate.operator_console.v1 import diagnosis_pb2
 
 # What was received is settled in a second or two.
 SETTLED_SECONDS_MAX: Final = 60.0
+
+
+def of_its_objects(
+    seen: diagnosis_pb2.Seen, unsettled: Iterable[webhook_event_pb2.WebhookEvent]
+) -> list[webhook_event_pb2.WebhookEvent]:
+    """Return the events of nobody that speak of what the organization has at its providers.
+
+    Whose an event is, is found out when it is settled: until then it is nobody's.
+    """
+    objects = {
+        object_id
+        for each in seen.subscriptions
+        for object_id in (each.provider_subscription_id, each.provider_customer_id)
+    }
+    objects.update(object_id for each in seen.payments for object_id in each.provider_object_ids)
+    objects.discard("")
+    return [
+        event
+        for event in unsettled
+        if not event.organization_id and objects.intersection(event.provider_object_ids)
+    ]
 
 
 def _events(case: OrganizationCase, state: int) -> Iterable[webhook_event_pb2.WebhookEvent]:

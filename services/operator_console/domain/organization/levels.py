@@ -10,6 +10,11 @@ from services.operator_console.domain.organization.case import OrganizationCase
 TAKEN_SECONDS_MAX: Final = 10.0
 
 
+def announcer_of(level: str) -> str:
+    """Return the service that tells a kind of level."""
+    return "wallet" if level == "wallet" else "billing_gateway"
+
+
 def pending_announcements(case: OrganizationCase) -> Iterator[Finding]:
     """Tell of levels that an observer has not acknowledged, and so acts on what was."""
     for each in case.seen.announcements:
@@ -26,6 +31,10 @@ def pending_announcements(case: OrganizationCase) -> Iterator[Finding]:
             f"{each.revision}, it holds {each.acknowledged_revision}",
             why=f"It acts on what was before. Last error: {each.last_error or 'none'}.",
             by_itself="It is told again and again, until it acknowledges.",
-            next_step=case.commands.check_health(each.observer),
+            next_step=case.commands.call(
+                announcer_of(each.level),
+                "ListAnnouncements",
+                organization_id=case.organization_id,
+            ),
             since_time=each.pending_since_time,
         )

@@ -5,12 +5,21 @@ from collections.abc import Iterator
 from services.operator_console.domain.commands import SERVICES
 from services.operator_console.domain.findings import BLOCKING, Finding
 from services.operator_console.domain.organization.case import OrganizationCase
-from services.operator_console.domain.silence import long_transaction, silent_services
+from services.operator_console.domain.silence import (
+    failing_services,
+    long_transaction,
+    silent_services,
+)
 
 
 def unanswered(case: OrganizationCase) -> Iterator[Finding]:
-    """Tell who did not answer."""
+    """Tell who cannot be asked."""
     yield from silent_services(case.circumstances)
+
+
+def failing(case: OrganizationCase) -> Iterator[Finding]:
+    """Tell who did not answer everything; what holds it up is told before."""
+    yield from failing_services(case.circumstances)
 
 
 def long_transactions(case: OrganizationCase) -> Iterator[Finding]:

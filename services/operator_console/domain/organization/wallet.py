@@ -67,9 +67,11 @@ def disputed_wallet(case: OrganizationCase) -> Iterator[Finding]:
         yield Finding(
             severity=BLOCKING,
             code="WALLET_DISPUTED",
-            what=f"a payment is disputed: {freeze.reference_id or freeze.note}",
+            what="a payment is disputed, or said to be made with another's card: "
+            f"{freeze.reference_id or freeze.note}",
             why="Its money may have to be given back, so that nothing is spent meanwhile.",
-            by_itself="The freeze lifts when the provider reports the end of the dispute.",
+            by_itself="The freeze lifts when the provider reports the end of a dispute. If it only "
+            "warns, it stays until the payment is given back, or a person lifts it.",
             next_step=case.commands.call(
                 "billing_gateway", "ListPayments", organization_id=case.organization_id
             ),

@@ -14,7 +14,11 @@ from services.operator_console.domain.system.gateway import (
     stuck_announcements,
     waiting_events,
 )
-from services.operator_console.domain.system.services import long_transactions, unanswered
+from services.operator_console.domain.system.services import (
+    failing,
+    long_transactions,
+    unanswered,
+)
 from services.operator_console.domain.system.subaccounts import (
     drifted_subaccounts,
     failing_aftermath,
@@ -36,6 +40,7 @@ from services.operator_console.domain.system.wallets import (
 RULES: Final[Sequence[Rule[SystemCase]]] = (
     unanswered,
     long_transactions,
+    failing,
     broken_ledgers,
     emergency_stop,
     twilio_trouble,

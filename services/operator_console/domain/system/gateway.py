@@ -10,6 +10,7 @@ from services.operator_console.domain.findings import (
     age_seconds,
     span,
 )
+from services.operator_console.domain.organization.levels import announcer_of
 from services.operator_console.domain.system.case import SystemCase
 from tollgate.billing_gateway.v1 import overview_pb2, provider_pb2, webhook_event_pb2
 
@@ -144,6 +145,6 @@ def stuck_announcements(case: SystemCase) -> Iterator[Finding]:
                 why="It acts on what was before: who has paid may wait, who has not may send. "
                 f"Last error: {backlog.last_error or 'none'}.",
                 by_itself="It is told again and again, until it acknowledges.",
-                next_step=case.commands.check_health(backlog.observer),
+                next_step=case.commands.call(announcer_of(backlog.level), "GetOverview"),
                 since_time=backlog.oldest_time,
             )

@@ -3,13 +3,22 @@
 from collections.abc import Iterator
 
 from services.operator_console.domain.findings import Finding
-from services.operator_console.domain.silence import long_transaction, silent_services
+from services.operator_console.domain.silence import (
+    failing_services,
+    long_transaction,
+    silent_services,
+)
 from services.operator_console.domain.system.case import SystemCase
 
 
 def unanswered(case: SystemCase) -> Iterator[Finding]:
-    """Tell who did not answer."""
+    """Tell who cannot be asked."""
     yield from silent_services(case.circumstances)
+
+
+def failing(case: SystemCase) -> Iterator[Finding]:
+    """Tell who did not answer everything; what holds it up is told before."""
+    yield from failing_services(case.circumstances)
 
 
 def long_transactions(case: SystemCase) -> Iterator[Finding]:
