@@ -65,6 +65,8 @@ class Stack:
     twilio: TwilioSimulator
     http: aiohttp.ClientSession
     gateway_settings: Mapping[str, Any] = field(default_factory=dict)
+    # What others are told in place of what is said below, by the service's name.
+    settings: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     # Whom the gateway and the wallet tell how an organization stands.
     observers: Sequence[str] = ("campaign", "telephony")
     # In place of those that the settings make.
@@ -196,25 +198,33 @@ class Stack:
     def _wallet_settings(self) -> WalletSettings:
         observers = {name: self.addresses[name] for name in self.observers}
         return WalletSettings(
-            **self._common("wallet"),
-            **WALLET_DEFAULTS,
-            observers=observers,
-            announce_back_off_max_seconds=0.5,
+            **{
+                **self._common("wallet"),
+                **WALLET_DEFAULTS,
+                "observers": observers,
+                "announce_back_off_max_seconds": 0.5,
+                **self.settings.get("wallet", {}),
+            }
         )
 
     def _console_settings(self) -> OperatorConsoleSettings:
         return OperatorConsoleSettings(
-            **self._door(CONSOLE), services={name: self.addresses[name] for name in SERVICES}
+            **self._door(CONSOLE),
+            services={name: self.addresses[name] for name in SERVICES},
+            **self.settings.get(CONSOLE, {}),
         )
 
     def _telephony_settings(self) -> TelephonySettings:
         return TelephonySettings(
-            **self._common("telephony"),
-            twilio_account_sid=TWILIO_SID,
-            twilio_auth_token=SecretStr(TWILIO_TOKEN),
-            twilio_api_base=self.twilio.base_url,
-            # A process that is killed keeps what it has claimed for four times as long.
-            twilio_timeout_seconds=2.0,
+            **{
+                **self._common("telephony"),
+                "twilio_account_sid": TWILIO_SID,
+                "twilio_auth_token": SecretStr(TWILIO_TOKEN),
+                "twilio_api_base": self.twilio.base_url,
+                # A process that is killed keeps what it has claimed for four times as long.
+                "twilio_timeout_seconds": 2.0,
+                **self.settings.get("telephony", {}),
+            }
         )
 
     def _gateway_settings(self) -> BillingGatewaySettings:

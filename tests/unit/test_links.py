@@ -1,5 +1,6 @@
 """What a page leads to is there."""
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -9,6 +10,7 @@ from markdown_it.token import Token
 
 from tests.support.markdown import MARKDOWN, ROOT, anchors_in
 
+ANCHOR = re.compile(r'^<a id="([a-z0-9-]+)"></a>$', re.MULTILINE)
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "protos" / "README.md"]
 
 
@@ -40,5 +42,5 @@ def tokens_of(page: Path) -> list[Token]:
 
 @cache
 def anchors_of(page: Path) -> frozenset[str]:
-    """Return what the headings of a page are linked to by."""
-    return frozenset(anchors_in(tokens_of(page)))
+    """Return what the headings of a page are linked to by, by themselves or by a mark above."""
+    return frozenset((*anchors_in(tokens_of(page)), *ANCHOR.findall(page.read_text())))

@@ -1,0 +1,1 @@
+"""The runbook as it stands in the document, and the broken states that it is for."""
