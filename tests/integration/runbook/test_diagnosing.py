@@ -6,14 +6,22 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from tests.integration.runbook.conftest import ANSWER_SECONDS_MAX
+from tests.support.grpcurl import needs_grpcurl
 from tests.support.runbook.site import Customer, Site
 from tests.support.runbook.situation import anything
+from tests.support.runbook.states.events import paid_for_unlinked
 from tests.support.stack import SERVICES
 from tests.support.waiting import eventually
 
 # All that is asked is asked at once.
 A_LITTLE_SECONDS = 1.0
 Act = Callable[[Site, str], Awaitable[None]]
+
+
+@pytest.fixture(scope="module")
+def behind_doors() -> tuple[str, ...]:
+    """Everybody's database can be away."""
+    return SERVICES
 
 
 async def stop(site: Site, service: str) -> None:
@@ -87,3 +95,16 @@ async def require_quick_answer(site: Site, customer: Customer, silent: str) -> N
     assert time.monotonic() - begin < ANSWER_SECONDS_MAX + A_LITTLE_SECONDS
     assert answer.findings[0].what.startswith(f"{silent}: ")
     assert not answer.can_send
+
+
+@needs_grpcurl
+async def test_an_event_of_what_nobody_has_linked_is_named_first(site: Site) -> None:
+    customer = await site.open_customer("unlinked")
+    async with paid_for_unlinked(site, customer) as situation:
+        [finding, *_] = await site.reach(
+            customer.organization_id, lambda codes: codes[:1] == ["EVENT_PARKED"]
+        )
+        ran = await site.run(finding.next_step)
+        assert (ran.code, ran.shows('"provider_object_ids"')) == (0, True)
+        await situation.ends_by()
+        await eventually(lambda: anything(site, customer), lambda left: left == [])

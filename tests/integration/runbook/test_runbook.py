@@ -25,33 +25,37 @@ async def test_the_commands_of_a_section_end_what_it_is_about(site: Site, sectio
     name = section.anchors[0]
     state = STATES[name]
     customer = await open_for(site, state, name)
-    if state.finding and not state.once:
+    if state.finding and state.step_heals:
         async with state.make(site, customer) as situation:
             await require_right_step(site, customer, state, situation)
-            await require_over(site, customer, state, situation, ends=bool(state.shows))
-        if not state.sends:
-            customer = await open_for(site, state, name)
+            await require_over(site, customer, state, situation)
     async with state.make(site, customer) as situation:
-        if state.alert:
-            await eventually(lambda: codes_of(site), lambda codes: state.alert in codes)
-        if state.once:
-            await require_right_step(site, customer, state, situation)
-        elif state.finding:
-            await reach_finding(site, customer, state)
+        await require_found(site, customer, state, situation)
         for number, block in enumerate(section.blocks):
             await situation.before.get(number, nothing)()
             await site.paste(block, {**customer.words, **situation.words})
-        await require_over(site, customer, state, situation, ends=state.looks)
+        if state.looks:
+            await situation.ends_by()
+        await require_over(site, customer, state, situation)
     if state.alert and not state.alert_lasts:
         await eventually(lambda: codes_of(site), lambda codes: state.alert not in codes)
 
 
-async def codes_of(site: Site) -> list[str]:
-    return [each.code for each in await site.findings()]
-
-
 async def open_for(site: Site, state: State, name: str) -> Customer:
     return await site.open_customer(name) if state.sends else site.subscribe(name)
+
+
+async def require_found(site: Site, customer: Customer, state: State, situation: Situation) -> None:
+    if state.alert:
+        await eventually(lambda: codes_of(site), lambda codes: state.alert in codes)
+    if state.finding and state.step_heals:
+        await reach_finding(site, customer, state)
+    elif state.finding:
+        await require_right_step(site, customer, state, situation)
+
+
+async def codes_of(site: Site) -> list[str]:
+    return [each.code for each in await site.findings()]
 
 
 async def reach_finding(site: Site, customer: Customer, state: State) -> Finding:
@@ -71,10 +75,6 @@ async def require_right_step(
     assert ran.shows(state.shows), f"{step}\n{ran.printed}"
 
 
-async def require_over(
-    site: Site, customer: Customer, state: State, situation: Situation, *, ends: bool
-) -> None:
-    if ends:
-        await situation.ends_by()
+async def require_over(site: Site, customer: Customer, state: State, situation: Situation) -> None:
     await eventually(lambda: state.left(site, customer), lambda left: not left)
     await situation.tidy()

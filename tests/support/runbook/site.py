@@ -2,6 +2,7 @@
 
 import asyncio
 import shlex
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -21,7 +22,7 @@ from tests.support.doors import Door
 from tests.support.runbook.document import Block
 from tests.support.stack import CONSOLE, Stack
 from tests.support.two_providers import Told, TwoProviders
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, let_time_pass
 from tollgate.billing_gateway.v1 import billing_gateway_service_pb2, provider_pb2
 from tollgate.billing_gateway.v1.billing_gateway_service_pb2_grpc import BillingGatewayServiceStub
 from tollgate.campaign.v1 import campaign_service_pb2
@@ -44,6 +45,7 @@ STUBS: Mapping[str, Any] = {
 PORTS = {"wallet": 50051, "campaign": 50052, "telephony": 50053, "billing_gateway": 50054}
 SHOWN = {**{name: f"localhost:{port}" for name, port in PORTS.items()}, CONSOLE: "localhost:50055"}
 LOGS = "/var/log/tollgate"
+BETWEEN_DIAGNOSES_SECONDS = 0.15
 PLAN = "price_basic"
 # What every organization here has paid.
 PAID_MICROS = 20_000_000
@@ -73,6 +75,10 @@ class Customer:
     intent_id: str
     account_sid: str
     campaign_id: str
+
+    def of(self, organization_id: str) -> "Customer":
+        """Return the same, as it is another organization's."""
+        return replace(self, organization_id=organization_id)
 
     def with_account(self, account_sid: str) -> "Customer":
         """Return the same with another subaccount."""
@@ -104,6 +110,8 @@ class Site:
     preamble: str = ""
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     channels: dict[tuple[str, str], grpc.aio.Channel] = field(default_factory=dict)
+    # When each organization was diagnosed last.
+    asked: dict[str, float] = field(default_factory=dict)
 
     @property
     def stripe(self) -> StripeSimulator:
@@ -169,7 +177,12 @@ class Site:
     async def diagnose(
         self, organization_id: str
     ) -> operator_service_pb2.DiagnoseOrganizationResponse:
-        """Ask the console."""
+        """Ask the console, no more often than it helps: each time it asks for two dozen things."""
+        now = time.monotonic()
+        wait = self.asked.get(organization_id, 0.0) + BETWEEN_DIAGNOSES_SECONDS - now
+        if wait > 0:
+            await let_time_pass(wait)
+        self.asked[organization_id] = time.monotonic()
         request = operator_service_pb2.DiagnoseOrganizationRequest(organization_id=organization_id)
         answer: operator_service_pb2.DiagnoseOrganizationResponse = await self.ask(
             CONSOLE
@@ -210,9 +223,11 @@ class Site:
         """Let an organization pay, be linked, registered, and send."""
         customer = self.subscribe(name)
         await self.link(customer)
-        await self.tell()
+        await self.tell("customer.subscription.created", "invoice.paid")
+        self.tell_nothing()
         await self.register(customer)
         await self.start_campaign(customer)
+        await eventually(lambda: self.may_send(customer), bool)
         return customer
 
     def subscribe(self, name: str) -> Customer:
@@ -243,6 +258,13 @@ class Site:
                 currency_code=currency_code,
             )
         )
+
+    async def may_send(self, customer: Customer) -> bool:
+        """Ask what senders ask."""
+        request = telephony_service_pb2.CanOrganizationSendRequest(
+            organization_id=customer.organization_id
+        )
+        return bool((await self.ask("telephony").CanOrganizationSend(request)).allowed)
 
     async def register(self, customer: Customer) -> None:
         """Let the platform register a subaccount."""

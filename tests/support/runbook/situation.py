@@ -67,7 +67,12 @@ class State:
     # It counts minutes, or is everybody's: then it goes on for a while.
     alert_lasts: bool = False
     left: Left = anything
-    # It is made once for the console's step and for the section's commands: each ends one of two.
-    once: bool = False
+    # There are two of it: the console's step ends the one, the section's commands the other.
+    is_double: bool = False
     # The customer sends before; otherwise it has but subscribed, and nobody knows.
     sends: bool = True
+
+    @property
+    def step_heals(self) -> bool:
+        """Tell whether nothing is left of it after the console's next step."""
+        return not self.shows and not self.is_double

@@ -65,8 +65,15 @@ def test_events_of_nobody_are_its_own_if_they_speak_of_what_it_has() -> None:
     subscription.provider_subscription_id = "sub_1"
     subscription.provider_customer_id = "cus_1"
     seen.subscriptions.add(provider_subscription_id="sub_3")
-    seen.payments.append(payment_pb2.Payment(provider_object_ids=["pi_1"]))
-    mine = [event("a", "sub_1"), event("b", "cus_1", "in_2"), event("c", "pi_1")]
+    seen.payments.append(
+        payment_pb2.Payment(provider_object_ids=["pi_1"], provider_subscription_id="sub_4")
+    )
+    mine = [
+        event("a", "sub_1"),
+        event("b", "cus_1", "in_2"),
+        event("c", "pi_1"),
+        event("h", "sub_4"),
+    ]
     # What is settled is somebody's already; and who has no customer yet is not like all others.
     others = [event("d", "sub_2"), event("e"), event("f", "sub_1", owner="org-2"), event("g", "")]
     assert of_its_objects(seen, [*mine, *others]) == mine

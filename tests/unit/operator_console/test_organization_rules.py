@@ -251,7 +251,7 @@ AMISS: dict[str, tuple[str, int, str, list[ChangeSeen]]] = {
     "parked": (
         "EVENT_PARKED",
         WARNING,
-        "ReplayWebhookEvents",
+        "GetWebhookEvent",
         [event(webhook_event_pb2.WEBHOOK_EVENT_STATE_PARKED)],
     ),
     "waiting": (

@@ -31,7 +31,8 @@ def of_its_objects(
         for each in seen.subscriptions
         for object_id in (each.provider_subscription_id, each.provider_customer_id)
     }
-    objects.update(object_id for each in seen.payments for object_id in each.provider_object_ids)
+    for payment in seen.payments:
+        objects.update((payment.provider_subscription_id, *payment.provider_object_ids))
     objects.discard("")
     return [
         event
@@ -72,13 +73,18 @@ def dead_events(case: OrganizationCase) -> Iterator[Finding]:
 def parked_events(case: OrganizationCase) -> Iterator[Finding]:
     """Tell of events that wait for somebody to say whose they are."""
     for event in _events(case, webhook_event_pb2.WEBHOOK_EVENT_STATE_PARKED):
-        code = "EVENT_PARKED"
         yield Finding(
             severity=WARNING,
-            code=code,
+            code="EVENT_PARKED",
             what=f"{event.event_type} {event.event_id} waits: {event.last_error}",
-            why="LinkSubscription or AssignPayment settles it; or mend what it names, and replay.",
-            next_step=_replay(case, event, code),
+            why="LinkSubscription or AssignPayment settles it; or mend what it names, and replay. "
+            "The next step shows what it speaks of.",
+            next_step=case.commands.call(
+                "billing_gateway",
+                "GetWebhookEvent",
+                provider=provider_pb2.Provider.Name(event.provider),
+                event_id=event.event_id,
+            ),
             since_time=event.receive_time,
         )
 

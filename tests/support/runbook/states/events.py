@@ -113,19 +113,46 @@ async def money_of_nobody(site: Site, customer: Customer) -> AsyncIterator[Situa
     site.stripe.account.open_session(session)
     site.stripe.account.pay(session.id)
     await site.tell()
-    request = billing_gateway_service_payments_pb2.ListPaymentsRequest(
-        provider_object_id=session.intent_id
+    await require_parked(site, session.intent_id)
+    yield Situation(words={"pi_1": session.intent_id})
+    await eventually(
+        lambda: payments_with(site, session.intent_id),
+        lambda found: all(each.acknowledged_revision == 1 for each in found),
     )
 
-    async def payments() -> list[payment_pb2.Payment]:
-        return [*(await site.ask("billing_gateway").ListPayments(request)).payments]
 
-    def is_parked(payment: payment_pb2.Payment) -> bool:
-        return payment.state == payment_pb2.PAYMENT_STATE_PARKED
+async def payments_with(site: Site, object_id: str) -> list[payment_pb2.Payment]:
+    """Return what was paid, by an object of the provider's."""
+    request = billing_gateway_service_payments_pb2.ListPaymentsRequest(provider_object_id=object_id)
+    return [*(await site.ask("billing_gateway").ListPayments(request)).payments]
 
-    await eventually(payments, lambda found: any(map(is_parked, found)))
-    yield Situation(words={"pi_1": session.intent_id})
-    await eventually(payments, lambda found: all(each.acknowledged_revision == 1 for each in found))
+
+async def require_parked(site: Site, object_id: str) -> None:
+    """Wait until it is known that something was paid, and not for whom."""
+    parked = payment_pb2.PAYMENT_STATE_PARKED
+    await eventually(
+        lambda: payments_with(site, object_id),
+        lambda found: any(each.state == parked for each in found),
+    )
+
+
+@asynccontextmanager
+async def paid_for_unlinked(site: Site, customer: Customer) -> AsyncIterator[Situation]:
+    """A payment was assigned to the customer, and the subscription that it is for was not."""
+    stranger = site.subscribe("stranger")
+    await site.tell("customer.subscription.created", "invoice.paid")
+    site.tell_nothing()
+    await require_parked(site, stranger.invoice_id)
+    await site.ask("billing_gateway").AssignPayment(
+        billing_gateway_service_payments_pb2.AssignPaymentRequest(
+            provider=STRIPE,
+            payment_id=stranger.invoice_id,
+            organization_id=customer.organization_id,
+            note="an invoice was sent by mail",
+        )
+    )
+    linked = stranger.of(customer.organization_id)
+    yield Situation(ends_by=lambda: site.link(linked))
 
 
 @asynccontextmanager

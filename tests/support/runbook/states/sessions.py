@@ -67,6 +67,6 @@ async def locked(site: Site, customer: Customer) -> AsyncIterator[Situation]:
 
 STATES = {
     "long-transaction": State(
-        locked, finding="LONG_TRANSACTION", alert="LONG_TRANSACTION", once=True
+        locked, finding="LONG_TRANSACTION", alert="LONG_TRANSACTION", is_double=True
     ),
 }
