@@ -6,6 +6,7 @@ from libs.counting import begin_counting
 from libs.database import Connection
 from services.wallet.domain.overview import FreezeCount, WalletCounts
 from services.wallet.domain.values import FreezeReason
+from services.wallet.storage.wallets import is_frozen_by
 
 COUNT_WALLETS = """
 SELECT
@@ -20,20 +21,31 @@ SELECT
     ) AS depleted_count
 """
 
-# The least pair has the oldest time: all times are written in UTC, to the same length but for a
-# fraction of a second. A wallet counts once for a reason, however many disputes freeze it.
-COUNT_FREEZES = """
-SELECT reason, count(*) AS freeze_count, min(oldest) AS oldest
-FROM wallets,
-    LATERAL (
-        SELECT each_freeze ->> 'reason' AS reason,
-            min(ARRAY[each_freeze ->> 'create_time', organization_id] COLLATE "C") AS oldest
-        FROM jsonb_array_elements(freezes) AS each_freeze
-        GROUP BY each_freeze ->> 'reason'
-    ) AS own
-WHERE freezes <> '[]' AND currency_code IS NOT NULL
-GROUP BY reason
+# Each reason in the words of its own index, whose first row is the oldest. A wallet counts once for
+# a reason, however many disputes freeze it.
+COUNT_FREEZES_BY = """
+(
+    SELECT '{reason}' AS reason,
+        (SELECT count(*) FROM wallets WHERE {is_frozen}) AS freeze_count,
+        {since} AS oldest_time,
+        organization_id AS oldest_organization_id
+    FROM wallets WHERE {is_frozen}
+    ORDER BY {since}, organization_id
+    LIMIT 1
+)
 """
+SINCE = (
+    """(jsonb_path_query_first(freezes, '$[*] ? (@.reason == "{reason}").create_time') """
+    """#>> '{{}}') COLLATE "C\""""
+)
+COUNT_FREEZES = " UNION ALL ".join(
+    COUNT_FREEZES_BY.format(
+        reason=reason,
+        is_frozen=f"{is_frozen_by(reason)} AND currency_code IS NOT NULL",
+        since=SINCE.format(reason=reason),
+    )
+    for reason in FreezeReason
+)
 
 
 async def count_wallets(connection: Connection) -> WalletCounts:
@@ -42,7 +54,9 @@ async def count_wallets(connection: Connection) -> WalletCounts:
     [row] = await connection.fetch(COUNT_WALLETS)
     freezes = {
         FreezeReason(each["reason"]): FreezeCount(
-            each["freeze_count"], datetime.fromisoformat(each["oldest"][0]), each["oldest"][1]
+            each["freeze_count"],
+            datetime.fromisoformat(each["oldest_time"]),
+            each["oldest_organization_id"],
         )
         for each in await connection.fetch(COUNT_FREEZES)
     }

@@ -208,13 +208,19 @@ OWING = {None: "", True: "AND owed_micros > 0", False: "AND owed_micros = 0"}
 DEPLETED = {None: "", True: "AND depleted", False: "AND NOT depleted"}
 
 
+def is_frozen_by(reason: FreezeReason) -> str:
+    """Return the condition in the words of the reason's partial index."""
+    return f"""freezes @> '[{{"reason": "{reason}"}}]'"""
+
+
 async def list_wallets(
     connection: Connection, wanted: WalletFilter, after: str, limit: int
 ) -> list[WalletRow]:
     """Return opened wallets in the order of their organizations."""
     about_freezes = wanted.freeze_reason or wanted.frozen_before
     frozen = FROZEN[True if about_freezes and wanted.frozen is None else wanted.frozen]
-    conditions = f"{frozen} {OWING[wanted.owing]} {DEPLETED[wanted.depleted]}"
+    by_reason = f"AND {is_frozen_by(wanted.freeze_reason)}" if wanted.freeze_reason else ""
+    conditions = f"{frozen} {by_reason} {OWING[wanted.owing]} {DEPLETED[wanted.depleted]}"
     rows = await connection.fetch(
         LIST_WALLETS.format(conditions=conditions),
         after,

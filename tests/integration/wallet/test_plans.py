@@ -1,6 +1,7 @@
 """Which index PostgreSQL takes, whatever it believes of the tables."""
 
 import dataclasses
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -10,13 +11,14 @@ import asyncpg
 import pytest
 
 from services.wallet.app import READ_PLANNING, WRITE_PATH_PLANNING
-from services.wallet.domain.filters import EntryFilter
-from services.wallet.domain.values import HoldState
+from services.wallet.domain.filters import EntryFilter, WalletFilter
+from services.wallet.domain.values import FreezeReason, HoldState
 from services.wallet.storage.entries import FIND_BY_REFERENCES, FIND_BY_REFERENCES_OF_ONE
 from services.wallet.storage.history import find_entry_at, list_entries
 from services.wallet.storage.holds import NEWEST, Place, list_holds
 from services.wallet.storage.overview import count_wallets
 from services.wallet.storage.proofs import next_organization, read_chunk
+from services.wallet.storage.wallets import list_wallets
 from tests.support.databases import ServiceDatabase
 from tests.support.rows_read import rows_read
 
@@ -181,6 +183,34 @@ async def test_what_is_counted_for_operators_is_all_that_is_read(
             return await count_wallets(role)
 
     for _ in range(EXECUTIONS):
-        # Frozen ones twice: once for their reasons.
-        assert await rows_read(superuser, role, "wallets", count) <= WALLETS_COUNTED + 20
+        # Frozen ones twice: once for their reasons; and the oldest of each.
+        assert await rows_read(superuser, role, "wallets", count) <= WALLETS_COUNTED + 20 + 1
+    await role.close()
+
+
+GONE = '[{"reason": "SUBSCRIPTION_INACTIVE", "create_time": "2026-01-01T00:00:00+00:00"}]'
+GRAVE = """
+[{"reason": "INTEGRITY", "reference_id": "", "note": "", "actor": "",
+  "create_time": "2026-01-01T00:00:00+00:00"}]
+"""
+FROZEN_FOR_EVER = """
+INSERT INTO wallets (
+    organization_id, currency_code, create_time, update_time, depleted, freezes
+)
+SELECT 'org-' || number, 'USD', now(), now(), false,
+    CASE WHEN number % 1000 = 2 THEN $1::jsonb ELSE $2::jsonb END
+FROM generate_series(1, $3::int) AS number
+"""
+
+
+async def test_a_grave_freeze_is_found_among_those_of_all_who_have_gone(
+    superuser: Any, database: ServiceDatabase
+) -> None:
+    await superuser.execute(FROZEN_FOR_EVER, GRAVE, GONE, 20_000)
+    await superuser.execute("VACUUM ANALYZE wallets")
+    role = await asyncpg.connect(database.url)
+    await role.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+    wanted = WalletFilter(None, None, None, FreezeReason.INTEGRITY, None)
+    list_graves = partial(list_wallets, wanted=wanted, after="", limit=51)
+    assert await rows_read(superuser, role, "wallets", list_graves) <= 51
     await role.close()
