@@ -50,7 +50,11 @@ class Operating:
         """End one of these, and keep who did."""
         act = Act("EndLongTransaction", actor, note, reference=str(process_id))
         with _set_up_is_told():
-            ended = await self._database.transact(_end, process_id, act)
+            # Before it is done: whoever hangs up while the session ends is written down as well.
+            await self._database.transact(_write_down, process_id, act)
+            ended = await self._database.run(storage.end_long_transaction, process_id)
+        if ended is None:
+            raise _no_long_transaction(process_id)
         get_logger().warning(
             "long_transaction_ended",
             process_id=process_id,
@@ -62,16 +66,18 @@ class Operating:
         return ended
 
 
-async def _end(connection: Connection, process_id: int, act: Act) -> LongTransaction:
+async def _write_down(connection: Connection, process_id: int, act: Act) -> None:
+    if not await storage.has_long_transaction(connection, process_id):
+        raise _no_long_transaction(process_id)
     await storage.append_action(connection, act)
-    ended = await storage.end_long_transaction(connection, process_id)
-    if ended is None:
-        raise DomainError(
-            ErrorReason.INVALID_STATE,
-            "the process has no transaction that ListLongTransactions tells of",
-            processId=process_id,
-        )
-    return ended
+
+
+def _no_long_transaction(process_id: int) -> DomainError:
+    return DomainError(
+        ErrorReason.INVALID_STATE,
+        "the process has no transaction that ListLongTransactions tells of",
+        processId=process_id,
+    )
 
 
 @contextmanager

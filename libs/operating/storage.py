@@ -58,6 +58,17 @@ async def list_long_transactions(connection: Connection, limit: int) -> list[Lon
     return [LongTransaction(*row) for row in await connection.fetch(LIST_LONG_TRANSACTIONS, limit)]
 
 
+HAS_LONG_TRANSACTION = """
+SELECT EXISTS (SELECT FROM list_long_transactions() WHERE process_id = $1)
+"""
+
+
+async def has_long_transaction(connection: Connection, process_id: int) -> bool:
+    """Tell whether a process has a transaction that is listed."""
+    has: bool = await connection.fetchval(HAS_LONG_TRANSACTION, process_id)
+    return has
+
+
 END_LONG_TRANSACTION = "SELECT * FROM end_long_transaction($1)"
 
 

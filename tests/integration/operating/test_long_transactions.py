@@ -1,6 +1,8 @@
 """Transactions that hold up others: which are told of, and which can be ended."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -112,6 +114,26 @@ async def test_who_holds_up_others_is_told_of_and_ended_and_nobody_else(
     [action] = await actions_of(operations)
     assert (action.action, action.actor, action.note) == ("EndLongTransaction", "ann", "forgotten")
     assert action.reference == str(holder.get_server_pid())
+
+
+async def test_who_hangs_up_while_a_session_ends_is_written_down_all_the_same(
+    channel: grpc.aio.Channel, database: ServiceDatabase, begin: Begin
+) -> None:
+    operations = OperationsServiceStub(channel)
+    holder = await begin(database.superuser_url, LOCK_ROW)
+    await eventually(lambda: listed(operations), bool)
+    process_id = holder.get_server_pid()
+    # It hears that it is to end, and does not for as long as the caller waits.
+    os.kill(process_id, signal.SIGSTOP)
+    try:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await operations.EndLongTransaction(ending(holder), timeout=0.5)
+    finally:
+        os.kill(process_id, signal.SIGCONT)
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    await eventually(lambda: listed(operations), lambda it: not it)
+    [action] = await actions_of(operations)
+    assert (action.actor, action.reference) == ("ann", str(process_id))
 
 
 async def test_a_database_that_was_set_up_before_says_so_and_serves(
