@@ -5,6 +5,7 @@ from collections.abc import Callable
 from time import monotonic
 
 WINDOW_SECONDS = 600.0
+APART_SECONDS = 1.0
 
 
 class RecentGrowth:
@@ -21,6 +22,9 @@ class RecentGrowth:
     def look(self, count: int) -> int:
         """Return how much it has grown to what it is now."""
         now = self._clock()
+        # Of looks in quick succession the last is enough: whoever may look may do so all the time.
+        if len(self._seen) > 1 and now - self._seen[-2][0] < APART_SECONDS:
+            self._seen.pop()
         self._seen.append((now, count))
         while self._seen[1][0] <= now - WINDOW_SECONDS:
             self._seen.popleft()

@@ -1,8 +1,8 @@
 """CompareSubscriptions: asks the providers how they see subscriptions, and records nothing."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from libs.database import Connection, Database
 from libs.errors import DomainError
@@ -10,13 +10,15 @@ from libs.levels import SubscriptionState
 from libs.logs import get_logger
 from services.billing_gateway.domain.comparing import as_told, differs
 from services.billing_gateway.domain.standing import SeenSubscription, see
-from services.billing_gateway.domain.values import Subscription
+from services.billing_gateway.domain.values import Provider, Subscription
 from services.billing_gateway.operations.asking import Asking, to_domain_error
 from services.billing_gateway.operations.recording.subscriptions import SubscriptionTiming
 from services.billing_gateway.ports import Answer, ProviderError
 from services.billing_gateway.storage import facts, organizations, subscriptions
 
 COMPARED_MAX = 20
+# Of a provider, by all who compare: its patience is for payments, and whoever may look may ask.
+ASKED_AT_ONCE_MAX = 10
 # Whoever asks asks others as well, and answers no later than the slowest of them.
 ANSWER_SECONDS_MAX = 2.0
 
@@ -44,6 +46,11 @@ class Comparing:
     asking: Asking
     timing: SubscriptionTiming
     answer_seconds_max: float = ANSWER_SECONDS_MAX
+    turns: Mapping[Provider, asyncio.Semaphore] = field(
+        default_factory=lambda: {
+            provider: asyncio.Semaphore(ASKED_AT_ONCE_MAX) for provider in Provider
+        }
+    )
 
     async def compare(self, organization_id: str) -> list[Comparison]:
         """Return how each subscription that has not ended is seen by its provider."""
@@ -58,7 +65,8 @@ class Comparing:
         """Return the answer, or in words why there is none."""
         try:
             provider = self.asking.require(subscription.provider)
-            async with asyncio.timeout(self.answer_seconds_max):
+            turn = self.turns[subscription.provider]
+            async with asyncio.timeout(self.answer_seconds_max), turn:
                 return await provider.fetch_subscription(subscription.subscription_id)
         except TimeoutError:
             return f"the provider has not answered within {self.answer_seconds_max:g} s"

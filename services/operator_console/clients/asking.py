@@ -14,6 +14,8 @@ from libs.rpc.client import error_info
 from services.operator_console.domain.findings import Silence, Unanswered
 
 NOT_SERVING: Final = "its database is away"
+# gRPC makes nothing of bytes that are no such message.
+UNREADABLE: Final = "what it answers cannot be read"
 # Of what several questions have met with, the one that explains the others.
 SAYS_MOST: Final = {
     silence: order
@@ -69,6 +71,8 @@ class Asking:
             answer = await check(health_pb2.HealthCheckRequest(), timeout=self._seconds_max)
         except grpc.aio.AioRpcError as error:
             return Unanswered(Silence.SERVICE_DOWN, _told(error))
+        if answer is None:
+            return Unanswered(Silence.SERVICE_FAILING, UNREADABLE)
         if answer.status != health_pb2.HealthCheckResponse.SERVING:
             return Unanswered(Silence.DATABASE_DOWN, NOT_SERVING)
         return None
@@ -83,6 +87,8 @@ class Asking:
                 "service_did_not_answer", called=service, code=error.code().name, error=_told(error)
             )
             return Unanswered(_silence_of(error), _told(error))
+        if answer is None:
+            return Unanswered(Silence.SERVICE_FAILING, UNREADABLE)
         question.take(answer)
         return None
 

@@ -13,6 +13,7 @@ from tollgate.billing_gateway.v1 import (
     billing_gateway_service_pb2,
     billing_gateway_service_pb2_grpc,
     billing_gateway_service_subscriptions_pb2,
+    payment_pb2,
     webhook_event_pb2,
 )
 from tollgate.campaign.v1 import campaign_pb2, campaign_service_pb2, campaign_service_pb2_grpc
@@ -165,7 +166,16 @@ class OrganizationsClient:
             billing_gateway_service_payments_pb2.ListPaymentsRequest(
                 organization_id=organization_id, page_size=PAGE_SIZE
             ),
-            lambda answer: seen.payments.extend(answer.payments),
+            lambda answer: _take_payments(seen, answer),
+        )
+        yield Question(
+            stub.ListPayments,
+            billing_gateway_service_payments_pb2.ListPaymentsRequest(
+                organization_id=organization_id,
+                state=payment_pb2.PAYMENT_STATE_PARKED,
+                page_size=PAGE_SIZE,
+            ),
+            lambda answer: _take_payments(seen, answer),
         )
         yield Question(
             stub.ListWebhookEvents,
@@ -226,6 +236,12 @@ def _take_subscription(
         seen.subscriptions.append(deciding)
     seen.subscriptions.extend(others)
     seen.level.CopyFrom(answer.level)
+
+
+def _take_payments(
+    seen: diagnosis_pb2.Seen, answer: billing_gateway_service_payments_pb2.ListPaymentsResponse
+) -> None:
+    seen.payments.extend(each for each in answer.payments if each not in seen.payments)
 
 
 def _take_events(look: Look, answer: billing_gateway_service_pb2.ListWebhookEventsResponse) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -75,6 +75,12 @@ def span(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{max(seconds, 0):.0f} s"
+
+
+def name_of(enum: Any, value: int) -> str:
+    """Return a value's name; its number, if whoever tells it is newer than this console."""
+    known = enum.DESCRIPTOR.values_by_number.get(value)
+    return known.name if known else str(value)
 
 
 def why_note(code: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
 
-from services.operator_console.domain.findings import money
+from services.operator_console.domain.findings import money, name_of
 from tollgate.billing_gateway.v1 import subscription_pb2, webhook_event_pb2
 from tollgate.campaign.v1 import campaign_pb2
 from tollgate.operations.v1 import operations_pb2
@@ -167,4 +167,4 @@ def _of_action(service: str, action: operations_pb2.OperatorAction) -> TimelineE
 def _name(enum: Any, value: int) -> str:
     """Return a value without the prefix that all values of its enum have."""
     prefix = enum.Name(0).removesuffix("UNSPECIFIED")
-    return str(enum.Name(value)).removeprefix(prefix)
+    return name_of(enum, value).removeprefix(prefix)

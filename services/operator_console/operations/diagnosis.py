@@ -9,7 +9,7 @@ from services.operator_console.domain.commands import Commands
 from services.operator_console.domain.findings import Circumstances, Finding, conclude
 from services.operator_console.domain.organization import RULES
 from services.operator_console.domain.organization.case import OrganizationCase, Seen
-from services.operator_console.domain.organization.events import of_its_objects
+from services.operator_console.domain.organization.events import more_of_its_own
 from services.operator_console.domain.organization.sending import can_send
 from services.operator_console.domain.timeline import TimelineEntry, to_timeline
 
@@ -37,9 +37,9 @@ class DiagnosisOperations:
     async def diagnose(self, organization_id: str) -> Diagnosis:
         """Look at an organization through all services, and conclude."""
         look = await self._client.look(organization_id)
-        of_nobody = of_its_objects(look.seen, look.unsettled)
-        look.seen.events.extend(of_nobody)
-        look.histories.events.extend(of_nobody)
+        more = more_of_its_own(organization_id, look.seen, look.unsettled)
+        look.seen.events.extend(more)
+        look.histories.events.extend(more)
         circumstances = Circumstances(self._now(), look.unanswered, self._commands)
         case = OrganizationCase(organization_id, look.seen, circumstances)
         return Diagnosis(

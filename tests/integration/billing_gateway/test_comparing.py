@@ -7,6 +7,7 @@ import pytest
 
 from libs.levels import SubscriptionState
 from services.billing_gateway.domain.values import Provider
+from services.billing_gateway.operations.comparing import ASKED_AT_ONCE_MAX
 from services.billing_gateway.ports import Answer
 from tests.integration.billing_gateway.subscriptions_told import (
     PERIOD_END,
@@ -38,8 +39,16 @@ SELECT (SELECT array_agg(xmin::text ORDER BY subscription_id) FROM subscriptions
 class SilentProvider(FakeProvider):
     """Takes every question about a subscription, and never answers."""
 
+    open_count: int = 0
+    open_max: int = 0
+
     async def fetch_subscription(self, subscription_id: str) -> Answer:
-        return await asyncio.Future[Answer]()
+        self.open_count += 1
+        self.open_max = max(self.open_max, self.open_count)
+        try:
+            return await asyncio.Future[Answer]()
+        finally:
+            self.open_count -= 1
 
 
 @pytest.fixture
@@ -139,3 +148,16 @@ async def test_a_provider_that_does_not_tell_is_named_and_keeps_no_other_from_it
     paypal.can_be_asked = False
     for each in (await compare(stopped_stack)).values():
         assert "no credentials" in each.provider_error
+
+
+async def test_whoever_looks_again_and_again_leaves_the_provider_to_others(
+    stopped_stack: Stack,
+) -> None:
+    paypal = SilentProvider(Provider.PAYPAL)
+    stopped_stack.gateway_providers = {paypal.name: paypal}
+    await stopped_stack.start("billing_gateway")
+    await tell(stopped_stack, "I-1", is_(ACTIVE, at(1), subscription_id="I-1"))
+    await eventually(lambda: standing_of(stopped_stack), lambda it: len(it.subscriptions) == 1)
+    for found in await asyncio.gather(*(compare(stopped_stack) for _ in range(30))):
+        assert found["I-1"].provider_error == "the provider has not answered within 2 s"
+    assert paypal.open_max == ASKED_AT_ONCE_MAX

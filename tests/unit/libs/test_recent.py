@@ -1,5 +1,6 @@
 """What has happened of late, and not before."""
 
+import tracemalloc
 from itertools import pairwise
 
 from hypothesis import given
@@ -46,3 +47,14 @@ def test_it_is_what_came_within_the_window_give_or_take_a_look(
     least = sum(more for time, more in happened if time > now - WINDOW_SECONDS)
     most = sum(more for time, more in happened if time > now - WINDOW_SECONDS - slack)
     assert least <= found <= most
+
+
+def test_who_looks_all_the_time_fills_no_memory() -> None:
+    clock = Clock()
+    recent = RecentGrowth(clock)
+    tracemalloc.start()
+    for count in range(50_000):
+        clock.seconds += 0.001
+        assert recent.look(count) == count
+    assert tracemalloc.get_traced_memory()[0] < 100_000
+    tracemalloc.stop()

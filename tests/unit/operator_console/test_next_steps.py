@@ -4,7 +4,7 @@ import pytest
 
 from services.operator_console.domain.findings import Silence, Unanswered, conclude
 from services.operator_console.domain.organization import RULES
-from services.operator_console.domain.organization.events import of_its_objects
+from services.operator_console.domain.organization.events import more_of_its_own
 from services.operator_console.domain.organization.levels import announcer_of
 from services.operator_console.domain.system import RULES as SYSTEM_RULES
 from tests.support.console_cases import ago, organization_case, seen_well, system_case
@@ -76,4 +76,12 @@ def test_events_of_nobody_are_its_own_if_they_speak_of_what_it_has() -> None:
     ]
     # What is settled is somebody's already; and who has no customer yet is not like all others.
     others = [event("d", "sub_2"), event("e"), event("f", "sub_1", owner="org-2"), event("g", "")]
-    assert of_its_objects(seen, [*mine, *others]) == mine
+    assert more_of_its_own("org-1", seen, [*mine, *others]) == mine
+
+
+def test_older_events_of_its_own_are_not_forgotten_nor_told_twice() -> None:
+    seen = seen_well()
+    newest = event("a", owner="org-1")
+    seen.events.append(newest)
+    older = event("b", owner="org-1")
+    assert more_of_its_own("org-1", seen, [newest, older]) == [older]

@@ -110,3 +110,12 @@ def test_amounts_and_spans_are_for_people() -> None:
     assert [span(seconds) for seconds in (-1, 90, 120, 7_200, 200_000)] == [
         *("0 s", "90 s", "2 min", "2 h", "2 d")
     ]
+
+
+def test_what_a_newer_service_tells_has_a_number_where_there_is_no_name_yet() -> None:
+    newer = wallet_pb2.Entry.FromString(
+        entry(wallet_pb2.ENTRY_TYPE_FREEZE, 1).SerializeToString()
+        + wallet_pb2.Entry(type=99, freeze_reason=98).SerializeToString()  # type: ignore[arg-type]
+    )
+    [line] = to_timeline(Histories(entries=[newer]))
+    assert line.what.startswith("99 98; balance")

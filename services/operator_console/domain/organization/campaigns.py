@@ -8,6 +8,7 @@ from services.operator_console.domain.findings import (
     WARNING,
     Finding,
     age_seconds,
+    name_of,
     span,
     why_note,
 )
@@ -74,7 +75,7 @@ def long_paused(case: OrganizationCase) -> Iterator[Finding]:
                 severity=WARNING,
                 code="CAMPAIGN_PAUSED_LONG",
                 what=f"campaign {campaign.campaign_id} is paused for {span(age)}: "
-                f"{campaign_pb2.PauseReason.Name(campaign.pause_reason)}",
+                f"{name_of(campaign_pb2.PauseReason, campaign.pause_reason)}",
                 why="The customer should hear of it, or complete it.",
                 next_step=case.commands.call(
                     "campaign", "ListCampaignChanges", campaign_id=campaign.campaign_id

@@ -8,6 +8,7 @@ from services.operator_console.domain.findings import (
     WARNING,
     Finding,
     age_seconds,
+    name_of,
     span,
     why_note,
 )
@@ -19,13 +20,17 @@ from tollgate.operator_console.v1 import diagnosis_pb2
 SETTLED_SECONDS_MAX: Final = 60.0
 
 
-def of_its_objects(
-    seen: diagnosis_pb2.Seen, unsettled: Iterable[webhook_event_pb2.WebhookEvent]
+def more_of_its_own(
+    organization_id: str,
+    seen: diagnosis_pb2.Seen,
+    unsettled: Iterable[webhook_event_pb2.WebhookEvent],
 ) -> list[webhook_event_pb2.WebhookEvent]:
-    """Return the events of nobody that speak of what the organization has at its providers.
+    """Return events that were not seen among its newest: older ones of its own, and of nobody.
 
-    Whose an event is, is found out when it is settled: until then it is nobody's.
+    Whose an event is, is found out when it is settled: until then it is nobody's, and speaks of
+    what the organization has at its providers.
     """
+    known = {(event.provider, event.event_id) for event in seen.events}
     objects = {
         object_id
         for each in seen.subscriptions
@@ -37,7 +42,11 @@ def of_its_objects(
     return [
         event
         for event in unsettled
-        if not event.organization_id and objects.intersection(event.provider_object_ids)
+        if (event.provider, event.event_id) not in known
+        and (
+            event.organization_id == organization_id
+            or (not event.organization_id and objects.intersection(event.provider_object_ids))
+        )
     ]
 
 
@@ -49,7 +58,7 @@ def _replay(case: OrganizationCase, event: webhook_event_pb2.WebhookEvent, code:
     return case.commands.call(
         "billing_gateway",
         "ReplayWebhookEvents",
-        provider=provider_pb2.Provider.Name(event.provider),
+        provider=name_of(provider_pb2.Provider, event.provider),
         event_id=event.event_id,
         note=why_note(code),
     )
@@ -82,7 +91,7 @@ def parked_events(case: OrganizationCase) -> Iterator[Finding]:
             next_step=case.commands.call(
                 "billing_gateway",
                 "GetWebhookEvent",
-                provider=provider_pb2.Provider.Name(event.provider),
+                provider=name_of(provider_pb2.Provider, event.provider),
                 event_id=event.event_id,
             ),
             since_time=event.receive_time,

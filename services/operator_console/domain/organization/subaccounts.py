@@ -9,6 +9,7 @@ from services.operator_console.domain.findings import (
     WARNING,
     Finding,
     age_seconds,
+    name_of,
     why_note,
 )
 from services.operator_console.domain.organization.case import OrganizationCase
@@ -37,7 +38,9 @@ def _drifted(case: OrganizationCase, wanted: int) -> Iterable[subaccount_pb2.Sub
 
 
 def _observed_name(subaccount: subaccount_pb2.Subaccount) -> str:
-    return subaccount_pb2.ObservedState.Name(subaccount.observed).removeprefix("OBSERVED_STATE_")
+    return name_of(subaccount_pb2.ObservedState, subaccount.observed).removeprefix(
+        "OBSERVED_STATE_"
+    )
 
 
 def _reconcile(case: OrganizationCase, code: str) -> str:

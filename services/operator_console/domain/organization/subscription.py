@@ -9,6 +9,7 @@ from services.operator_console.domain.findings import (
     WARNING,
     Finding,
     age_seconds,
+    name_of,
     why_note,
 )
 from services.operator_console.domain.organization.case import OrganizationCase
@@ -34,7 +35,7 @@ def _blocking_unless_good(case: OrganizationCase) -> diagnosis_pb2.Severity.Valu
 
 
 def _state_name(state: subscription_pb2.SubscriptionState.ValueType) -> str:
-    return subscription_pb2.SubscriptionState.Name(state).removeprefix("SUBSCRIPTION_STATE_")
+    return name_of(subscription_pb2.SubscriptionState, state).removeprefix("SUBSCRIPTION_STATE_")
 
 
 def _sync(case: OrganizationCase, code: str) -> str:

@@ -10,6 +10,7 @@ from services.operator_console.domain.findings import (
     Finding,
     age_seconds,
     money,
+    name_of,
     span,
     why_note,
 )
@@ -166,7 +167,7 @@ def parked_payments(case: OrganizationCase) -> Iterator[Finding]:
                 next_step=case.commands.call(
                     "billing_gateway",
                     "GetPayment",
-                    provider=provider_pb2.Provider.Name(payment.provider),
+                    provider=name_of(provider_pb2.Provider, payment.provider),
                     payment_id=payment.payment_id,
                 ),
                 since_time=payment.create_time,
@@ -183,7 +184,7 @@ def long_frozen(case: OrganizationCase) -> Iterator[Finding]:
                 severity=WARNING,
                 code="WALLET_FROZEN_LONG",
                 what=f"the wallet is frozen for {span(age)}, "
-                f"{wallet_pb2.FreezeReason.Name(freeze.reason)}",
+                f"{name_of(wallet_pb2.FreezeReason, freeze.reason)}",
                 why="The customer should hear of it, or the account be closed.",
                 next_step=case.commands.call(
                     "wallet",

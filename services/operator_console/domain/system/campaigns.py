@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from services.operator_console.domain.findings import WARNING, Finding
+from services.operator_console.domain.findings import WARNING, Finding, name_of
 from services.operator_console.domain.stopping import stopped_by
 from services.operator_console.domain.system.case import SystemCase
 from tollgate.campaign.v1 import campaign_pb2
@@ -19,7 +19,7 @@ def long_paused_campaigns(case: SystemCase) -> Iterator[Finding]:
     """Tell of pauses that everybody has forgotten."""
     for pause in case.overview.campaign.pauses:
         if pause.over_30_days_count:
-            reason = campaign_pb2.PauseReason.Name(pause.pause_reason)
+            reason = name_of(campaign_pb2.PauseReason, pause.pause_reason)
             before = case.circumstances.now - timedelta(days=30)
             yield Finding(
                 severity=WARNING,

@@ -8,6 +8,7 @@ from services.operator_console.domain.findings import (
     WARNING,
     Finding,
     age_seconds,
+    name_of,
     span,
 )
 from services.operator_console.domain.organization.levels import announcer_of
@@ -25,7 +26,7 @@ def _events(case: SystemCase, state: int) -> Iterator[tuple[str, overview_pb2.Ev
     for provider in case.overview.billing_gateway.providers:
         for count in provider.events:
             if count.state == state and count.count:
-                yield provider_pb2.Provider.Name(provider.provider), count
+                yield name_of(provider_pb2.Provider, provider.provider), count
 
 
 def dead_events(case: SystemCase) -> Iterator[Finding]:
@@ -94,7 +95,7 @@ def bad_signatures(case: SystemCase) -> Iterator[Finding]:
     for each in case.overview.billing_gateway.providers:
         count = each.recent_bad_signature_count
         if count > BAD_SIGNATURES_MAX:
-            provider = provider_pb2.Provider.Name(each.provider)
+            provider = name_of(provider_pb2.Provider, each.provider)
             yield Finding(
                 severity=WARNING,
                 code="SIGNATURE_FAILURES",
@@ -116,7 +117,7 @@ def silent_providers(case: SystemCase) -> Iterator[Finding]:
             continue
         age = age_seconds(each.last_receive_time, case.circumstances.now)
         if age > SILENT_SECONDS_MAX:
-            provider = provider_pb2.Provider.Name(each.provider)
+            provider = name_of(provider_pb2.Provider, each.provider)
             yield Finding(
                 severity=WARNING,
                 code="WEBHOOKS_MISSING",

@@ -9,6 +9,7 @@ from services.operator_console.domain.findings import (
     WARNING,
     Finding,
     age_seconds,
+    name_of,
     span,
 )
 from services.operator_console.domain.organization.wallet import LONG_FROZEN_SECONDS
@@ -124,7 +125,7 @@ def long_frozen_wallets(case: SystemCase) -> Iterator[Finding]:
     for freeze in case.overview.wallet.freezes:
         age = age_seconds(freeze.oldest_time, case.circumstances.now)
         if freeze.count and age > LONG_FROZEN_SECONDS:
-            reason = wallet_pb2.FreezeReason.Name(freeze.reason)
+            reason = name_of(wallet_pb2.FreezeReason, freeze.reason)
             yield Finding(
                 severity=WARNING,
                 code="WALLET_FROZEN_LONG",
