@@ -77,7 +77,7 @@ async def test_the_metrics_count_what_others_changed(parts: Parts, twilio: Twili
         return parts.registry.get_sample_value("tollgate_subaccount_drifts_total", labels)
 
     await parts.subaccounts.register(ORGANIZATION, "", ONE)
-    assert await reconcile() is None
+    assert await reconcile() == 0
     twilio.set_status(ONE, AccountStatus.SUSPENDED)
     await eventually(reconcile, lambda seen: seen == 1)
     assert await reconcile() == 1

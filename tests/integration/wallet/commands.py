@@ -77,6 +77,10 @@ FINE: dict[str, Message] = {
         currency_code="USD",
     ),
     "GetOverview": wallet_service_pb2.GetOverviewRequest(),
+    "ListAnnouncements": wallet_service_pb2.ListAnnouncementsRequest(organization_id=ORGANIZATION),
+    "ListAnomalies": wallet_service_ledger_pb2.ListAnomaliesRequest(
+        start_time=NOON, end_time=Timestamp(seconds=NOON.seconds + 1)
+    ),
 }
 
 
