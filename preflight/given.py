@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings
 
 from libs.config import (
     SettingsT,
+    is_loopback,
     read_settings,
     secret_settings,
     setting_names,
@@ -52,6 +53,10 @@ class Given:
     preflight: PreflightSettings | None
     # Of settings that a service would not start with.
     refused: tuple[Problem, ...]
+
+    def is_near(self, host: str) -> bool:
+        """Tell whether a host is reached without leaving this machine."""
+        return host in self.near_hosts or is_loopback(f"{host}:1")
 
     def value(self, name: str) -> str:
         """Return what a setting says, itself or by its file; empty if it says nothing."""

@@ -5,9 +5,18 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from preflight.given import Given
-from preflight.offline.access import expiring_certificates, open_doors, silent_log
+from preflight.offline.access import (
+    expiring_certificates,
+    heard_by_others,
+    open_doors,
+    silent_log,
+)
 from preflight.offline.databases import mighty_roles, unproven_servers, unusable_owner_urls
-from preflight.offline.missing import missing_observers, missing_settings
+from preflight.offline.missing import (
+    missing_observers,
+    missing_settings,
+    mistaken_addresses,
+)
 from preflight.offline.names import unknown_settings
 from preflight.offline.providers import long_tolerance, sandboxes, strange_hosts
 from preflight.offline.records import no_baseline, old_backup, old_rehearsal
@@ -23,6 +32,7 @@ from preflight.problems import Problem
 CHECKS: Final[tuple[Callable[[Given], Iterator[Problem]], ...]] = (
     missing_settings,
     missing_observers,
+    mistaken_addresses,
     unknown_settings,
     development_file,
     readable_files,
@@ -30,6 +40,7 @@ CHECKS: Final[tuple[Callable[[Given], Iterator[Problem]], ...]] = (
     weak_passwords,
     shared_secrets,
     open_doors,
+    heard_by_others,
     expiring_certificates,
     silent_log,
     sandboxes,

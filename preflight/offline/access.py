@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from libs.rpc.credentials import read_certificates
 from libs.rpc.proof import CertificatesUnusableError
@@ -32,6 +33,16 @@ def open_doors(given: Given) -> Iterator[Problem]:
             "BILLING_GATEWAY_TRUST_CLAIMED_ORGANIZATIONS",
             "is true: whoever can make a payment can say whose it is",
         )
+
+
+def heard_by_others(given: Given) -> Iterator[Problem]:
+    """Tell of what passes in the clear outside of this machine."""
+    collector = urlsplit(given.value("OTEL_EXPORTER_OTLP_ENDPOINT"))
+    if collector.scheme == "http" and not given.is_near(collector.hostname or ""):
+        yield Problem("OTEL_EXPORTER_OTLP_ENDPOINT", "is not on this machine: expected https")
+    options = set(given.value("OPERATOR_CONSOLE_GRPCURL_OPTIONS").split())
+    if options & {"-plaintext", "--plaintext", "-insecure", "--insecure"}:
+        yield Problem("OPERATOR_CONSOLE_GRPCURL_OPTIONS", "lets operators talk to whoever answers")
 
 
 def expiring_certificates(given: Given) -> Iterator[Problem]:

@@ -6,7 +6,6 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import SecretStr
 
-from libs.config import is_loopback
 from libs.database_urls import require_database_url
 from libs.secret_files import read_secret
 from preflight.given import OWNERS, Given, owner_setting
@@ -35,10 +34,7 @@ def unusable_owner_urls(given: Given) -> Iterator[Problem]:
 def unproven_servers(given: Given) -> Iterator[Problem]:
     """Tell of databases on other machines whose servers prove nothing."""
     for name, place in _places(given).items():
-        is_near = all(
-            host in given.near_hosts or host.startswith("/") or is_loopback(f"{host}:1")
-            for host in place.hosts
-        )
+        is_near = all(host.startswith("/") or given.is_near(host) for host in place.hosts)
         if not is_near and place.ssl_mode != "verify-full":
             yield Problem(
                 name, "is not on this machine: expected sslmode=verify-full&sslrootcert=<file>"

@@ -48,3 +48,22 @@ def missing_observers(given: Given) -> Iterator[Problem]:
         left = [service for service in wanted if service not in told]
         if given.value(name) and left:
             yield Problem(name, f"does not name {', '.join(left)}, which would hear nothing")
+
+
+def mistaken_addresses(given: Given) -> Iterator[Problem]:
+    """Tell of one that is said to be two services': one of them would never hear anything."""
+    first: dict[str, tuple[str, str]] = {}
+    for setting, service, address in _addresses(given):
+        told, other = first.setdefault(address, (setting, service))
+        if other != service:
+            yield Problem(setting, f"has for {service} the address that {told} has for {other}")
+
+
+def _addresses(given: Given) -> Iterator[tuple[str, str, str]]:
+    for setting in (*OBSERVERS, "OPERATOR_CONSOLE_SERVICES"):
+        for each in given.value(setting).split(","):
+            service, _, address = each.partition("=")
+            if address:
+                yield setting, service.strip(), address.strip()
+    if given.value("WALLET_ADDRESS"):
+        yield "WALLET_ADDRESS", "wallet", given.value("WALLET_ADDRESS")

@@ -1,6 +1,7 @@
 """What no machine can do, and people have to have done: backups, a rehearsal, a measurement."""
 
 import json
+import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -10,6 +11,8 @@ from preflight.problems import Problem
 
 # A day, and as long as a backup may take.
 BACKUP_AGE_MAX: Final = timedelta(hours=26)
+# A file server's clock, and ours.
+CLOCKS_APART_MAX: Final = timedelta(minutes=5)
 REHEARSAL_AGE_MAX: Final = timedelta(days=180)
 
 
@@ -18,13 +21,17 @@ def old_backup(given: Given) -> Iterator[Problem]:
     if given.preflight is None:
         return
     try:
-        stamp = given.preflight.backup_file.stat().st_mtime
+        found = given.preflight.backup_file.stat()
     except OSError as error:
         yield Problem("PREFLIGHT_BACKUP_FILE", f"no backup has left it: {error.strerror}")
         return
-    if datetime.now(UTC) - datetime.fromtimestamp(stamp, UTC) > BACKUP_AGE_MAX:
+    if not stat.S_ISREG(found.st_mode):
+        yield Problem("PREFLIGHT_BACKUP_FILE", "is no file")
+        return
+    age = datetime.now(UTC) - datetime.fromtimestamp(found.st_mtime, UTC)
+    if not -CLOCKS_APART_MAX <= age <= BACKUP_AGE_MAX:
         hours = BACKUP_AGE_MAX / timedelta(hours=1)
-        yield Problem("PREFLIGHT_BACKUP_FILE", f"is older than {hours:g} hours")
+        yield Problem("PREFLIGHT_BACKUP_FILE", f"is not of the last {hours:g} hours")
 
 
 def old_rehearsal(given: Given) -> Iterator[Problem]:

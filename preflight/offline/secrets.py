@@ -59,8 +59,12 @@ def weak_passwords(given: Given) -> Iterator[Problem]:
     """Tell of databases' passwords that can be guessed."""
     for name in DATABASE_URLS:
         password = password_of(given.value(name))
-        if given.value(name) and len(password) < PASSWORD_LENGTH_MIN:
+        if not given.value(name):
+            continue
+        if len(password) < PASSWORD_LENGTH_MIN:
             yield Problem(name, f"has a password of fewer than {PASSWORD_LENGTH_MIN} letters")
+        elif len(set(password)) < DIFFERENT_LETTERS_MIN:
+            yield Problem(name, "has a password of few different letters: draw it by chance")
 
 
 def shared_secrets(given: Given) -> Iterator[Problem]:

@@ -15,7 +15,13 @@ from preflight.problems import Problem
 
 CONNECT_SECONDS_MAX: Final = 10.0
 # What stands there stands for ever.
-APPEND_ONLY: Final = ("entries", "operator_actions")
+APPEND_ONLY: Final = (
+    "entries",
+    "campaign_changes",
+    "subaccount_changes",
+    "subscription_changes",
+    "operator_actions",
+)
 LOOK: Final = """
 SELECT
     (

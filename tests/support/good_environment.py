@@ -50,7 +50,9 @@ def good_environment(directory: Path) -> dict[str, str]:
             "wallet=wallet:50051,campaign=campaign:50052,telephony=telephony:50053"
         ),
         "BILLING_GATEWAY_CLAIM_KEYS": secrets.token_urlsafe(32),
-        "OPERATOR_CONSOLE_SERVICES": ",".join(f"{name}={name}:50051" for name in OWNERS),
+        "OPERATOR_CONSOLE_SERVICES": ",".join(
+            f"{name}={name}:{50051 + number}" for number, name in enumerate(OWNERS)
+        ),
         "TWILIO_ACCOUNT_SID": f"AC{secrets.token_hex(16)}",
         "TWILIO_AUTH_TOKEN": secrets.token_hex(16),
         "STRIPE_API_KEY": f"rk_live_{secrets.token_hex(24)}",

@@ -171,11 +171,24 @@ async def test_services_that_are_down_are_told(ask: Ask, stack: Stack) -> None:
     assert "billing_gateway" in line
 
 
+HISTORIES = {
+    "wallet": "entries",
+    "campaign": "campaign_changes",
+    "telephony": "subaccount_changes",
+    "billing_gateway": "subscription_changes",
+}
+
+
 async def test_a_role_that_may_too_much_is_told(ask: Ask, stack: Stack) -> None:
-    [line] = await ask(WALLET_DATABASE_URL=stack.databases["wallet"].superuser_url)
-    assert line.startswith("WALLET_DATABASE_URL: ")
-    for problem in ("no superuser", "owns the database", "entries, operator_actions"):
-        assert problem in line
+    urls = {
+        f"{name.upper()}_DATABASE_URL": database.superuser_url
+        for name, database in stack.databases.items()
+    }
+    lines = await ask(**urls)
+    for line, (name, history) in zip(lines, HISTORIES.items(), strict=True):
+        assert line.startswith(f"{name.upper()}_DATABASE_URL: ")
+        for problem in ("no superuser", "owns the database", f"{history}, operator_actions"):
+            assert problem in line
 
 
 async def test_databases_that_forget_are_told(ask: Ask) -> None:

@@ -57,7 +57,13 @@ UNSAFE = [
     ("BILLING_GATEWAY_TRUST_CLAIMED_ORGANIZATIONS", "true"),
     ("WALLET_OBSERVERS", "campaign=campaign:50052"),
     ("BILLING_GATEWAY_SUBSCRIPTION_OBSERVERS", "wallet=wallet:50051,campaign=campaign:50052"),
+    # Telephony would hear nothing, and campaigns answer for it.
+    ("WALLET_OBSERVERS", "campaign=campaign:50052,telephony=campaign:50052"),
+    ("WALLET_ADDRESS", "telephony:50053"),
     ("OPERATOR_CONSOLE_SERVICES", "wallet=wallet:50051"),
+    ("OPERATOR_CONSOLE_GRPCURL_OPTIONS", "-insecure"),
+    ("OPERATOR_CONSOLE_GRPCURL_OPTIONS", "-plaintext"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector.example:4317"),
     ("STRIPE_LIVEMODE", "false"),
     ("STRIPE_API_KEY", f"sk_test_{SECRET.replace('-', '')}"),
     ("STRIPE_API_BASE", "http://127.0.0.1:54332"),
@@ -73,6 +79,7 @@ UNSAFE = [
     ("PREFLIGHT_OPERATOR_TLS_DIRECTORY", "/"),
     ("PREFLIGHT_ALERTMANAGER_URL", "alertmanager"),
     ("PREFLIGHT_BACKUP_FILE", "/nowhere"),
+    ("PREFLIGHT_BACKUP_FILE", str(ROOT)),
     ("PREFLIGHT_RESTORE_REHEARSAL_DATE", DAYS_AGO[181]),
     ("PREFLIGHT_RESTORE_REHEARSAL_DATE", DAYS_AGO[-2]),
     ("PREFLIGHT_BASELINE_FILE", "/nowhere"),
@@ -93,6 +100,7 @@ UNSAFE_URLS = [
     ("{}_OWNER_DATABASE_URL", "postgresql://{}_owner:hunter2-and-hunter2@db.example/{}"),
     # It can be guessed.
     ("{}_DATABASE_URL", "postgresql://{}:hunter2@127.0.0.1/{}"),
+    ("{}_DATABASE_URL", "postgresql://{}:hunterhunterhunterhunter@127.0.0.1/{}"),
     ("{}_DATABASE_URL", "postgresql:///{1}?host=/run/postgresql&user={0}"),
     # It may change the past.
     ("{}_DATABASE_URL", "postgresql://{}_owner:hunter2-and-hunter2@127.0.0.1/{}"),
@@ -255,9 +263,10 @@ def test_what_kubernetes_and_compose_set_is_no_mistake(look: Look) -> None:
     assert look(set_by_others) == []
 
 
-def test_an_old_backup_is_none(look: Look, tmp_path: Path) -> None:
+def test_a_backup_of_another_day_is_none(look: Look, tmp_path: Path) -> None:
     backup = tmp_path / "backup"
-    for hours, expected in ((25, 0), (27, 1)):
+    # A clock that was wrong once would make it young for ever.
+    for hours, expected in ((25, 0), (27, 1), (-1, 1)):
         backup.touch()
         made = (datetime.now(UTC) - timedelta(hours=hours)).timestamp()
         os.utime(backup, (made, made))
