@@ -16,6 +16,13 @@ from tollgate.operations.v1 import operations_pb2
 
 LONG_TRANSACTION: Final = "LONG_TRANSACTION"
 
+WHAT_IT_DOES: Final = {
+    Silence.SERVICE_DOWN: "does not answer: ",
+    Silence.DATABASE_DOWN: "",
+    Silence.SERVICE_FAILING: "has not answered everything: ",
+    Silence.SET_UP_OUTDATED: "",
+    Silence.ACCESS_REFUSED: "refuses the console: ",
+}
 WHAT_IT_MEANS: Final = {
     Silence.SERVICE_DOWN: "Nothing it owns is known or done now; the other services go on with "
     "what they know.",
@@ -55,7 +62,7 @@ def _silent(circumstances: Circumstances, is_meant: Callable[[Silence], bool]) -
         yield Finding(
             severity=WARNING if unanswered.silence is Silence.SET_UP_OUTDATED else CRITICAL,
             code=unanswered.silence,
-            what=f"{service}: {unanswered.error}",
+            what=f"{service}: {WHAT_IT_DOES[unanswered.silence]}{unanswered.error}",
             why=WHAT_IT_MEANS[unanswered.silence],
             by_itself=BY_ITSELF[unanswered.silence],
             next_step=_next_step(circumstances.commands, service, unanswered.silence),
@@ -83,7 +90,7 @@ def long_transaction(
         severity=CRITICAL if waiting else WARNING,
         code=LONG_TRANSACTION,
         what=f"{who} holds locks in the database {service} since {since}, {transaction.state}; "
-        f"{waiting} wait for it",
+        f"waiting for it: {waiting}",
         why="Whoever needs what it holds waits, and is refused after a while: debits of a wallet, "
         "for instance.",
         by_itself="PostgreSQL ends it if it stays idle for a minute.",

@@ -115,12 +115,20 @@ def _of_subaccount(change: subaccount_pb2.SubaccountChange) -> TimelineEntry:
     return TimelineEntry(
         time=change.create_time,
         service="telephony",
-        what=f"subaccount wanted {wanted}, observed {observed}, by "
-        f"{_name(subaccount_pb2.SubaccountChangeCause, change.cause)}",
+        what=f"subaccount wanted {wanted}, observed {observed}, {_cause_of(change)}",
         actor=change.actor,
         note=change.note or change.error,
         reference=change.account_sid,
     )
+
+
+def _cause_of(change: subaccount_pb2.SubaccountChange) -> str:
+    # What Twilio answered to Tollgate was not Twilio's wish.
+    if change.cause == subaccount_pb2.SUBACCOUNT_CHANGE_CAUSE_TWILIO:
+        return "as Twilio answered"
+    if change.cause == subaccount_pb2.SUBACCOUNT_CHANGE_CAUSE_DRIFT:
+        return "found so at Twilio"
+    return f"by {_name(subaccount_pb2.SubaccountChangeCause, change.cause)}"
 
 
 def _of_subscription(change: subscription_pb2.SubscriptionChange) -> TimelineEntry:

@@ -15,8 +15,8 @@ WHY: Final = {
     "customers; nobody is advised to send meanwhile.",
     twilio_health_pb2.TWILIO_STATE_PARENT_SUSPENDED: "The platform's own account is suspended, "
     "and all subaccounts with it; an unpaid balance is the usual reason. See Twilio's console.",
-    twilio_health_pb2.TWILIO_STATE_CREDENTIALS_REFUSED: "Twilio refuses the account SID and token "
-    "of TELEPHONY's settings. Was the token rotated?",
+    twilio_health_pb2.TWILIO_STATE_CREDENTIALS_REFUSED: "Twilio refuses TWILIO_ACCOUNT_SID with "
+    "TWILIO_AUTH_TOKEN, as telephony's settings have them. Was the token rotated?",
 }
 BY_ITSELF: Final = "Tollgate probes it; once that goes well all that waits goes on."
 

@@ -110,6 +110,14 @@ def differing(seen: diagnosis_pb2.Seen) -> None:
     )
 
 
+def unasked(seen: diagnosis_pb2.Seen) -> None:
+    seen.comparisons.append(
+        billing_gateway_service_pb2.SubscriptionComparison(
+            subscription=seen.subscriptions[0], provider_error="no answer"
+        )
+    )
+
+
 def period_over(seen: diagnosis_pb2.Seen) -> None:
     seen.subscriptions[0].current_period_end_time.CopyFrom(ago(hours=2))
 
@@ -205,6 +213,7 @@ AMISS: dict[str, tuple[str, int, str, list[ChangeSeen]]] = {
         [frozen(wallet_pb2.FREEZE_REASON_DISPUTE)],
     ),
     "differs": ("SUBSCRIPTION_DIFFERS", WARNING, "SyncSubscription", [differing]),
+    "unasked": ("PROVIDER_CALLS_FAILING", WARNING, "CompareSubscriptions", [unasked]),
     "renewal": ("WEBHOOK_MISSING", WARNING, "SyncSubscription", [period_over]),
     "past due": ("SUBSCRIPTION_INACTIVE", BLOCKING, "GetSubscription", [not_in_good_standing]),
     "no subscription": (
@@ -225,7 +234,10 @@ AMISS: dict[str, tuple[str, int, str, list[ChangeSeen]]] = {
         "FUNDS_HELD",
         BLOCKING,
         "ListHolds",
-        [lambda seen: setattr(seen.wallet, "available_micros", 0)],
+        [
+            change_to("wallet", held_micros=5_000_000),
+            lambda seen: setattr(seen.wallet, "available_micros", 0),
+        ],
     ),
     "parked payment": (
         "PAYMENT_PARKED",

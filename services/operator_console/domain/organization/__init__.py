@@ -38,6 +38,7 @@ from services.operator_console.domain.organization.subscription import (
     missed_renewal,
     missing_subscription,
     operator_grace,
+    unasked_providers,
 )
 from services.operator_console.domain.organization.wallet import (
     broken_ledger,
@@ -81,6 +82,7 @@ RULES: Final[Sequence[Rule[OrganizationCase]]] = (
     missing_subaccounts,
     parked_events,
     manually_paused,
+    unasked_providers,
     failing_aftermath,
     long_frozen,
     long_paused,

@@ -16,7 +16,7 @@ from services.operator_console.domain.organization.case import OrganizationCase
 from services.operator_console.domain.twilio import twilio_finding
 from tollgate.telephony.v1 import subaccount_pb2
 
-# What is being driven right now is no drift.
+# What is being driven right now, and was not refused, is no drift.
 DRIVEN_SECONDS_MAX: Final = 10.0
 
 
@@ -33,8 +33,15 @@ def _drifted(case: OrganizationCase, wanted: int) -> Iterable[subaccount_pb2.Sub
         for each in case.seen.subaccounts
         if each.drifted
         and each.wanted == wanted
-        and age_seconds(each.drift_time, case.circumstances.now) > DRIVEN_SECONDS_MAX
+        and (
+            each.last_error
+            or age_seconds(each.drift_time, case.circumstances.now) > DRIVEN_SECONDS_MAX
+        )
     )
+
+
+def _has_none_to_send_by(case: OrganizationCase) -> bool:
+    return subaccount_pb2.BLOCKER_SUBACCOUNT_MISSING in case.seen.sending.blockers
 
 
 def _observed_name(subaccount: subaccount_pb2.Subaccount) -> str:
@@ -75,8 +82,9 @@ def drifted_subaccounts(case: OrganizationCase) -> Iterator[Finding]:
             severity=BLOCKING,
             code=code,
             what=f"{each.account_sid} should be active and is {_observed_name(each)} at Twilio",
-            why=f"Last error: {each.last_error or 'none'}. Somebody may have suspended it in "
-            "Twilio's console.",
+            why=f"Last error: {each.last_error}."
+            if each.last_error
+            else "Somebody may have suspended it in Twilio's console.",
             by_itself="Tollgate goes on trying, more and more seldom.",
             next_step=_reconcile(case, code),
             since_time=each.drift_time,
@@ -106,11 +114,12 @@ def operator_block(case: OrganizationCase) -> Iterator[Finding]:
 
 def closed_subaccounts(case: OrganizationCase) -> Iterator[Finding]:
     """Tell of subaccounts that are gone."""
+    is_last_one = _has_none_to_send_by(case)
     for each in case.seen.subaccounts:
         if each.observed == subaccount_pb2.OBSERVED_STATE_CLOSED:
             code = "SUBACCOUNT_CLOSED"
             yield Finding(
-                severity=WARNING,
+                severity=BLOCKING if is_last_one else WARNING,
                 code=code,
                 what=f"{each.account_sid} is closed at Twilio",
                 why="That is for ever. The platform registers or provisions another one. If "
@@ -122,7 +131,7 @@ def closed_subaccounts(case: OrganizationCase) -> Iterator[Finding]:
 
 def missing_subaccounts(case: OrganizationCase) -> Iterator[Finding]:
     """Tell that there is nothing to send by."""
-    if subaccount_pb2.BLOCKER_SUBACCOUNT_MISSING in case.seen.sending.blockers:
+    if _has_none_to_send_by(case):
         yield Finding(
             severity=BLOCKING,
             code="SUBACCOUNT_MISSING",

@@ -65,6 +65,26 @@ def differing_subscriptions(case: OrganizationCase) -> Iterator[Finding]:
             )
 
 
+def unasked_providers(case: OrganizationCase) -> Iterator[Finding]:
+    """Tell of a subscription that its provider may see otherwise: it has not said."""
+    for each in case.seen.comparisons:
+        if each.provider_error:
+            yield Finding(
+                severity=WARNING,
+                code="PROVIDER_CALLS_FAILING",
+                what=f"the provider of {each.subscription.provider_subscription_id} does not say "
+                f"how it stands: {each.provider_error}",
+                why="Whether a webhook of it is missing cannot be told now. See the provider's "
+                "status page; or was the API key rotated?",
+                by_itself="What is known stands, webhooks still count, and the gateway asks again.",
+                next_step=case.commands.call(
+                    "billing_gateway",
+                    "CompareSubscriptions",
+                    organization_id=case.organization_id,
+                ),
+            )
+
+
 def missed_renewal(case: OrganizationCase) -> Iterator[Finding]:
     """Tell of a period that has ended without a word of what comes next."""
     if any(each.differs for each in case.seen.comparisons):

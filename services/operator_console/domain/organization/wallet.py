@@ -140,13 +140,20 @@ def held_funds(case: OrganizationCase) -> Iterator[Finding]:
     wallet = case.seen.wallet
     if wallet.balance_micros > 0 and wallet.available_micros == 0 and not wallet.owed_micros:
         held = money(wallet.held_micros, wallet.currency_code)
+        at_risk_micros = sum(payment.at_risk_micros for payment in case.seen.payments)
+        at_risk = money(at_risk_micros, wallet.currency_code)
         yield Finding(
             severity=WARNING if wallet.depleted else BLOCKING,
             code="FUNDS_HELD",
-            what=f"all of the balance is held: {held}",
+            what=f"all of the balance is held: {held}, {at_risk} of it for open disputes",
             why="Open holds, and payments at risk in a dispute, keep their money back.",
-            by_itself="Holds end by their capture, their release, or their ttl.",
+            by_itself="Holds end by their capture, their release, or their ttl. What is at risk is "
+            "let go or taken when the provider reports the end of the dispute.",
             next_step=case.commands.call(
+                "billing_gateway", "ListPayments", organization_id=case.organization_id
+            )
+            if at_risk_micros >= wallet.held_micros
+            else case.commands.call(
                 "wallet",
                 "ListHolds",
                 organization_id=case.organization_id,

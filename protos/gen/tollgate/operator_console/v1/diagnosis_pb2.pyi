@@ -86,8 +86,8 @@ class Finding(_message.Message):
     by_itself: _builtins.str
     """by_itself: what happens without a person, and when; empty if nothing does."""
     next_step: _builtins.str
-    """next_step: the grpcurl command that a person runs next, ready but for the certificate's directory `$TLS`; empty if
-    there is nothing to run.
+    """next_step: the grpcurl command that a person runs next, in the directory of their certificate (ca.crt, tls.crt,
+    tls.key) unless the console's settings say where that is; empty if there is nothing to run.
     """
     @_builtins.property
     def since_time(self) -> _timestamp_pb2.Timestamp:
