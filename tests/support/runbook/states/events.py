@@ -183,9 +183,13 @@ async def silent(site: Site, customer: Customer) -> AsyncIterator[Situation]:
 @asynccontextmanager
 async def unasked(site: Site, customer: Customer) -> AsyncIterator[Situation]:
     """Stripe hears of the gateway, and does not answer."""
+
+    async def answer_again() -> None:
+        site.stripe.faults.clear()
+
     site.stripe.faults.set(Unavailable())
     try:
-        yield Situation()
+        yield Situation(ends_by=answer_again)
     finally:
         site.stripe.faults.clear()
 
@@ -197,5 +201,7 @@ STATES = {
     "inbox-lag": State(waiting, finding="EVENT_WAITING", alert="INBOX_LAG"),
     "signature-failures": State(wrongly_signed, alert="SIGNATURE_FAILURES", alert_lasts=True),
     "webhooks-missing": State(silent, alert="WEBHOOKS_MISSING", looks=True),
-    "provider-calls-failing": State(unasked),
+    "provider-calls-failing": State(
+        unasked, finding="PROVIDER_CALLS_FAILING", shows='"provider_error"', looks=True
+    ),
 }
