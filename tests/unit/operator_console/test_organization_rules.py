@@ -305,7 +305,7 @@ AMISS: dict[str, tuple[str, int, str, list[ChangeSeen]]] = {
     "aftermath": (
         "AFTERMATH_FAILING",
         WARNING,
-        "ReconcileSubaccounts",
+        "GetSubaccount",
         [
             add_to(
                 "subaccounts",

@@ -149,14 +149,15 @@ def failing_aftermath(case: OrganizationCase) -> Iterator[Finding]:
     """Tell of what still goes on in a subaccount that is suspended."""
     for each in case.seen.subaccounts:
         if each.aftermath.HasField("failing_time"):
-            code = "AFTERMATH_FAILING"
             yield Finding(
                 severity=WARNING,
-                code=code,
+                code="AFTERMATH_FAILING",
                 what=f"calls of the suspended {each.account_sid} cannot be ended: "
                 f"{each.aftermath.last_error}",
                 why="What goes on since before the suspension may still cost money.",
-                by_itself="Tollgate goes on trying.",
-                next_step=_reconcile(case, code),
+                by_itself="Tollgate goes on trying, at next_look_time of its aftermath.",
+                next_step=case.commands.call(
+                    "telephony", "GetSubaccount", account_sid=each.account_sid
+                ),
                 since_time=each.aftermath.failing_time,
             )

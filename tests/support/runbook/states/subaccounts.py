@@ -21,6 +21,10 @@ WHERE account_sid = $1
 """
 
 
+# Time goes by.
+DUE = "UPDATE subaccounts SET aftermath_due_time = now() WHERE account_sid = $1"
+
+
 async def reconcile(site: Site, customer: Customer, seconds_max: float | None = None) -> None:
     """Have Twilio asked now."""
     request = telephony_service_pb2.ReconcileSubaccountsRequest(
@@ -140,11 +144,12 @@ async def calls_go_on(site: Site, customer: Customer) -> AsyncIterator[Situation
 
     async def mend() -> None:
         twilio.set_rules(Rules())
+        await site.tamper("telephony", DUE, sid)
 
     try:
-        yield Situation(before={0: mend}, tidy=lambda: lift(site, customer))
+        yield Situation(ends_by=mend, tidy=lambda: lift(site, customer))
     finally:
-        await mend()
+        twilio.set_rules(Rules())
 
 
 async def provision(site: Site, customer: Customer) -> object:
@@ -213,6 +218,6 @@ STATES = {
     "provision-failing": State(not_made, alert="PROVISION_FAILING", looks=True),
     "twilio-double-accounts": State(made_twice),
     "aftermath-failing": State(
-        calls_go_on, alert="AFTERMATH_FAILING", left=only("AFTERMATH_FAILING")
+        calls_go_on, alert="AFTERMATH_FAILING", looks=True, left=only("AFTERMATH_FAILING")
     ),
 }
