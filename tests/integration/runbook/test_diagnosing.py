@@ -1,5 +1,6 @@
 """What the console says of an organization that is well, and while somebody does not answer."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
@@ -87,6 +88,22 @@ async def test_a_database_that_says_nothing_holds_nobody_up(site: Site) -> None:
         await require_quick_answer(site, customer, "campaign")
     finally:
         await open_door(site, "campaign")
+
+
+async def test_a_process_that_hangs_holds_nobody_up(site: Site) -> None:
+    customer = await site.open_customer("unheard")
+    await site.stack.stop("campaign")
+    host, _, port = site.stack.addresses["campaign"].rpartition(":")
+    async with await asyncio.start_server(never_answer, host, int(port)) as hanging:
+        await require_quick_answer(site, customer, "campaign")
+        hanging.close()
+    await site.stack.start("campaign")
+    await eventually(lambda: anything(site, customer), lambda left: left == [])
+
+
+async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+    writer.close()
 
 
 async def require_quick_answer(site: Site, customer: Customer, silent: str) -> None:

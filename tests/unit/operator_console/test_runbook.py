@@ -7,6 +7,7 @@ import pytest
 from tests.support.markdown import ROOT
 from tests.support.monitoring import read_alerts
 from tests.support.runbook.document import read_sections
+from tests.support.runbook.states import STATES
 
 DOMAIN = ROOT / "services" / "operator_console" / "domain"
 WORD = re.compile(r'"([A-Z]+(?:_[A-Z]+)+)"')
@@ -37,6 +38,10 @@ def test_every_finding_has_a_section_of_its_name(anchors: list[str]) -> None:
 
 def test_every_alert_has_a_section_of_its_name(anchors: list[str]) -> None:
     assert not {alert.anchor for alert in read_alerts().values()} - set(anchors)
+
+
+def test_every_section_with_commands_has_its_state_and_none_is_of_no_section() -> None:
+    assert sorted(STATES) == sorted(each.anchors[0] for each in read_sections() if each.blocks)
 
 
 def test_no_two_sections_have_one_name(anchors: list[str]) -> None:
