@@ -173,7 +173,7 @@ AMISS: list[tuple[str, int, ChangeOverview, ChangeOverview]] = [
         standing("open_provisions", hours=1),
     ),
     ("INBOX_LAG", CRITICAL, events(RECEIVED, minutes=3), events(RECEIVED, minutes=1)),
-    ("EVENTS_DEAD", CRITICAL, events(DEAD, seconds=1), lambda _: None),
+    ("EVENTS_DEAD", WARNING, events(DEAD, seconds=1), lambda _: None),
     ("EVENTS_PARKED", WARNING, events(PARKED, hours=2), events(PARKED, minutes=50)),
     (
         "SIGNATURE_FAILURES",
@@ -233,3 +233,17 @@ def test_the_worst_comes_first() -> None:
     )
     codes = [finding.code for finding in conclude(RULES, case)]
     assert codes == ["DATABASE_DOWN", "LEDGER_INTEGRITY", "EVENTS_PARKED", "CAMPAIGN_PAUSED_LONG"]
+
+
+def test_what_wakes_somebody_comes_before_what_waits_for_the_day() -> None:
+    """An emergency stop is told of late, so as not to be forgotten; here it explains the rest."""
+    wakes = {
+        alert.labels["finding"]: alert.labels["severity"] == "page"
+        for alert in read_alerts().values()
+        if "finding" in alert.labels
+    }
+    found = conclude(RULES, system_case(*(enough for _, _, enough, _ in AMISS)))
+    codes = [each.code for each in found if each.code != "EMERGENCY_STOP"]
+    first_ticket = next(index for index, code in enumerate(codes) if not wakes[code])
+    assert first_ticket
+    assert not [code for code in codes[first_ticket:] if wakes[code]]

@@ -33,7 +33,7 @@ def dead_events(case: SystemCase) -> Iterator[Finding]:
     """Tell of events that could not be handled."""
     for provider, count in _events(case, webhook_event_pb2.WEBHOOK_EVENT_STATE_DEAD):
         yield Finding(
-            severity=CRITICAL,
+            severity=WARNING,
             code="EVENTS_DEAD",
             what=f"{count.count} events of {provider} could not be handled",
             why="What they say of money or of subscriptions is not known here.",
