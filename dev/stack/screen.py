@@ -60,7 +60,7 @@ def commands_to_try(doors: Doors, certificates_directory: Path) -> dict[str, str
     wallet = "tollgate.wallet.v1.WalletService/GetWallet"
     asked = '{"organization_id": "acme"}'
     calls = {
-        f"A top-up to pay in the browser, at its checkoutUrl. grpcurl: {GRPCURL}": _grpcurl(
+        f"A top-up to pay in the browser, at its checkout_url. grpcurl: {GRPCURL}": _grpcurl(
             platform, doors.grpc_addresses["billing_gateway"], gateway, top_up
         ),
         "The wallet, once it is paid.": _grpcurl(
