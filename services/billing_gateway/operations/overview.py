@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from libs.announcing.ports import Backlog
+from libs.counting import counted_once
 from libs.database import Connection, Database
 from libs.operating.operations import Operating
 from libs.operating.values import LongTransaction
@@ -42,9 +43,9 @@ class OverviewOperations:
         self._announcers = (levels.subscription_announcer, levels.payment_announcer)
         self._intake = intake
         self._set_up = [provider for provider in Provider if provider in set_up]
+        self.read = counted_once(self._read)
 
-    async def read(self) -> Overview:
-        """Return how all stands now."""
+    async def _read(self) -> Overview:
         # Looked at though the database may be away.
         refused = {provider: self._intake.recently_refused(provider) for provider in self._set_up}
         counts, announcements = await self._database.read_snapshot(self._count)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from libs.counting import counted_once
 from libs.database import Database
 from libs.operating.operations import Operating
 from libs.operating.values import LongTransaction
@@ -31,8 +32,8 @@ class OverviewOperations:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._operating = Operating(database)
+        self.read = counted_once(self._read)
 
-    async def read(self) -> Overview:
-        """Return how all stands now."""
+    async def _read(self) -> Overview:
         counts = await self._database.read_snapshot(count_all)
         return Overview(counts, await self._operating.find_long_transactions())

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from libs.announcing.announcer import Announcer
 from libs.announcing.ports import Backlog
+from libs.counting import counted_once
 from libs.database import Connection, Database
 from libs.levels import WalletLevel
 from libs.operating.operations import Operating
@@ -48,9 +49,9 @@ class OverviewOperations:
         self._announcer = announcer
         self._checks = checks
         self._spending = spending
+        self.read = counted_once(self._read)
 
-    async def read(self) -> Overview:
-        """Return how all stands now."""
+    async def _read(self) -> Overview:
         # Looked at though the database may be away: then most of all.
         recent_debits = self._spending.recent()
         counts, announcements = await self._database.read_snapshot(self._count)
