@@ -1,6 +1,7 @@
 """What the console says of an organization that is well, and while somebody does not answer."""
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable
 
@@ -8,6 +9,7 @@ import pytest
 
 from tests.integration.runbook.conftest import ANSWER_SECONDS_MAX
 from tests.support.grpcurl import needs_grpcurl
+from tests.support.runbook.document import read_sections
 from tests.support.runbook.site import Customer, Site
 from tests.support.runbook.situation import anything
 from tests.support.runbook.states.events import paid_for_unlinked
@@ -125,3 +127,13 @@ async def test_an_event_of_what_nobody_has_linked_is_named_first(site: Site) -> 
         assert (ran.code, ran.shows('"provider_object_ids"')) == (0, True)
         await situation.ends_by()
         await eventually(lambda: anything(site, customer), lambda left: left == [])
+
+
+@needs_grpcurl
+async def test_a_next_step_is_pasted_as_it_is_printed(site: Site) -> None:
+    [start] = [section for section in read_sections() if "start-here" in section.anchors]
+    asked = await site.paste(start.blocks[0], {"org-1": "nobody"})
+    found = re.search(r'"next_step": "(.*)"', asked.printed)
+    assert found
+    ran = await site.run(found[1])
+    assert ran.code == 0, ran.printed

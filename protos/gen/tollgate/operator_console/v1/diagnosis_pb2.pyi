@@ -87,7 +87,8 @@ class Finding(_message.Message):
     """by_itself: what happens without a person, and when; empty if nothing does."""
     next_step: _builtins.str
     """next_step: the grpcurl command that a person runs next, in the directory of their certificate (ca.crt, tls.crt,
-    tls.key) unless the console's settings say where that is; empty if there is nothing to run.
+    tls.key) unless the console's settings say where that is; empty if there is nothing to run. In the JSON that
+    grpcurl prints, \\" stands for each " of it: sed 's/\\\\"/"/g' takes that back.
     """
     @_builtins.property
     def since_time(self) -> _timestamp_pb2.Timestamp:
