@@ -1,7 +1,8 @@
 """What the services are asked about one organization."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 
@@ -118,7 +119,16 @@ class OrganizationsClient:
                 state=campaign_pb2.CAMPAIGN_STATE_PAUSED,
                 page_size=PAGE_SIZE,
             ),
-            lambda answer: seen.paused_campaigns.extend(answer.campaigns),
+            lambda answer: _take_new(seen.paused_campaigns, answer.campaigns),
+        )
+        yield Question(
+            stub.ListCampaigns,
+            messages.ListCampaignsRequest(
+                organization_id=organization_id,
+                pause_reason=campaign_pb2.PAUSE_REASON_MANUAL_PAUSE,
+                page_size=PAGE_SIZE,
+            ),
+            lambda answer: _take_new(seen.paused_campaigns, answer.campaigns),
         )
         yield Question(
             stub.ListCampaignChanges,
@@ -166,7 +176,7 @@ class OrganizationsClient:
             billing_gateway_service_payments_pb2.ListPaymentsRequest(
                 organization_id=organization_id, page_size=PAGE_SIZE
             ),
-            lambda answer: _take_payments(seen, answer),
+            lambda answer: _take_new(seen.payments, answer.payments),
         )
         yield Question(
             stub.ListPayments,
@@ -175,7 +185,7 @@ class OrganizationsClient:
                 state=payment_pb2.PAYMENT_STATE_PARKED,
                 page_size=PAGE_SIZE,
             ),
-            lambda answer: _take_payments(seen, answer),
+            lambda answer: _take_new(seen.payments, answer.payments),
         )
         yield Question(
             stub.ListWebhookEvents,
@@ -238,10 +248,9 @@ def _take_subscription(
     seen.level.CopyFrom(answer.level)
 
 
-def _take_payments(
-    seen: diagnosis_pb2.Seen, answer: billing_gateway_service_payments_pb2.ListPaymentsResponse
-) -> None:
-    seen.payments.extend(each for each in answer.payments if each not in seen.payments)
+def _take_new(seen: Any, told: Iterable[object]) -> None:
+    """Take what another question has not found already."""
+    seen.extend([each for each in told if each not in seen])
 
 
 def _take_events(look: Look, answer: billing_gateway_service_pb2.ListWebhookEventsResponse) -> None:

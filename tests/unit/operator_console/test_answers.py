@@ -22,6 +22,13 @@ from tollgate.billing_gateway.v1.billing_gateway_service_pb2_grpc import (
     add_BillingGatewayServiceServicer_to_server,
 )
 from tollgate.billing_gateway.v1.payment_pb2 import Payment
+from tollgate.campaign.v1 import campaign_pb2
+from tollgate.campaign.v1.campaign_pb2 import Campaign
+from tollgate.campaign.v1.campaign_service_pb2 import ListCampaignsRequest, ListCampaignsResponse
+from tollgate.campaign.v1.campaign_service_pb2_grpc import (
+    CampaignServiceServicer,
+    add_CampaignServiceServicer_to_server,
+)
 from tollgate.operator_console.v1 import diagnosis_pb2
 from tollgate.wallet.v1 import wallet_service_pb2, wallet_service_pb2_grpc
 
@@ -50,6 +57,18 @@ class ManyPayments(BillingGatewayServiceServicer):
 
 def newest(number: int) -> Payment:
     return Payment(payment_id=f"pi_{number}")
+
+
+class ManyCampaigns(CampaignServiceServicer):
+    """Of an organization that has many: what a person has paused comes after the first page."""
+
+    async def ListCampaigns(
+        self, request: ListCampaignsRequest, context: Any
+    ) -> ListCampaignsResponse:
+        if request.pause_reason == campaign_pb2.PAUSE_REASON_MANUAL_PAUSE:
+            return ListCampaignsResponse(campaigns=[Campaign(campaign_id="by-hand")])
+        names = (f"c-{number}" for number in range(request.page_size))
+        return ListCampaignsResponse(campaigns=[Campaign(campaign_id=name) for name in names])
 
 
 @asynccontextmanager
@@ -81,6 +100,16 @@ async def test_a_parked_payment_is_seen_however_many_came_after_it() -> None:
         look = await OrganizationsClient(channels, Asking(channels, 3.0)).look("org-1")
     seen = sorted(each.payment_id for each in look.seen.payments)
     assert seen == sorted(["parked", *(f"pi_{number}" for number in range(PAGE_SIZE))])
+
+
+async def test_a_pause_by_hand_is_seen_among_however_many() -> None:
+    server = grpc.aio.server()
+    add_CampaignServiceServicer_to_server(ManyCampaigns(), server)  # type: ignore[abstract]
+    async with served(server) as channel:
+        channels = dict.fromkeys(SERVICES, channel)
+        look = await OrganizationsClient(channels, Asking(channels, 3.0)).look("org-1")
+    seen = sorted(each.campaign_id for each in look.seen.paused_campaigns)
+    assert seen == sorted(["by-hand", *(f"c-{number}" for number in range(PAGE_SIZE))])
 
 
 def test_no_text_of_a_stranger_commands_a_terminal_or_turns_a_line_around() -> None:
