@@ -16,7 +16,10 @@ from tollgate.wallet.v1.wallet_service_pb2_grpc import WalletServiceStub
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 IN_EUROS = ("CreateWallet", "Debit", "Credit", "ApplyPayment", "AdjustBalance", "PlaceHold")
-WITHOUT_A_WALLET = {"CreateWallet", "BatchDebit", "ApplyPayment", "ListHolds", "ListEntries"}
+WITHOUT_A_WALLET = {"CreateWallet", "BatchDebit", "ApplyPayment", "ListHolds", "ListEntries"} | {
+    "ListAnnouncements",
+    "ListAnomalies",
+}
 OF_A_WALLET = [
     name for name, fine in FINE.items() if "organization_id" in fine.DESCRIPTOR.fields_by_name
 ]

@@ -70,7 +70,11 @@ async def test_gateways_that_start_under_a_flood_of_made_up_certificates_take_pa
     await believing_stack.stop("billing_gateway")
     addresses = {**believing_stack.addresses, "billing_gateway": free_address()}
     other = replace(
-        believing_stack, addresses={**addresses, "http": free_address()}, running={}, channels={}
+        believing_stack,
+        addresses={**addresses, "http": free_address()},
+        metrics_addresses={"billing_gateway": free_address()},
+        running={},
+        channels={},
     )
     try:
         for number, stack in enumerate((believing_stack, other)):
