@@ -1,9 +1,7 @@
 """The emergency stop of all organizations."""
 
-from libs.database import Connection, Database
+from libs.database import Database
 from libs.logs import get_logger
-from libs.operating.storage import append_action
-from libs.operating.values import Act
 from services.campaign.domain.commands import ChangeStop
 from services.campaign.domain.values import EmergencyStop
 from services.campaign.operations.settling import Settling
@@ -24,7 +22,7 @@ class Stopping:
 
     async def change(self, command: ChangeStop) -> Moved:
         """Set or lift the stop; return how many campaigns it has moved, once all are settled."""
-        changed = await self._database.transact(_change, command)
+        changed = await self._database.run(emergency_stop.change, command)
         if changed:
             get_logger().warning(
                 "emergency_stop_changed", command=repr(command), number=changed.number
@@ -36,12 +34,3 @@ class Stopping:
     async def read(self) -> EmergencyStop:
         """Return the stop as it is."""
         return await self._database.run(emergency_stop.read)
-
-
-async def _change(connection: Connection, command: ChangeStop) -> EmergencyStop | None:
-    """Its row tells of the last change only, and campaigns' history of those that were moved."""
-    changed = await emergency_stop.change(connection, command)
-    if changed:
-        action = "PauseAllCampaigns" if command.stands else "ResumeAllCampaigns"
-        await append_action(connection, Act(action, command.actor, command.note))
-    return changed

@@ -6,18 +6,27 @@ from services.campaign.domain.values import EmergencyStop
 from services.campaign.storage.rows import to_stop
 
 # A notification without an organization wakes the watchers of all.
-# Who comes second, waiting for the row, finds it done and changes nothing.
+# Who comes second, waiting for the row, finds it done and changes nothing. One statement: what
+# happens to a campaign between its time and its commit would be told in the wrong order. The row
+# tells of the last change only, and campaigns' histories of those moved: operators' has them all.
 CHANGE = """
-UPDATE emergency_stop
-SET number = number + 1, note = $2, actor = $3, change_time = clock_timestamp()
-WHERE (number % 2 = 1) <> $1
-RETURNING *, pg_notify('campaigns', '')
+WITH changed AS (
+    UPDATE emergency_stop
+    SET number = number + 1, note = $2, actor = $3, change_time = clock_timestamp()
+    WHERE (number % 2 = 1) <> $1
+    RETURNING *, pg_notify('campaigns', '')
+), kept AS (
+    INSERT INTO operator_actions (action, actor, note, organization_id, reference)
+    SELECT $4, $3, $2, '', '' FROM changed
+)
+SELECT * FROM changed
 """
 
 
 async def change(connection: Connection, command: ChangeStop) -> EmergencyStop | None:
     """Set or lift the stop; None if it is already so."""
-    row = await connection.fetchrow(CHANGE, command.stands, command.note, command.actor)
+    action = "PauseAllCampaigns" if command.stands else "ResumeAllCampaigns"
+    row = await connection.fetchrow(CHANGE, command.stands, command.note, command.actor, action)
     return to_stop(row) if row else None
 
 

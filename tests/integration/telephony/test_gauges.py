@@ -231,7 +231,8 @@ async def test_the_overview_tells_who_it_is_that_stands_otherwise(
         telephony_service_pb2.SuspendSubaccountsRequest(organization_id="org-1", note="abuse")
     )
     seen = await eventually(
-        overview, lambda seen: (seen.drifted.count, seen.failing.count) == (1, 1)
+        overview,
+        lambda seen: (seen.drifted.count, seen.failing.count, seen.unsuspended.count) == (1, 1, 1),
     )
     for each in (seen.drifted, seen.unsuspended, seen.failing, seen.open_provisions):
         assert (each.count, each.oldest_organization_id) == (1, "org-1")
