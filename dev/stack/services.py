@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from dev.service_databases import SERVICES
 from dev.stack.certificates import directory_of
 from dev.stack.simulators import SIMULATORS
 from libs.config import ServiceSettings, setting_names
@@ -23,7 +24,6 @@ SETTINGS_TYPES: Mapping[str, type[ServiceSettings]] = {
 }
 
 WALLET_OBSERVERS = ("campaign", "telephony")
-WATCHED_BY_THE_CONSOLE = ("wallet", "campaign", "telephony", "billing_gateway")
 SUBSCRIPTION_OBSERVERS = ("wallet", "campaign", "telephony")
 
 # What the interpreter and the machine need, whatever the program.
@@ -48,7 +48,7 @@ def development_settings(
         "WALLET_ADDRESS": grpc_addresses["wallet"],
         "WALLET_OBSERVERS": _named(WALLET_OBSERVERS, grpc_addresses),
         "BILLING_GATEWAY_SUBSCRIPTION_OBSERVERS": _named(SUBSCRIPTION_OBSERVERS, grpc_addresses),
-        "OPERATOR_CONSOLE_SERVICES": _named(WATCHED_BY_THE_CONSOLE, grpc_addresses),
+        "OPERATOR_CONSOLE_SERVICES": _named(SERVICES, grpc_addresses),
         "BILLING_GATEWAY_TRUST_CLAIMED_ORGANIZATIONS": "true",
         "STRIPE_LIVEMODE": "false",
         "OPEN_REFLECTION": "true",

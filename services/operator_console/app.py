@@ -8,6 +8,7 @@ from libs.rpc.credentials import watch_certificates
 from libs.service import Service
 from services.operator_console.clients.asking import Asking
 from services.operator_console.clients.organizations import OrganizationsClient
+from services.operator_console.clients.stubs import Stubs
 from services.operator_console.clients.system import SystemClient
 from services.operator_console.config import OperatorConsoleSettings
 from services.operator_console.domain.commands import Commands
@@ -23,7 +24,7 @@ async def build(settings: OperatorConsoleSettings) -> Service:
     channels = {
         name: open_renewed_channel(address, tls) for name, address in settings.services.items()
     }
-    asking = Asking(channels, settings.answer_seconds_max)
+    stubs, asking = Stubs(channels), Asking(channels, settings.answer_seconds_max)
     commands = Commands(
         {**settings.services, **(settings.shown_services or {})}, settings.grpcurl_options
     )
@@ -34,8 +35,8 @@ async def build(settings: OperatorConsoleSettings) -> Service:
         tls,
         rpc_services=[
             operator_service(
-                DiagnosisOperations(OrganizationsClient(channels, asking), commands, _now),
-                OverviewOperations(SystemClient(channels, asking), commands, _now),
+                DiagnosisOperations(OrganizationsClient(stubs, asking), commands, _now),
+                OverviewOperations(SystemClient(stubs, asking), commands, _now),
             )
         ],
         closables=list(channels.values()),

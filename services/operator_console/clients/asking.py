@@ -62,8 +62,8 @@ class Asking:
         health, *failures = await asyncio.gather(
             self._check(service), *(self._put(service, question) for question in questions)
         )
-        found = sorted(filter(None, [health, *failures]), key=lambda each: SAYS_MOST[each.silence])
-        return service, next(iter(found), None)
+        found = filter(None, [health, *failures])
+        return service, min(found, key=lambda each: SAYS_MOST[each.silence], default=None)
 
     async def _check(self, service: str) -> Unanswered | None:
         check = self._healths[service].Check

@@ -4,24 +4,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import grpc
-
 from services.operator_console.clients.asking import Asking, Question
+from services.operator_console.clients.stubs import Stubs
 from services.operator_console.domain.findings import Unanswered
 from services.operator_console.domain.timeline import Histories
 from tollgate.billing_gateway.v1 import (
     billing_gateway_service_payments_pb2,
     billing_gateway_service_pb2,
-    billing_gateway_service_pb2_grpc,
     billing_gateway_service_subscriptions_pb2,
     payment_pb2,
     webhook_event_pb2,
 )
-from tollgate.campaign.v1 import campaign_pb2, campaign_service_pb2, campaign_service_pb2_grpc
-from tollgate.operations.v1 import operations_service_pb2, operations_service_pb2_grpc
+from tollgate.campaign.v1 import campaign_pb2, campaign_service_pb2
+from tollgate.operations.v1 import operations_service_pb2
 from tollgate.operator_console.v1 import diagnosis_pb2
-from tollgate.telephony.v1 import telephony_service_pb2, telephony_service_pb2_grpc
-from tollgate.wallet.v1 import wallet_service_pb2, wallet_service_pb2_grpc
+from tollgate.telephony.v1 import telephony_service_pb2
+from tollgate.wallet.v1 import wallet_service_pb2
 
 PAGE_SIZE = 50
 ENTRIES_PAGE_SIZE = 200
@@ -47,18 +45,9 @@ class Look:
 class OrganizationsClient:
     """Looks at one organization through all services."""
 
-    def __init__(self, channels: Mapping[str, grpc.aio.Channel], asking: Asking) -> None:
+    def __init__(self, stubs: Stubs, asking: Asking) -> None:
+        self._stubs = stubs
         self._asking = asking
-        self._wallet = wallet_service_pb2_grpc.WalletServiceStub(channels["wallet"])
-        self._campaign = campaign_service_pb2_grpc.CampaignServiceStub(channels["campaign"])
-        self._telephony = telephony_service_pb2_grpc.TelephonyServiceStub(channels["telephony"])
-        self._gateway = billing_gateway_service_pb2_grpc.BillingGatewayServiceStub(
-            channels["billing_gateway"]
-        )
-        self._operations = {
-            service: operations_service_pb2_grpc.OperationsServiceStub(channel)
-            for service, channel in channels.items()
-        }
 
     async def look(self, organization_id: str) -> Look:
         """Ask everything at once."""
@@ -81,7 +70,7 @@ class OrganizationsClient:
         return look
 
     def _to_wallet(self, organization_id: str, look: Look) -> Iterator[Question]:
-        messages, stub, seen = wallet_service_pb2, self._wallet, look.seen
+        messages, stub, seen = wallet_service_pb2, self._stubs.wallet, look.seen
         yield Question(
             stub.GetWallet,
             messages.GetWalletRequest(organization_id=organization_id),
@@ -101,7 +90,7 @@ class OrganizationsClient:
         )
 
     def _to_campaign(self, organization_id: str, look: Look) -> Iterator[Question]:
-        messages, stub, seen = campaign_service_pb2, self._campaign, look.seen
+        messages, stub, seen = campaign_service_pb2, self._stubs.campaign, look.seen
         yield Question(
             stub.GetEligibility,
             messages.GetEligibilityRequest(organization_id=organization_id),
@@ -139,7 +128,7 @@ class OrganizationsClient:
         )
 
     def _to_telephony(self, organization_id: str, look: Look) -> Iterator[Question]:
-        messages, stub, seen = telephony_service_pb2, self._telephony, look.seen
+        messages, stub, seen = telephony_service_pb2, self._stubs.telephony, look.seen
         yield Question(
             stub.GetOrganization,
             messages.GetOrganizationRequest(organization_id=organization_id),
@@ -164,7 +153,7 @@ class OrganizationsClient:
         )
 
     def _to_gateway(self, organization_id: str, look: Look) -> Iterator[Question]:
-        messages, stub, seen = billing_gateway_service_pb2, self._gateway, look.seen
+        messages, stub, seen = billing_gateway_service_pb2, self._stubs.billing_gateway, look.seen
         subscriptions = billing_gateway_service_subscriptions_pb2
         yield Question(
             stub.GetSubscription,
@@ -217,7 +206,7 @@ class OrganizationsClient:
         )
 
     def _to_operations(self, service: str, organization_id: str, look: Look) -> Iterator[Question]:
-        messages, stub = operations_service_pb2, self._operations[service]
+        messages, stub = operations_service_pb2, self._stubs.operations[service]
         yield Question(
             stub.ListLongTransactions,
             messages.ListLongTransactionsRequest(),

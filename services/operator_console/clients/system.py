@@ -1,33 +1,24 @@
 """What the services are asked about everything."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-import grpc
-
 from services.operator_console.clients.asking import Asking, Question
+from services.operator_console.clients.stubs import Stubs
 from services.operator_console.domain.findings import Unanswered
-from tollgate.billing_gateway.v1 import (
-    billing_gateway_service_pb2,
-    billing_gateway_service_pb2_grpc,
-)
-from tollgate.campaign.v1 import campaign_service_pb2, campaign_service_pb2_grpc
+from tollgate.billing_gateway.v1 import billing_gateway_service_pb2
+from tollgate.campaign.v1 import campaign_service_pb2
 from tollgate.operator_console.v1 import overview_pb2
-from tollgate.telephony.v1 import telephony_service_pb2, telephony_service_pb2_grpc
-from tollgate.wallet.v1 import wallet_service_pb2, wallet_service_pb2_grpc
+from tollgate.telephony.v1 import telephony_service_pb2
+from tollgate.wallet.v1 import wallet_service_pb2
 
 
 class SystemClient:
     """Looks at everything through all services."""
 
-    def __init__(self, channels: Mapping[str, grpc.aio.Channel], asking: Asking) -> None:
+    def __init__(self, stubs: Stubs, asking: Asking) -> None:
+        self._stubs = stubs
         self._asking = asking
-        self._wallet = wallet_service_pb2_grpc.WalletServiceStub(channels["wallet"])
-        self._campaign = campaign_service_pb2_grpc.CampaignServiceStub(channels["campaign"])
-        self._telephony = telephony_service_pb2_grpc.TelephonyServiceStub(channels["telephony"])
-        self._gateway = billing_gateway_service_pb2_grpc.BillingGatewayServiceStub(
-            channels["billing_gateway"]
-        )
 
     async def look(self) -> tuple[overview_pb2.Overview, dict[str, Unanswered]]:
         """Ask everything at once; return what was seen, and who has not answered."""
@@ -36,28 +27,28 @@ class SystemClient:
             {
                 "wallet": [
                     Question(
-                        self._wallet.GetOverview,
+                        self._stubs.wallet.GetOverview,
                         wallet_service_pb2.GetOverviewRequest(),
                         _taker(seen.wallet),
                     )
                 ],
                 "campaign": [
                     Question(
-                        self._campaign.GetOverview,
+                        self._stubs.campaign.GetOverview,
                         campaign_service_pb2.GetOverviewRequest(),
                         _taker(seen.campaign),
                     )
                 ],
                 "telephony": [
                     Question(
-                        self._telephony.GetOverview,
+                        self._stubs.telephony.GetOverview,
                         telephony_service_pb2.GetOverviewRequest(),
                         _taker(seen.telephony),
                     )
                 ],
                 "billing_gateway": [
                     Question(
-                        self._gateway.GetOverview,
+                        self._stubs.billing_gateway.GetOverview,
                         billing_gateway_service_pb2.GetOverviewRequest(),
                         _taker(seen.billing_gateway),
                     )

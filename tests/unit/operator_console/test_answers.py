@@ -8,6 +8,7 @@ import grpc
 
 from services.operator_console.clients.asking import UNREADABLE, Asking, Question
 from services.operator_console.clients.organizations import PAGE_SIZE, OrganizationsClient
+from services.operator_console.clients.stubs import Stubs
 from services.operator_console.domain.commands import SERVICES
 from services.operator_console.domain.findings import CRITICAL, Silence
 from services.operator_console.servicer import printable
@@ -97,7 +98,7 @@ async def test_a_parked_payment_is_seen_however_many_came_after_it() -> None:
     add_BillingGatewayServiceServicer_to_server(ManyPayments(), server)  # type: ignore[abstract]
     async with served(server) as channel:
         channels = dict.fromkeys(SERVICES, channel)
-        look = await OrganizationsClient(channels, Asking(channels, 3.0)).look("org-1")
+        look = await OrganizationsClient(Stubs(channels), Asking(channels, 3.0)).look("org-1")
     seen = sorted(each.payment_id for each in look.seen.payments)
     assert seen == sorted(["parked", *(f"pi_{number}" for number in range(PAGE_SIZE))])
 
@@ -107,7 +108,7 @@ async def test_a_pause_by_hand_is_seen_among_however_many() -> None:
     add_CampaignServiceServicer_to_server(ManyCampaigns(), server)  # type: ignore[abstract]
     async with served(server) as channel:
         channels = dict.fromkeys(SERVICES, channel)
-        look = await OrganizationsClient(channels, Asking(channels, 3.0)).look("org-1")
+        look = await OrganizationsClient(Stubs(channels), Asking(channels, 3.0)).look("org-1")
     seen = sorted(each.campaign_id for each in look.seen.paused_campaigns)
     assert seen == sorted(["by-hand", *(f"c-{number}" for number in range(PAGE_SIZE))])
 
